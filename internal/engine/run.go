@@ -1,0 +1,151 @@
+// Package engine carries out a plan as a list of actions. The preview shows the same list without
+// running it, so what a person confirmed is what happens.
+//
+// Order: check every right, create the token, prove it, write it to every target, write the
+// pipeline file. Nothing is created before it is known that it can be stored.
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Action is one effect on the outside world, said in words before it is done.
+type Action struct {
+	Key  string // stable, for logs and JSON: "token:create"
+	Say  string // what it does: "Create a Workspace API token for Data Platform"
+	Read bool   // it changes nothing
+	Do   func(context.Context) (detail string, err error)
+	// Undo takes the effect back; it must be safe when Do failed half way, or never ran. nil: there
+	// is nothing to take back.
+	Undo     func(context.Context) (detail string, err error)
+	UndoSays string
+}
+
+// State is where an action stands.
+type State string
+
+// The states of an action.
+const (
+	Planned State = "planned"
+	Started State = "started"
+	Done    State = "done"
+	Failed  State = "failed"
+	Undone  State = "undone"
+)
+
+// Event reports a change of one action.
+type Event struct {
+	Action Action
+	State  State
+	Detail string        // what came out: "expires 2027-02-21"
+	Err    error         // for Failed
+	Took   time.Duration // for Done, Failed and Undone
+}
+
+// Run performs actions in order. It stops at the first failure and can go on from there: a second
+// call of Go starts with the action that failed.
+type Run struct {
+	actions []Action
+	states  []State
+}
+
+// NewRun prepares the actions; nothing happens yet.
+func NewRun(actions []Action) *Run {
+	r := &Run{actions: actions, states: make([]State, len(actions))}
+	for i := range r.states {
+		r.states[i] = Planned
+	}
+	return r
+}
+
+// Actions lists the actions with their present states, in order.
+func (r *Run) Actions() []Event {
+	out := make([]Event, len(r.actions))
+	for i, a := range r.actions {
+		out[i] = Event{Action: a, State: r.states[i]}
+	}
+	return out
+}
+
+// Go performs what is not done yet and yields each change. It ends after a Failed event.
+func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for i, a := range r.actions {
+			if r.states[i] == Done {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				yield(Event{Action: a, State: Failed, Err: context.Cause(ctx)})
+				return
+			}
+			r.states[i] = Started
+			if !yield(Event{Action: a, State: Started}) {
+				return
+			}
+			start := time.Now()
+			detail, err := a.Do(ctx)
+			ev := Event{Action: a, State: Done, Detail: detail, Took: time.Since(start)}
+			if err != nil {
+				ev.State, ev.Err = Failed, err
+			}
+			r.states[i] = ev.State
+			if !yield(ev) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Left lists the effects that stand in the world although the run is not complete, last first:
+// what Undo would take back.
+func (r *Run) Left() []Action {
+	var out []Action
+	for i := len(r.actions) - 1; i >= 0; i-- {
+		if a := r.actions[i]; a.Undo != nil && r.states[i] != Planned && r.states[i] != Undone {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Undo takes back what was done, last first, and goes on when one step fails. It uses a context of
+// its own so that a cancelled run can still be cleaned up.
+func (r *Run) Undo(ctx context.Context) iter.Seq[Event] {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	return func(yield func(Event) bool) {
+		defer cancel()
+		for i := len(r.actions) - 1; i >= 0; i-- {
+			a := r.actions[i]
+			if a.Undo == nil || r.states[i] == Planned || r.states[i] == Undone {
+				continue
+			}
+			start := time.Now()
+			detail, err := a.Undo(ctx)
+			ev := Event{Action: a, State: Undone, Detail: detail, Took: time.Since(start)}
+			if err != nil {
+				ev.State, ev.Err = Failed, err
+			} else {
+				r.states[i] = Undone
+			}
+			if !yield(ev) {
+				return
+			}
+		}
+	}
+}
+
+// Finished reports whether every action is done.
+func (r *Run) Finished() bool {
+	for _, s := range r.states {
+		if s != Done {
+			return false
+		}
+	}
+	return true
+}
+
+// ErrCancelled is the cause of a context that the person cancelled.
+var ErrCancelled = errors.New("cancelled")

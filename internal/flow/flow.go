@@ -1,0 +1,159 @@
+// Package flow turns a set-up into questions. A question is data (a Step); the terminal wizard,
+// the line mode and the flag reader are three readers of the same steps, so that none can ask
+// what another cannot answer.
+//
+// The Walk is pure: it holds the answers and computes the plan from them. Loading choices is I/O
+// and belongs to the front end, which calls Prepare in its own time.
+package flow
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Kind is how a question is answered.
+type Kind int
+
+// The kinds of question.
+const (
+	Select Kind = iota // one of the loaded choices
+	Input              // free text, checked by Step.Check
+)
+
+// Choice is one possible answer.
+type Choice struct {
+	Value       string       // what Apply receives and what a flag may give
+	Label       display.Text // what people see
+	Note        display.Text // one short remark, shown dimmed
+	Recommended bool         // the proposed one; Choices.Note says why
+}
+
+// Choices is what a question offers.
+type Choices struct {
+	Items   []Choice     // for Select
+	Default string       // Value of the choice to start on, or the text an Input starts with
+	Note    display.Text // why the recommended choice is recommended, or what to know first
+}
+
+// Step is one question.
+type Step struct {
+	ID    string // also the key in astro-ci.yaml
+	Name  string // what the answer is called in summaries: "Role"
+	Title string // the question
+	Help  string // why it matters, one or two sentences
+	Kind  Kind
+	Flag  string // the same answer on the command line, without dashes
+	Env   string // the same answer as an environment variable
+
+	// Explicit answers are never assumed: without a terminal they must be given, unless there is
+	// one choice only. They are the ones that decide rights.
+	Explicit bool
+	// Needs names the steps whose answers this one builds on. When one of them changes, this
+	// answer is forgotten.
+	Needs []string
+
+	When  func(setup.Plan) bool                              // nil: always asked
+	Load  func(context.Context, setup.Plan) (Choices, error) // nil for an Input without a default
+	Check func(string) error                                 // syntax of an Input, nil: anything
+	Apply func(*setup.Plan, Choice) error                    // the only writer of the plan
+}
+
+// Source says where an answer came from.
+type Source int
+
+// The sources of an answer.
+const (
+	Asked   Source = iota // a person chose it
+	Given                 // flag, environment variable or file
+	Only                  // there was no other choice
+	Default               // nothing was said, and the default is safe
+)
+
+// String is the source in words, for summaries.
+func (s Source) String() string {
+	return [...]string{"", "given", "the only one", "default"}[s]
+}
+
+// Prepared is a question that is ready to be shown, or already answered.
+type Prepared struct {
+	Step    Step
+	Choices Choices
+	Answer  *Choice // not nil: no need to ask
+	Source  Source  // of Answer
+}
+
+// Prepare loads the choices of a step. given is the answer from a flag, a variable or a file, and
+// is empty when there is none. A single choice answers itself.
+func Prepare(ctx context.Context, s Step, p setup.Plan, given string) (Prepared, error) {
+	out := Prepared{Step: s}
+	if s.Load != nil {
+		choices, err := s.Load(ctx, p)
+		if err != nil {
+			return out, err
+		}
+		out.Choices = choices
+	}
+	if given != "" {
+		c, err := Resolve(s, out.Choices, given)
+		if err != nil {
+			return out, err
+		}
+		out.Answer, out.Source = &c, Given
+		return out, nil
+	}
+	if s.Kind == Select {
+		switch len(out.Choices.Items) {
+		case 0:
+			return out, hint.New("no choice for: "+s.Title, "Go back and pick differently, or give --"+s.Flag+".", "")
+		case 1:
+			out.Answer, out.Source = &out.Choices.Items[0], Only
+		}
+	}
+	return out, nil
+}
+
+// Resolve finds the choice that text means: the exact value, else the label without regard to
+// case. A text that fits several choices is refused with their values.
+func Resolve(s Step, cs Choices, text string) (Choice, error) {
+	if s.Kind == Input {
+		if s.Check != nil {
+			if err := s.Check(text); err != nil {
+				return Choice{}, hint.Wrap(err, fmt.Sprintf("--%s %q", s.Flag, display.Clean(text)), "Give another value.", "")
+			}
+		}
+		return Choice{Value: text, Label: display.Clean(text)}, nil
+	}
+	var found []Choice
+	for _, c := range cs.Items {
+		if c.Value == text {
+			return c, nil
+		}
+		if strings.EqualFold(c.Label.String(), text) {
+			found = append(found, c)
+		}
+	}
+	var names []string
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		for _, c := range cs.Items {
+			names = append(names, c.Label.String())
+		}
+		if len(names) > 8 {
+			names = append(names[:8], fmt.Sprintf("and %d more", len(cs.Items)-8))
+		}
+		return Choice{}, hint.New(fmt.Sprintf("--%s %q is not among the choices", s.Flag, display.Clean(text)),
+			"Choose one of: "+strings.Join(names, ", ")+".", "")
+	}
+	for _, c := range found {
+		names = append(names, c.Value)
+	}
+	return Choice{}, hint.New(fmt.Sprintf("--%s %q fits %d choices", s.Flag, display.Clean(text), len(found)),
+		"Give the id instead, one of: "+strings.Join(names, ", ")+".", "")
+}

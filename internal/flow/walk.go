@@ -1,0 +1,134 @@
+package flow
+
+import (
+	"slices"
+
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Answered is a step with its answer.
+type Answered struct {
+	Step   Step
+	Choice Choice
+	Source Source
+}
+
+// Walk goes through the steps: it knows which question comes next, takes answers, goes back, and
+// forgets the answers that a changed answer makes worthless. The plan is always computed from the
+// answers, so nothing of an old answer can stay behind.
+type Walk struct {
+	base    setup.Plan
+	steps   []Step
+	answers map[string]Answered
+	last    map[string]string // what was answered before, the start value when asked again
+	plan    setup.Plan
+}
+
+// NewWalk starts at the first step. base is what is known without asking.
+func NewWalk(base setup.Plan, steps []Step) *Walk {
+	return &Walk{base: base, plan: base, steps: steps, answers: map[string]Answered{}, last: map[string]string{}}
+}
+
+// Plan is the base with all answers applied.
+func (w *Walk) Plan() setup.Plan { return w.plan }
+
+// Steps are all steps, also those that do not apply.
+func (w *Walk) Steps() []Step { return w.steps }
+
+// Applies reports whether a step is part of the walk as the plan stands.
+func (w *Walk) Applies(s Step) bool { return s.When == nil || s.When(w.plan) }
+
+// Current is the first step without an answer; false means that all are answered.
+func (w *Walk) Current() (Step, bool) {
+	for _, s := range w.steps {
+		if _, ok := w.answers[s.ID]; !ok && w.Applies(s) {
+			return s, true
+		}
+	}
+	return Step{}, false
+}
+
+// Answers lists the answers in the order of the steps.
+func (w *Walk) Answers() []Answered {
+	var out []Answered
+	for _, s := range w.steps {
+		if a, ok := w.answers[s.ID]; ok && w.Applies(s) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Last is the Value given when the step was answered before, or "".
+func (w *Walk) Last(id string) string { return w.last[id] }
+
+// Answer takes an answer. A refused answer leaves the walk as it was.
+func (w *Walk) Answer(s Step, c Choice, from Source) error {
+	old, had := w.answers[s.ID]
+	plan := w.plan
+	w.answers[s.ID] = Answered{s, c, from}
+	if err := w.replay(); err != nil {
+		delete(w.answers, s.ID)
+		if had {
+			w.answers[s.ID] = old
+		}
+		w.plan = plan
+		return err
+	}
+	if w.last[s.ID] != c.Value {
+		w.forget(s.ID)
+	}
+	w.last[s.ID] = c.Value
+	return w.replay()
+}
+
+// Back reopens the last question before the current one that a person answered; answers that made
+// themselves are passed over. It returns false when there is nothing to go back to.
+func (w *Walk) Back() bool {
+	before := len(w.steps)
+	if cur, ok := w.Current(); ok {
+		before = slices.IndexFunc(w.steps, func(s Step) bool { return s.ID == cur.ID })
+	}
+	for _, s := range slices.Backward(w.steps[:before]) {
+		if a, ok := w.answers[s.ID]; ok && w.Applies(s) && a.Source == Asked {
+			return w.Reopen(s.ID)
+		}
+	}
+	return false
+}
+
+// Reopen makes a step the current one again, whatever its source. Later answers stay; those that
+// build on it are forgotten once the new answer differs.
+func (w *Walk) Reopen(id string) bool {
+	if _, ok := w.answers[id]; !ok {
+		return false
+	}
+	delete(w.answers, id)
+	_ = w.replay() // fewer answers than before, all of them accepted once
+	return true
+}
+
+// forget drops every answer that builds, directly or not, on id.
+func (w *Walk) forget(id string) {
+	for _, s := range w.steps {
+		if slices.Contains(s.Needs, id) {
+			delete(w.answers, s.ID)
+			w.forget(s.ID)
+		}
+	}
+}
+
+func (w *Walk) replay() error {
+	p := w.base.Clone()
+	for _, s := range w.steps {
+		a, ok := w.answers[s.ID]
+		if !ok || (s.When != nil && !s.When(p)) {
+			continue
+		}
+		if err := s.Apply(&p, a.Choice); err != nil {
+			return err
+		}
+	}
+	w.plan = p
+	return nil
+}

@@ -1,0 +1,56 @@
+// Package hint holds the one error type that is shown to people: what failed, what to do
+// next and where to read about it, in that order.
+//
+// Only the place that knows the remedy adds a hint; everything above it passes the error on.
+package hint
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Error says what failed (Doing and Err), what to do (Next) and where to read (Link, may be empty).
+type Error struct {
+	Doing string // what was being done: "write secret ASTRO_API_TOKEN of acme/etl"
+	Next  string // one or two sentences in plain words
+	Link  string // https address of a page that explains it
+	Err   error  // the cause; nil when Doing says it all
+}
+
+// Error is the one-line form: "doing: cause".
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Doing
+	}
+	return fmt.Sprintf("%s: %v", e.Doing, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// New returns an error without a deeper cause.
+func New(doing, next, link string) error {
+	return &Error{Doing: doing, Next: next, Link: link}
+}
+
+// Wrap adds a hint to err. A nil err stays nil, and an err that already carries a hint keeps
+// that hint: the innermost place knows best.
+func Wrap(err error, doing, next, link string) error {
+	if err == nil {
+		return nil
+	}
+	var inner *Error
+	if errors.As(err, &inner) {
+		return &Error{Doing: doing, Next: inner.Next, Link: inner.Link, Err: err}
+	}
+	return &Error{Doing: doing, Next: next, Link: link, Err: err}
+}
+
+// Of returns the hint that err carries, or one made of its text alone.
+func Of(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Doing: err.Error()}
+}

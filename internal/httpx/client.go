@@ -1,0 +1,172 @@
+package httpx
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+)
+
+// Client speaks JSON to one service.
+type Client struct {
+	service string
+	base    *url.URL
+	http    *http.Client
+}
+
+// NewClient returns a client whose paths are relative to base.
+func NewClient(base *url.URL, o Options) *Client {
+	o.Origin = base
+	return &Client{o.Service, base, &http.Client{Transport: NewTransport(o), Timeout: 2*MaxRetryAfter + time.Minute}}
+}
+
+// StatusError is an answer that is not a success.
+type StatusError struct {
+	Service   string
+	Method    string
+	Path      string
+	Status    int
+	Message   display.Text // what the service said
+	RequestID display.Text
+	Fields    []display.Text // "field: message" for each field that was refused
+	Header    http.Header    // of the answer
+}
+
+func (e *StatusError) Error() string {
+	msg := fmt.Sprintf("%s: %s %s: %d %s", e.Service, e.Method, e.Path, e.Status, http.StatusText(e.Status))
+	if !e.Message.IsZero() {
+		msg += ": " + e.Message.String()
+	}
+	for _, f := range e.Fields {
+		msg += "; " + f.String()
+	}
+	if !e.RequestID.IsZero() {
+		msg += " (request " + e.RequestID.String() + ")"
+	}
+	return msg
+}
+
+// Status returns the HTTP status that err carries, or 0.
+func Status(err error) int {
+	var s *StatusError
+	if errors.As(err, &s) {
+		return s.Status
+	}
+	return 0
+}
+
+// AmbiguousError says that a request may have been carried out although no usable answer came.
+type AmbiguousError struct{ Err error }
+
+func (e *AmbiguousError) Error() string { return "no clear answer: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *AmbiguousError) Unwrap() error { return e.Err }
+
+// Call is one request.
+type Call struct {
+	Method string
+	Path   string // relative to the base, already escaped
+	Query  url.Values
+	Body   any // encoded as JSON; nil for none
+	Out    any // decoded from JSON; nil to ignore the answer
+}
+
+// Do performs the call and returns the headers of the answer. An error of a call that changes
+// something is an *AmbiguousError unless the service clearly refused.
+func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
+	var body io.Reader
+	if call.Body != nil {
+		b, err := json.Marshal(call.Body)
+		if err != nil {
+			return nil, fmt.Errorf("%s: encode %s: %w", c.service, call.Path, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	u := *c.base
+	u.Path, u.RawPath = "", ""
+	full := strings.TrimSuffix(c.base.EscapedPath(), "/") + call.Path
+	parsed, err := url.Parse(full)
+	if err != nil {
+		return nil, fmt.Errorf("%s: path %q: %w", c.service, call.Path, err)
+	}
+	u.Path, u.RawPath, u.RawQuery = parsed.Path, parsed.RawPath, call.Query.Encode()
+	req, err := http.NewRequestWithContext(ctx, call.Method, u.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.service, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		// *url.Error repeats the whole URL; our own form says method and path.
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return nil, c.ambiguous(call, fmt.Errorf("%s: %s %s: %w", c.service, call.Method, call.Path, err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: answer cut: %w", c.service, call.Method, call.Path, err))
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		err := c.statusError(call, resp, raw)
+		if resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout {
+			return resp.Header, c.ambiguous(call, err)
+		}
+		return resp.Header, err
+	}
+	if call.Out == nil || resp.StatusCode == http.StatusNoContent {
+		return resp.Header, nil
+	}
+	if mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mt != "application/json" {
+		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: the answer is %q, not JSON", c.service, call.Method, call.Path, mt))
+	}
+	if err := json.Unmarshal(raw, call.Out); err != nil {
+		// The text of a decoding error can quote the answer; its type says enough.
+		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: the answer is not the expected JSON (%T)", c.service, call.Method, call.Path, err))
+	}
+	return resp.Header, nil
+}
+
+// ambiguous marks err when the request may have had an effect. A failed dial never left.
+func (c *Client) ambiguous(call Call, err error) error {
+	var op *net.OpError
+	if call.Method == http.MethodGet || (errors.As(err, &op) && op.Op == "dial") {
+		return err
+	}
+	return &AmbiguousError{err}
+}
+
+func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
+	e := &StatusError{Service: c.service, Method: call.Method, Path: call.Path, Status: resp.StatusCode, Header: resp.Header}
+	var body struct {
+		Message     display.Text `json:"message"`
+		RequestID   display.Text `json:"requestId"`
+		FieldErrors []struct {
+			Field   display.Text `json:"field"`
+			Message display.Text `json:"message"`
+		} `json:"fieldErrors"`
+	}
+	if json.Unmarshal(raw, &body) == nil {
+		e.Message, e.RequestID = body.Message, body.RequestID
+		for _, f := range body.FieldErrors {
+			e.Fields = append(e.Fields, display.Clean(f.Field.String()+": "+f.Message.String()))
+		}
+	}
+	return e
+}

@@ -1,0 +1,277 @@
+// Package httpx is the one way to the network. Every credential gets its own transport, bound to
+// one exact origin: a request to any other scheme, host or port is refused, and so is every
+// redirect, because both would carry the credential (and, on 307 and 308, the body) elsewhere.
+//
+// Retries go by method class: what reads or sets is retried, what creates never is. HTTP/2 is off,
+// since its debug switch prints headers. The debug log shows method, host, path and status only.
+package httpx
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/time/rate"
+
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+// MaxRetryAfter is the longest pause a server may ask for; a longer one is an error.
+const MaxRetryAfter = 5 * time.Minute
+
+const (
+	maxTries = 4
+	baseWait = 500 * time.Millisecond
+	maxWait  = 30 * time.Second
+	maxBody  = 8 << 20
+)
+
+// Auth puts a credential on a request.
+type Auth func(*http.Request) error
+
+// Bearer authenticates with "Authorization: Bearer VALUE".
+func Bearer(v *secret.Value) Auth {
+	return func(r *http.Request) error {
+		return v.Use(func(b []byte) error {
+			r.Header.Set("Authorization", "Bearer "+string(b))
+			return nil
+		})
+	}
+}
+
+// Options make a transport.
+type Options struct {
+	Service string            // "astro", "github": starts every error
+	Origin  *url.URL          // scheme and host are what counts
+	Auth    Auth              // nil: no credential; then https redirects are followed
+	Base    http.RoundTripper // from NewBase
+	Agent   string            // User-Agent; empty leaves the caller's own
+	// Limits are the requests a second that the service allows, by method; a method that is not
+	// named is not limited.
+	Limits map[string]rate.Limit
+	// Jitter returns a number in [0,1) for the pause between tries.
+	Jitter func() float64
+	// Waiting is told about every pause before a retry; may be nil.
+	Waiting func(service string, pause time.Duration)
+	// Debug receives one line for each request; may be nil.
+	Debug func(line string)
+}
+
+// NewBase returns the transport below all others: time-outs, TLS 1.2 or newer, HTTP/1.1, and the
+// proxy function given (nil: none). roots may be nil for the system's own.
+func NewBase(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+	return &http.Transport{
+		Proxy:                 proxy,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: 15 * time.Second,
+		IdleConnTimeout:       30 * time.Second,
+		MaxIdleConnsPerHost:   4,
+		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{},
+	}
+}
+
+// NewTransport returns a transport with the rules of this package.
+func NewTransport(o Options) http.RoundTripper {
+	limits := map[string]*rate.Limiter{}
+	for method, l := range o.Limits {
+		limits[method] = rate.NewLimiter(l, max(1, int(l)))
+	}
+	return &transport{o, limits}
+}
+
+type transport struct {
+	Options
+	limits map[string]*rate.Limiter
+}
+
+// statusRetry is the error by which a try asks for another one; it never leaves this file.
+type statusRetry struct{ status int }
+
+func (s *statusRetry) Error() string { return fmt.Sprintf("status %d", s.status) }
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != t.Origin.Scheme || req.URL.Host != t.Origin.Host {
+		return nil, fmt.Errorf("%s: refused to send a request to %s://%s, which is not %s://%s", t.Service, req.URL.Scheme, req.URL.Host, t.Origin.Scheme, t.Origin.Host)
+	}
+	req = req.Clone(req.Context())
+	req.Header.Del("Authorization")
+	if t.Auth != nil {
+		if err := t.Auth(req); err != nil {
+			return nil, fmt.Errorf("%s: credential: %w", t.Service, err)
+		}
+	}
+	if t.Agent != "" {
+		req.Header.Set("User-Agent", t.Agent)
+	}
+	tries := uint(maxTries)
+	if !repeatable(req) {
+		tries = 1
+	}
+	var last *http.Response
+	resp, err := backoff.Retry(req.Context(), func() (*http.Response, error) {
+		discard(last)
+		last = nil
+		resp, err := t.once(req)
+		if err != nil {
+			if !temporary(err) {
+				return nil, backoff.Permanent(err)
+			}
+			return nil, err
+		}
+		if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500 || tries == 1 {
+			return resp, nil
+		}
+		last = resp
+		wait := retryAfter(resp.Header, time.Now())
+		if wait > MaxRetryAfter {
+			return nil, backoff.Permanent(&statusRetry{resp.StatusCode})
+		}
+		if wait > 0 {
+			return nil, errors.Join(&statusRetry{resp.StatusCode}, &backoff.RetryAfterError{Duration: wait})
+		}
+		return nil, &statusRetry{resp.StatusCode}
+	},
+		backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0),
+		backoff.WithBackOff(&jittered{random: t.Jitter}),
+		backoff.WithNotify(func(_ error, pause time.Duration) {
+			if t.Waiting != nil {
+				t.Waiting(t.Service, pause)
+			}
+		}))
+	var again *statusRetry
+	if errors.As(err, &again) && last != nil {
+		return last, nil // out of tries: the caller gets the answer as it is
+	}
+	if err != nil {
+		discard(last)
+		return nil, err
+	}
+	return resp, nil
+}
+
+// once performs one try.
+func (t *transport) once(req *http.Request) (*http.Response, error) {
+	if l := t.limits[req.Method]; l != nil {
+		if err := l.Wait(req.Context()); err != nil {
+			return nil, err
+		}
+	}
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		req.Body = body
+	}
+	start := time.Now()
+	resp, err := t.Base.RoundTrip(req)
+	if t.Debug != nil {
+		outcome := "no answer"
+		if err == nil {
+			outcome = strconv.Itoa(resp.StatusCode)
+		}
+		t.Debug(fmt.Sprintf("%s %s %s%s -> %s (%s)", t.Service, req.Method, req.URL.Host, req.URL.EscapedPath(), outcome, time.Since(start).Round(time.Millisecond)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.Auth != nil && resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified {
+		to := "elsewhere"
+		if u, err := resp.Location(); err == nil {
+			to = u.Scheme + "://" + u.Host
+		}
+		discard(resp)
+		return nil, &RedirectError{Service: t.Service, From: t.Origin.Scheme + "://" + t.Origin.Host, To: to, Status: resp.StatusCode}
+	}
+	resp.Body = &limitedBody{Reader: io.LimitReader(resp.Body, maxBody), Closer: resp.Body}
+	return resp, nil
+}
+
+// RedirectError says that a server wanted to send a credential elsewhere.
+type RedirectError struct {
+	Service, From, To string
+	Status            int
+}
+
+func (e *RedirectError) Error() string {
+	return fmt.Sprintf("%s: %s answered with a redirect (%d) to %s, which is not followed with a credential", e.Service, e.From, e.Status, e.To)
+}
+
+type limitedBody struct {
+	io.Reader
+	io.Closer
+}
+
+// repeatable reports whether sending the request twice has the effect of sending it once.
+func repeatable(req *http.Request) bool {
+	switch req.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:
+		return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
+	}
+	return false
+}
+
+// temporary reports whether another try may help: network trouble does, a refusal to follow a
+// redirect or a cancelled context does not.
+func temporary(err error) bool {
+	var redirect *RedirectError
+	var cert *tls.CertificateVerificationError
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) &&
+		!errors.As(err, &redirect) && !errors.As(err, &cert)
+}
+
+func discard(r *http.Response) {
+	if r != nil {
+		_, _ = io.CopyN(io.Discard, r.Body, 64<<10)
+		_ = r.Body.Close()
+	}
+}
+
+// retryAfter reads Retry-After (seconds or a date), else x-ratelimit-reset when nothing remains.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if s, err := strconv.Atoi(v); err == nil {
+		return max(0, time.Duration(s)*time.Second)
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return max(0, at.Sub(now))
+	}
+	if h.Get("X-Ratelimit-Remaining") == "0" {
+		if s, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
+			return max(0, time.Unix(s, 0).Sub(now))
+		}
+	}
+	return 0
+}
+
+// jittered is exponential back-off with full jitter from the caller's own source of chance, so
+// that a simulated run can be replayed.
+type jittered struct {
+	random func() float64
+	n      int
+}
+
+func (j *jittered) Reset() { j.n = 0 }
+
+func (j *jittered) NextBackOff() time.Duration {
+	ceiling := min(maxWait, baseWait<<min(j.n, 10))
+	j.n++
+	share := 0.5
+	if j.random != nil {
+		share = j.random()
+	}
+	return time.Duration(float64(ceiling) * share)
+}

@@ -1,0 +1,127 @@
+// Package providers defines what astro-ci needs from a place that keeps secrets (Store) and from a
+// CI system that runs pipelines (Platform).
+//
+// A provider is a folder below this package. It never asks, prints, exits or reads the
+// environment: the command line hands it what it needs, and it answers with values and errors.
+// What only some providers can do is an optional interface, found by type assertion.
+package providers
+
+import (
+	"context"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Proof is how far a stored secret has been shown to be right; each rung includes those before.
+type Proof string
+
+// The rungs of proof.
+const (
+	Written  Proof = "written"   // the store accepted the write
+	Metadata Proof = "metadata"  // the store's own record of the write is newer than its start
+	ReadBack Proof = "read-back" // the value was read again and is equal
+	Run      Proof = "run"       // a pipeline run used it
+)
+
+// Info describes a provider.
+type Info struct {
+	ID        string // github
+	Name      string // GitHub Actions
+	Docs      string // https address of the vendor's page on secrets
+	MaxValue  int    // bytes a value may have
+	Proof     Proof  // the best rung that works without a run
+	ProofNote string // why it ends there
+}
+
+// Access is the answer to "may I write here?".
+type Access struct {
+	Who  display.Text // the account or token that was checked; may be empty
+	Note display.Text // what the check could not see; may be empty
+}
+
+// State is what a store tells about a secret; never its value.
+type State struct {
+	Exists    bool
+	UpdatedAt time.Time // zero when the store does not say
+}
+
+// Meta goes with a value into stores that keep notes beside it.
+type Meta struct {
+	Setup     string
+	TokenID   string
+	ExpiresAt time.Time
+}
+
+// Receipt is what a write achieved.
+type Receipt struct {
+	Created bool   // false: an existing secret was replaced
+	Version string // the store's own mark of this write, or ""
+	Proof   Proof
+}
+
+// Store keeps secrets.
+type Store interface {
+	Info() Info
+	// Check asks whether the target can be written, before any token exists. It changes nothing.
+	Check(ctx context.Context, t setup.Target) (Access, error)
+	// Put writes the value. Doing it twice has the effect of doing it once.
+	Put(ctx context.Context, t setup.Target, v *secret.Value, m Meta) (Receipt, error)
+	// Stat says whether the secret is there.
+	Stat(ctx context.Context, t setup.Target) (State, error)
+}
+
+// Remover takes a secret away. Removing what is not there is no error.
+type Remover interface {
+	Remove(ctx context.Context, t setup.Target) error
+}
+
+// Place is a spot inside a platform where a secret can be put.
+type Place struct {
+	Address string       // as in setup.Target
+	Name    display.Text // "Environment production"
+	Note    display.Text // "3 reviewers"; may be empty
+	New     bool         // not there yet; Put makes it
+}
+
+// Repo is what a platform knows about a repository.
+type Repo struct {
+	Repository    setup.Repository
+	DefaultBranch string
+	Private       bool
+	Notes         []display.Text // what a person should know: archived, renamed, plan limits
+}
+
+// Remote is a git remote, split but not yet claimed by a platform.
+type Remote struct {
+	Name string // origin
+	Host string // lower case, without port
+	Path string // without leading slash and ".git"
+}
+
+// File is a rendered pipeline file.
+type File struct {
+	Path    string // slash-separated, relative to the repository's root
+	Content []byte
+}
+
+// Platform is a CI system: it keeps secrets and runs pipeline files.
+type Platform interface {
+	Store
+	// Detect reports whether the remote belongs to this platform. It does no I/O.
+	Detect(r Remote) (setup.Repository, bool)
+	// ParseRepo reads what a person typed for --repo.
+	ParseRepo(text string) (setup.Repository, error)
+	// Repo looks the repository up.
+	Repo(ctx context.Context, r setup.Repository) (Repo, error)
+	// Places lists where a secret for this repository can be put, the simplest first.
+	Places(ctx context.Context, r setup.Repository) ([]Place, error)
+	// Environment is the address of a named environment of the repository.
+	Environment(r setup.Repository, name string) (address string, err error)
+	// PipelineFile is the usual path of a pipeline file for the setup.
+	PipelineFile(s setup.Setup) string
+	// Pipeline renders the pipeline file. It does no I/O.
+	Pipeline(p setup.Plan) (File, error)
+}

@@ -1,0 +1,190 @@
+// Package setup describes what astro-ci makes: one credential, the places its value is kept in,
+// and the pipeline file that uses it. It is pure data: no I/O, no clock, no secret.
+package setup
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+)
+
+// Ref points at something on Astro. The id decides; the name is there for people.
+type Ref struct {
+	ID   string       `json:"id"`
+	Name display.Text `json:"name"`
+}
+
+// IsZero reports whether nothing was picked.
+func (r Ref) IsZero() bool { return r.ID == "" }
+
+// String is the name, or the id where there is no name.
+func (r Ref) String() string {
+	if r.Name.IsZero() {
+		return r.ID
+	}
+	return r.Name.String()
+}
+
+// Job is what the pipeline will do on Astro; it decides which rights the credential needs.
+type Job string
+
+// The jobs a pipeline can have.
+const (
+	DeployCode        Job = "deploy"      // image and DAGs of one Deployment
+	DeployDAGs        Job = "dags"        // DAGs of one Deployment, nothing else
+	ManageDeployments Job = "deployments" // create, update, delete Deployments of a Workspace
+	ManageUsers       Job = "users"       // users and roles
+)
+
+// Deploys reports whether the job runs `astro deploy` on one Deployment.
+func (j Job) Deploys() bool { return j == DeployCode || j == DeployDAGs }
+
+// Kind is the type of a credential, in the words of the command line.
+type Kind string
+
+// The credential types that can be created.
+const (
+	DeploymentToken   Kind = "deployment-token"
+	WorkspaceToken    Kind = "workspace-token"
+	OrganizationToken Kind = "organization-token"
+)
+
+// Scope is the API's word for the level a token belongs to.
+func (k Kind) Scope() string {
+	switch k {
+	case DeploymentToken:
+		return "DEPLOYMENT"
+	case WorkspaceToken:
+		return "WORKSPACE"
+	case OrganizationToken:
+		return "ORGANIZATION"
+	}
+	return ""
+}
+
+// String is the credential type in words.
+func (k Kind) String() string {
+	switch k {
+	case DeploymentToken:
+		return "Deployment API token"
+	case WorkspaceToken:
+		return "Workspace API token"
+	case OrganizationToken:
+		return "Organization API token"
+	}
+	return string(k)
+}
+
+// Credential is the token to create.
+type Credential struct {
+	Kind          Kind   `json:"kind"`
+	Role          string `json:"role"`
+	ExpiresInDays int    `json:"expiresInDays"`
+}
+
+// MinDays and MaxDays bound a token's life; the API accepts 1..3650 days.
+const (
+	MinDays     = 1
+	MaxDays     = 3650
+	DefaultDays = 90
+)
+
+// Target is one named secret in one store.
+type Target struct {
+	Store   string `json:"store"`   // provider id
+	Address string `json:"address"` // in the store's own notation, e.g. acme/etl#production
+	Secret  string `json:"secret"`  // e.g. ASTRO_API_TOKEN
+}
+
+// String is STORE:ADDRESS/SECRET.
+func (t Target) String() string { return t.Store + ":" + t.Address + "/" + t.Secret }
+
+// Repository is where the pipeline file lives.
+type Repository struct {
+	Host string `json:"host"` // github.com
+	Path string `json:"path"` // acme/etl
+}
+
+// IsZero reports whether no repository is known.
+func (r Repository) IsZero() bool { return r.Path == "" }
+
+// String is HOST/PATH.
+func (r Repository) String() string { return strings.TrimPrefix(r.Host+"/"+r.Path, "/") }
+
+// Deploy is what `astro deploy` sends.
+type Deploy string
+
+// The kinds of deploy.
+const (
+	Infer     Deploy = "infer"      // DAGs only when nothing else changed in the push
+	Image     Deploy = "image"      // image and DAGs, always
+	DAGs      Deploy = "dags"       // DAGs only
+	ImageOnly Deploy = "image-only" // image only; DAGs stay as they are
+)
+
+// CLI pins the Astro CLI that the pipeline installs.
+type CLI struct {
+	Version string `json:"version"` // 1.40.1
+	BaseURL string `json:"baseUrl"` // folder that holds v<version>/astro_<version>_<os>_<arch>.tar.gz
+	// SHA256 of the archive per "os_arch", lower-case hex.
+	SHA256 map[string]string `json:"sha256"`
+}
+
+// Pipeline says how the pipeline file looks.
+type Pipeline struct {
+	File   string `json:"file"`   // slash-separated, relative to the repository's root
+	Branch string `json:"branch"` // the branch whose pushes deploy
+	Deploy Deploy `json:"deploy"` // set when the job deploys
+	CLI    CLI    `json:"cli"`
+}
+
+// Setup is one credential, its targets and its pipeline file.
+type Setup struct {
+	Name         string     `json:"name"`
+	Organization Ref        `json:"organization"`
+	Workspace    Ref        `json:"workspace"`
+	Deployment   Ref        `json:"deployment"`
+	Job          Job        `json:"job"`
+	Credential   Credential `json:"credential"`
+	Platform     string     `json:"platform"` // provider id
+	Repository   Repository `json:"repository"`
+	Targets      []Target   `json:"targets"`
+	Pipeline     Pipeline   `json:"pipeline"`
+}
+
+// Entity is what the credential is scoped to.
+func (s Setup) Entity() Ref {
+	switch s.Credential.Kind {
+	case DeploymentToken:
+		return s.Deployment
+	case WorkspaceToken:
+		return s.Workspace
+	case OrganizationToken:
+		return s.Organization
+	}
+	return Ref{}
+}
+
+// Target returns the target that the pipeline reads, the first one.
+func (s Setup) Target() Target {
+	if len(s.Targets) == 0 {
+		return Target{}
+	}
+	return s.Targets[0]
+}
+
+// TokenName is the name the token gets on Astro. Names are not unique there; the id decides.
+func (s Setup) TokenName() string {
+	name := fmt.Sprintf("%s %s", s.Platform, s.Target().Address)
+	if len(name) > 256 {
+		name = name[:256]
+	}
+	return name
+}
+
+// Marker is the description the token gets on Astro. It names the setup and the operation that
+// made the token, so that astro-ci finds its own tokens again, and only those.
+func (s Setup) Marker(operation string) string {
+	return "astro-ci setup=" + s.Name + " op=" + operation
+}

@@ -1,0 +1,140 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Fault is one thing that is wrong with a setup.
+type Fault struct {
+	Field   string // the flag that sets it, without dashes
+	Problem string
+}
+
+func (f *Fault) Error() string { return f.Field + ": " + f.Problem }
+
+var (
+	secretName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+	astroID    = regexp.MustCompile(`^[a-z0-9]{25}$`)
+	role       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_ .-]{0,127}$`)
+	setupName  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+	branchBad  = regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|/\.|^[./-]|[/.]$`)
+	version    = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	sum        = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// Validate returns every fault of the setup, joined; nil when it can be carried out. The engine
+// calls it again whatever the screens have checked.
+func (s Setup) Validate() error {
+	var faults []error
+	check := func(ok bool, field, problem string, args ...any) {
+		if !ok {
+			faults = append(faults, &Fault{field, fmt.Sprintf(problem, args...)})
+		}
+	}
+	check(CheckName(s.Name) == nil, "name", "%v", CheckName(s.Name))
+	check(CheckID(s.Organization.ID), "organization", "%q is not an Astro id", s.Organization.ID)
+	switch s.Credential.Kind {
+	case DeploymentToken:
+		check(CheckID(s.Deployment.ID), "deployment", "%q is not an Astro id", s.Deployment.ID)
+	case WorkspaceToken:
+		check(CheckID(s.Workspace.ID), "workspace", "%q is not an Astro id", s.Workspace.ID)
+	case OrganizationToken:
+	default:
+		check(false, "credential", "%q is not a credential type", string(s.Credential.Kind))
+	}
+	check(role.MatchString(s.Credential.Role), "role", "%q is not a role", s.Credential.Role)
+	check(CheckDays(s.Credential.ExpiresInDays) == nil, "expires-in", "%v", CheckDays(s.Credential.ExpiresInDays))
+	check(slices.Contains([]Job{DeployCode, DeployDAGs, ManageDeployments, ManageUsers}, s.Job), "job", "%q is not a job", string(s.Job))
+	if s.Job.Deploys() {
+		check(CheckID(s.Deployment.ID), "deployment", "%q is not an Astro id", s.Deployment.ID)
+		check(slices.Contains([]Deploy{Infer, Image, DAGs, ImageOnly}, s.Pipeline.Deploy), "deploy", "%q is not a kind of deploy", string(s.Pipeline.Deploy))
+	}
+	if s.Job == ManageDeployments {
+		check(CheckID(s.Workspace.ID), "workspace", "%q is not an Astro id", s.Workspace.ID)
+		check(s.Credential.Kind != DeploymentToken, "credential", "a Deployment API token cannot create Deployments")
+	}
+	if s.Job == ManageUsers {
+		check(s.Credential.Kind != DeploymentToken, "credential", "a Deployment API token cannot manage users")
+	}
+	check(s.Platform != "", "platform", "no platform")
+	check(!s.Repository.IsZero(), "repo", "no repository")
+	check(len(s.Targets) > 0, "target", "no place for the secret")
+	for _, t := range s.Targets {
+		check(t.Store != "" && t.Address != "", "target", "%q is incomplete", t.String())
+		check(CheckSecretName(t.Secret) == nil, "secret-name", "%v", CheckSecretName(t.Secret))
+	}
+	check(CheckFile(s.Pipeline.File) == nil, "pipeline-file", "%v", CheckFile(s.Pipeline.File))
+	check(CheckBranch(s.Pipeline.Branch) == nil, "branch", "%v", CheckBranch(s.Pipeline.Branch))
+	check(version.MatchString(s.Pipeline.CLI.Version), "cli-version", "%q is not an exact version", s.Pipeline.CLI.Version)
+	check(sum.MatchString(s.Pipeline.CLI.SHA256["linux_amd64"]), "cli-sha256", "no SHA-256 for the linux_amd64 archive")
+	check(strings.HasPrefix(s.Pipeline.CLI.BaseURL, "https://") || Loopback(s.Pipeline.CLI.BaseURL), "cli-url", "%q is not an https address", s.Pipeline.CLI.BaseURL)
+	return errors.Join(faults...)
+}
+
+// Loopback reports whether a plain-http address stays on this machine.
+func Loopback(url string) bool {
+	for _, p := range []string{"http://127.0.0.1:", "http://localhost:", "http://[::1]:"} {
+		if strings.HasPrefix(url, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckID reports whether id has the form of an Astro id: 25 lower-case letters and digits.
+func CheckID(id string) bool { return astroID.MatchString(id) }
+
+// CheckName reports what is wrong with a setup's name.
+func CheckName(name string) error {
+	if !setupName.MatchString(name) {
+		return errors.New("use 1 to 63 lower-case letters, digits, dots, dashes or underscores, starting with a letter or digit")
+	}
+	return nil
+}
+
+// CheckDays reports what is wrong with a token's life.
+func CheckDays(days int) error {
+	if days < MinDays || days > MaxDays {
+		return fmt.Errorf("use %d to %d days; a token without an end is not offered", MinDays, MaxDays)
+	}
+	return nil
+}
+
+// CheckSecretName reports what is wrong with a secret's name. The rule is what all platforms accept.
+func CheckSecretName(name string) error {
+	switch {
+	case !secretName.MatchString(name):
+		return errors.New("use capital letters, digits and underscores, not starting with a digit")
+	case strings.HasPrefix(name, "GITHUB_"):
+		return errors.New("names that start with GITHUB_ are reserved")
+	case len(name) > 255:
+		return errors.New("use at most 255 characters")
+	}
+	return nil
+}
+
+// CheckBranch reports what is wrong with a branch, by git's own rules for names.
+func CheckBranch(branch string) error {
+	if branch == "" || len(branch) > 255 || branch == "@" || branchBad.MatchString(branch) {
+		return fmt.Errorf("%q is not a branch name that git accepts", branch)
+	}
+	return nil
+}
+
+// CheckFile reports what is wrong with a path inside a repository.
+func CheckFile(file string) error {
+	switch {
+	case file == "" || file != path.Clean(file) || path.IsAbs(file) || strings.HasPrefix(file, "../") || file == "..":
+		return fmt.Errorf("%q is not a path inside the repository", file)
+	case strings.ContainsAny(file, "\\\x00\n\r"):
+		return fmt.Errorf("%q holds a character that a path must not have", file)
+	case file == ".git" || strings.HasPrefix(file, ".git/"):
+		return fmt.Errorf("%q is inside git's own folder", file)
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+// Package ui holds what the two interactive front ends, the terminal wizard (tui) and the numbered
+// prompts (line), have in common: the session that they lead a person through. Neither knows
+// Astro or a platform; they know questions, a review, a run and its result.
+package ui
+
+import (
+	"context"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Fact is something found before the first question: "Logged in to Astro as ada@example.com".
+type Fact struct {
+	Name  string       // "Astro"
+	Value display.Text // "ada@example.com, from astro auth token"
+}
+
+// Session is one set-up, from the first question to the result.
+type Session struct {
+	Title string // "Set up a pipeline"
+	// Sandbox is set when nothing real is touched; every screen says so.
+	Sandbox bool
+	// Find looks for what can be found without asking (log-in, repository, platform). It is called
+	// once, before the first question, and may take seconds.
+	Find func(context.Context) ([]Fact, error)
+	// Walk holds the questions. Find may be what makes it usable: read it only afterwards.
+	Walk func() *flow.Walk
+	// Given are answers from flags, variables and files, by step id.
+	Given map[string]string
+	// Review prepares what the person confirms. It may take seconds.
+	Review func(context.Context, setup.Plan) (Review, error)
+}
+
+// Review is shown before anything is created; its Run performs exactly its Actions.
+type Review struct {
+	Actions  []engine.Action
+	Warnings []display.Text  // what a careful colleague would say
+	Change   pipeline.Change // the pipeline file
+	Run      *engine.Run
+	Result   *engine.Result
+	// Next says what to do after the run succeeded: commit, push, open a pull request.
+	Next func() []NextStep
+}
+
+// NextStep is one thing left to the person.
+type NextStep struct {
+	Say     string // "Commit the workflow file"
+	Command string // what to type, or ""
+	Link    string // where to click, or ""
+}
+
+// Outcome is how a session ended.
+type Outcome struct {
+	// Confirmed is false when the person left before anything was created.
+	Confirmed bool
+	// Review is the last one shown; its Result says what exists now. nil when there was none.
+	Review *Review
+	// Err is the failure of the run that the person left standing, or nil.
+	Err error
+}
