@@ -31,6 +31,7 @@ type Choice struct {
 	Label       display.Text // what people see
 	Note        display.Text // one short remark, shown dimmed
 	Recommended bool         // the proposed one; Choices.Note says why
+	Data        any          // for Apply: what was loaded together with the choice
 }
 
 // Choices is what a question offers.
@@ -53,6 +54,8 @@ type Step struct {
 	// Explicit answers are never assumed: without a terminal they must be given, unless there is
 	// one choice only. They are the ones that decide rights.
 	Explicit bool
+	// Quiet questions take their default without being asked; the review can reopen them.
+	Quiet bool
 	// Needs names the steps whose answers this one builds on. When one of them changes, this
 	// answer is forgotten.
 	Needs []string
@@ -60,7 +63,10 @@ type Step struct {
 	When  func(setup.Plan) bool                              // nil: always asked
 	Load  func(context.Context, setup.Plan) (Choices, error) // nil for an Input without a default
 	Check func(string) error                                 // syntax of an Input, nil: anything
-	Apply func(*setup.Plan, Choice) error                    // the only writer of the plan
+	// Parse reads an answer that was given as text but is none of the choices; nil: there is no such
+	// answer to a Select.
+	Parse func(setup.Plan, string) (Choice, error)
+	Apply func(*setup.Plan, Choice) error // the only writer of the plan
 }
 
 // Source says where an answer came from.
@@ -85,11 +91,13 @@ type Prepared struct {
 	Choices Choices
 	Answer  *Choice // not nil: no need to ask
 	Source  Source  // of Answer
+	Refused error   // why a given answer cannot be used; the question is asked then
 }
 
 // Prepare loads the choices of a step. given is the answer from a flag, a variable or a file, and
-// is empty when there is none. A single choice answers itself.
-func Prepare(ctx context.Context, s Step, p setup.Plan, given string) (Prepared, error) {
+// is empty when there is none. Where ask is false a single choice answers itself, and so does the
+// default of a quiet question. An error means that the choices could not be loaded.
+func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) (Prepared, error) {
 	out := Prepared{Step: s}
 	if s.Load != nil {
 		choices, err := s.Load(ctx, p)
@@ -98,28 +106,48 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string) (Prepared,
 		}
 		out.Choices = choices
 	}
-	if given != "" {
-		c, err := Resolve(s, out.Choices, given)
-		if err != nil {
-			return out, err
-		}
-		out.Answer, out.Source = &c, Given
+	answer := func(c Choice, from Source) (Prepared, error) {
+		out.Answer, out.Source = &c, from
 		return out, nil
 	}
-	if s.Kind == Select {
-		switch len(out.Choices.Items) {
-		case 0:
-			return out, hint.New("no choice for: "+s.Title, "Go back and pick differently, or give --"+s.Flag+".", "")
-		case 1:
-			out.Answer, out.Source = &out.Choices.Items[0], Only
+	if s.Kind == Select && len(out.Choices.Items) == 0 {
+		return out, hint.New("nothing to choose for: "+s.Title, "Go back and choose differently.", "")
+	}
+	switch {
+	case given != "":
+		c, err := resolve(s, p, out.Choices, given)
+		if err != nil {
+			out.Refused = err
+			return out, nil
+		}
+		return answer(c, Given)
+	case ask:
+	case s.Kind == Select && len(out.Choices.Items) == 1:
+		return answer(out.Choices.Items[0], Only)
+	case s.Quiet:
+		if c, ok := out.Choices.fallback(s); ok {
+			return answer(c, Default)
 		}
 	}
 	return out, nil
 }
 
-// Resolve finds the choice that text means: the exact value, else the label without regard to
-// case. A text that fits several choices is refused with their values.
-func Resolve(s Step, cs Choices, text string) (Choice, error) {
+// fallback is the choice taken when nobody says anything.
+func (cs Choices) fallback(s Step) (Choice, bool) {
+	if s.Kind == Input {
+		return Choice{Value: cs.Default, Label: display.Clean(cs.Default)}, cs.Default != ""
+	}
+	for _, c := range cs.Items {
+		if c.Value == cs.Default || cs.Default == "" && c.Recommended {
+			return c, true
+		}
+	}
+	return Choice{}, false
+}
+
+// resolve finds the choice that text means: the exact value, else the label without regard to
+// case, else what the step itself makes of it. A text that fits several choices is refused.
+func resolve(s Step, p setup.Plan, cs Choices, text string) (Choice, error) {
 	if s.Kind == Input {
 		if s.Check != nil {
 			if err := s.Check(text); err != nil {
@@ -142,6 +170,10 @@ func Resolve(s Step, cs Choices, text string) (Choice, error) {
 	case 1:
 		return found[0], nil
 	case 0:
+		if s.Parse != nil {
+			c, err := s.Parse(p, text)
+			return c, hint.Wrap(err, fmt.Sprintf("--%s %q", s.Flag, display.Clean(text)), "Give another value.", "")
+		}
 		for _, c := range cs.Items {
 			names = append(names, c.Label.String())
 		}

@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"context"
+	"maps"
 	"slices"
 
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -21,12 +23,28 @@ type Walk struct {
 	steps   []Step
 	answers map[string]Answered
 	last    map[string]string // what was answered before, the start value when asked again
+	given   map[string]string // answers from flags, variables and files that were not used yet
+	ask     map[string]bool   // steps that a person reopened: they are asked whatever their source
 	plan    setup.Plan
 }
 
-// NewWalk starts at the first step. base is what is known without asking.
-func NewWalk(base setup.Plan, steps []Step) *Walk {
-	return &Walk{base: base, plan: base, steps: steps, answers: map[string]Answered{}, last: map[string]string{}}
+// NewWalk starts at the first step. base is what is known without asking; given are answers from
+// flags, variables and files, by step id.
+func NewWalk(base setup.Plan, steps []Step, given map[string]string) *Walk {
+	return &Walk{
+		base: base, plan: base, steps: steps, given: maps.Clone(given),
+		answers: map[string]Answered{}, last: map[string]string{}, ask: map[string]bool{},
+	}
+}
+
+// Prepare returns the work that makes a step ready to be shown, or answered. The work is I/O: it
+// may run anywhere and does not touch the walk.
+func (w *Walk) Prepare(s Step) func(context.Context) (Prepared, error) {
+	p, given, ask := w.plan.Clone(), w.given[s.ID], w.ask[s.ID]
+	if ask {
+		given = ""
+	}
+	return func(ctx context.Context) (Prepared, error) { return Prepare(ctx, s, p, given, ask) }
 }
 
 // Plan is the base with all answers applied.
@@ -104,6 +122,7 @@ func (w *Walk) Reopen(id string) bool {
 		return false
 	}
 	delete(w.answers, id)
+	w.ask[id] = true
 	_ = w.replay() // fewer answers than before, all of them accepted once
 	return true
 }
@@ -113,6 +132,7 @@ func (w *Walk) forget(id string) {
 	for _, s := range w.steps {
 		if slices.Contains(s.Needs, id) {
 			delete(w.answers, s.ID)
+			delete(w.ask, s.ID)
 			w.forget(s.ID)
 		}
 	}

@@ -3,6 +3,7 @@ package setup
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -76,14 +77,11 @@ func (s Setup) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Loopback reports whether a plain-http address stays on this machine.
-func Loopback(url string) bool {
-	for _, p := range []string{"http://127.0.0.1:", "http://localhost:", "http://[::1]:"} {
-		if strings.HasPrefix(url, p) {
-			return true
-		}
-	}
-	return false
+// Loopback reports whether raw is a plain-http address that stays on this machine.
+func Loopback(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Scheme == "http" && u.User == nil &&
+		slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, u.Hostname())
 }
 
 // CheckID reports whether id has the form of an Astro id: 25 lower-case letters and digits.

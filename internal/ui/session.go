@@ -29,8 +29,6 @@ type Session struct {
 	Find func(context.Context) ([]Fact, error)
 	// Walk holds the questions. Find may be what makes it usable: read it only afterwards.
 	Walk func() *flow.Walk
-	// Given are answers from flags, variables and files, by step id.
-	Given map[string]string
 	// Review prepares what the person confirms. It may take seconds.
 	Review func(context.Context, setup.Plan) (Review, error)
 }
