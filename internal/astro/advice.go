@@ -87,7 +87,7 @@ func BestRole(job setup.Job, kind setup.Kind, roles []Role) (name, reason string
 }
 
 // Warnings says what a careful colleague would say about the credential of s.
-func Warnings(s setup.Setup, org Organization, d Deployment) []string {
+func Warnings(s setup.Plan, org Organization) []string {
 	var out []string
 	if s.Credential.Kind == setup.OrganizationToken && s.Job != setup.ManageUsers {
 		out = append(out, "An Organization API token reaches every Workspace. A separate Workspace token for each Workspace limits what a leak can do.")
@@ -101,7 +101,7 @@ func Warnings(s setup.Setup, org Organization, d Deployment) []string {
 	if org.HasIPAllowList {
 		out = append(out, "The Organization has an IP access list. A hosted runner outside of it will be refused by Astro.")
 	}
-	if d.CICDEnforced {
+	if s.CICDEnforced {
 		out = append(out, "The Deployment enforces CI/CD: only API tokens may deploy to it, so this pipeline becomes the only way.")
 	}
 	return out

@@ -65,7 +65,7 @@ type Step struct {
 	Check func(string) error                                 // syntax of an Input, nil: anything
 	// Parse reads an answer that was given as text but is none of the choices; nil: there is no such
 	// answer to a Select.
-	Parse func(setup.Plan, string) (Choice, error)
+	Parse func(context.Context, setup.Plan, string) (Choice, error)
 	Apply func(*setup.Plan, Choice) error // the only writer of the plan
 }
 
@@ -115,7 +115,7 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 	}
 	switch {
 	case given != "":
-		c, err := resolve(s, p, out.Choices, given)
+		c, err := resolve(ctx, s, p, out.Choices, given)
 		if err != nil {
 			out.Refused = err
 			return out, nil
@@ -147,7 +147,7 @@ func (cs Choices) fallback(s Step) (Choice, bool) {
 
 // resolve finds the choice that text means: the exact value, else the label without regard to
 // case, else what the step itself makes of it. A text that fits several choices is refused.
-func resolve(s Step, p setup.Plan, cs Choices, text string) (Choice, error) {
+func resolve(ctx context.Context, s Step, p setup.Plan, cs Choices, text string) (Choice, error) {
 	if s.Kind == Input {
 		if s.Check != nil {
 			if err := s.Check(text); err != nil {
@@ -171,7 +171,7 @@ func resolve(s Step, p setup.Plan, cs Choices, text string) (Choice, error) {
 		return found[0], nil
 	case 0:
 		if s.Parse != nil {
-			c, err := s.Parse(p, text)
+			c, err := s.Parse(ctx, p, text)
 			return c, hint.Wrap(err, fmt.Sprintf("--%s %q", s.Flag, display.Clean(text)), "Give another value.", "")
 		}
 		for _, c := range cs.Items {

@@ -11,6 +11,8 @@ type Plan struct {
 	Setup
 	// DAGDeploys says that the Deployment takes DAG-only deploys.
 	DAGDeploys bool
+	// CICDEnforced says that only API tokens may deploy to the Deployment.
+	CICDEnforced bool
 	// NewEnvironment says that the person wants an environment that is not there yet.
 	NewEnvironment bool
 	// ReplaceEdits allows the managed block of an existing pipeline file to be replaced although

@@ -18,6 +18,9 @@ type Fault struct {
 
 func (f *Fault) Error() string { return f.Field + ": " + f.Problem }
 
+// ErrEmpty says that an answer is needed.
+var ErrEmpty = errors.New("an answer is needed")
+
 var (
 	secretName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 	astroID    = regexp.MustCompile(`^[a-z0-9]{25}$`)

@@ -1,0 +1,135 @@
+package astroci_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/astro-ci/astro-ci"
+
+// allowed lists, for every package of the project, which other packages of the project it may
+// import. Tests may import more.
+var allowed = map[string][]string{
+	"assets":                          {},
+	"cmd/astro-ci":                    {"internal/cli"},
+	"internal/display":                {},
+	"internal/secret":                 {},
+	"internal/hint":                   {},
+	"internal/setup":                  {"internal/display"},
+	"internal/flow":                   {"internal/setup", "internal/display", "internal/hint"},
+	"internal/httpx":                  {"internal/secret", "internal/display"},
+	"internal/gitrepo":                {"internal/providers", "internal/hint", "internal/display"},
+	"internal/astro":                  {"internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers":              {"internal/secret", "internal/setup", "internal/display"},
+	"internal/providers/github":       {"assets", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/all":          {"internal/providers", "internal/providers/github"},
+	"internal/pipeline":               {"assets", "internal/providers", "internal/setup", "internal/display", "internal/hint"},
+	"internal/steps":                  {"internal/flow", "internal/setup", "internal/astro", "internal/providers", "internal/pipeline", "internal/display", "internal/hint"},
+	"internal/engine":                 {"internal/astro", "internal/providers", "internal/pipeline", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/ui":                     {"internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
+	"internal/ui/tui":                 {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
+	"internal/ui/line":                {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
+	"internal/ui/report":              {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
+	"internal/sandbox":                {"internal/sandbox/astrod", "internal/sandbox/githubd", "internal/sandbox/released", "internal/secret", "internal/setup", "internal/hint"},
+	"internal/sandbox/astrod":         {"internal/secret"},
+	"internal/sandbox/githubd":        {"internal/secret"},
+	"internal/sandbox/released":       {},
+	"internal/testkit":                {"internal/secret"},
+	"internal/providers/providertest": {"internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
+}
+
+// only names the packages outside the project that few may import, and who.
+var only = map[string][]string{
+	"charm.land/":            {"internal/ui/tui"},
+	"github.com/cli/go-gh":   {"internal/providers/github"},
+	"github.com/spf13/cobra": {"internal/cli"},
+	"os/exec":                {"internal/cli"},
+}
+
+// forbidden are words that must not stand in production code outside their home.
+var forbidden = []struct {
+	what  *regexp.Regexp
+	homes []string // package prefixes
+}{
+	{regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|Args|Exit)\b`), []string{"internal/cli", "cmd/"}},
+	{regexp.MustCompile(`\bfunc init\(\)`), nil},
+	{regexp.MustCompile(`\bhttp\.(DefaultClient|Get|Post)\b`), nil},
+	{regexp.MustCompile(`\bfmt\.Print`), nil},
+}
+
+func TestImports(t *testing.T) {
+	for dir, files := range packages(t) {
+		rules, known := allowed[dir]
+		if dir == "internal/cli" {
+			known = true // builds everything, so it may import everything but cmd
+		}
+		if !known {
+			t.Errorf("%s: no import rule; add one to import_test.go", dir)
+		}
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree, err := parser.ParseFile(token.NewFileSet(), file, raw, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, imp := range tree.Imports {
+				name, _ := strconv.Unquote(imp.Path.Value)
+				if own, ok := strings.CutPrefix(name, module+"/"); ok && dir != "internal/cli" && !slices.Contains(rules, own) {
+					t.Errorf("%s imports %s", file, own)
+				}
+				for prefix, homes := range only {
+					if strings.HasPrefix(name, prefix) && !slices.Contains(homes, dir) {
+						t.Errorf("%s imports %s, which only %v may", file, name, homes)
+					}
+				}
+				if slices.Contains([]string{"internal/setup", "internal/secret", "internal/hint", "internal/display"}, dir) && strings.Contains(strings.Split(name, "/")[0], ".") && !strings.HasPrefix(name, module) {
+					t.Errorf("%s imports %s; this package stands on the standard library", file, name)
+				}
+			}
+			for _, f := range forbidden {
+				home := slices.ContainsFunc(f.homes, func(h string) bool { return strings.HasPrefix(dir, h) })
+				if m := f.what.Find(raw); m != nil && !home {
+					t.Errorf("%s uses %s outside its home", file, m)
+				}
+			}
+		}
+	}
+}
+
+// packages maps each folder with Go code to its production files.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() != "." && strings.HasPrefix(d.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(p, ".go") && !strings.HasSuffix(p, "_test.go") {
+			dir := path.Dir(filepath.ToSlash(p))
+			out[dir] = append(out[dir], p)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 10 {
+		t.Fatalf("only %d packages found", len(out))
+	}
+	return out
+}

@@ -1,0 +1,31 @@
+package steps
+
+import (
+	"context"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+func credential() flow.Step {
+	return flow.Step{
+		ID: "credential", Name: "Credential", Flag: "credential", Env: env("credential"), Explicit: true, Needs: []string{"job"},
+		Title: "Which credential?",
+		Help:  "A token that reaches less can lose less. Choose the smallest one that does the job.",
+		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
+			var cs flow.Choices
+			for _, a := range astro.Kinds(p.Job) {
+				cs.Items = append(cs.Items, flow.Choice{Value: string(a.Kind), Label: text("%s", a.Kind), Note: text("%s", a.Reason), Recommended: a.Recommended})
+				if a.Recommended {
+					cs.Default, cs.Note = string(a.Kind), text("%s", a.Reason)
+				}
+			}
+			return cs, nil
+		},
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Credential.Kind = setup.Kind(c.Value)
+			return nil
+		},
+	}
+}

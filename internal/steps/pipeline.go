@@ -1,0 +1,142 @@
+package steps
+
+import (
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+func deploy() flow.Step {
+	return flow.Step{
+		ID: "deploy", Name: "Deploy", Flag: "deploy", Env: env("deploy"), Needs: []string{"job", "deployment"},
+		Title: "What does a push send?",
+		Help:  "A DAG-only deploy takes seconds and restarts nothing. An image deploy builds and replaces everything.",
+		When:  func(p setup.Plan) bool { return p.Job == setup.DeployCode },
+		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
+			all := flow.Choice{Value: string(setup.Image), Label: text("Image and DAGs, always")}
+			if !p.DAGDeploys {
+				// Without DAG deploys the other kinds are refused by the Deployment.
+				all.Note = text("DAG-only deploys are off for this Deployment")
+				return flow.Choices{Default: all.Value, Items: []flow.Choice{
+					all,
+					{Value: string(setup.Infer), Label: text("What changed"), Note: text("the same, until DAG deploys are turned on")},
+				}}, nil
+			}
+			return flow.Choices{Default: string(setup.Infer), Items: []flow.Choice{
+				{Value: string(setup.Infer), Label: text("What changed"), Note: text("DAGs only when nothing else changed"), Recommended: true},
+				all,
+				{Value: string(setup.DAGs), Label: text("DAGs only")},
+				{Value: string(setup.ImageOnly), Label: text("Image only"), Note: text("DAGs stay as they are")},
+			}, Note: text("It looks at the whole push and sends no more than it has to.")}, nil
+		},
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Pipeline.Deploy = setup.Deploy(c.Value)
+			return nil
+		},
+	}
+}
+
+func branch(d Deps) flow.Step {
+	return flow.Step{
+		ID: "branch", Name: "Branch", Flag: "branch", Env: env("branch"), Kind: flow.Input, Quiet: true, Needs: []string{"repo"},
+		Title: "Which branch starts the pipeline?",
+		Help:  "A push to it runs the pipeline. It can always be started by hand as well.",
+		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
+			x, err := d.platformOf(p)
+			if err != nil {
+				return flow.Choices{}, err
+			}
+			r, err := x.Repo(ctx, p.Repository)
+			return flow.Choices{Default: r.DefaultBranch}, err
+		},
+		Check: setup.CheckBranch,
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Pipeline.Branch = c.Value
+			return nil
+		},
+	}
+}
+
+func name() flow.Step {
+	return flow.Step{
+		ID: "name", Name: "Setup name", Flag: "name", Env: env("name"), Kind: flow.Input, Quiet: true,
+		Needs: []string{"credential", "workspace", "deployment", "job"},
+		Title: "What is this setup called?",
+		Help:  "It marks the token and the pipeline file as belonging together.",
+		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
+			on := p.Entity()
+			if p.Job.Deploys() {
+				on = p.Deployment
+			}
+			return flow.Choices{Default: slug(on.String())}, nil
+		},
+		Check: setup.CheckName,
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Name = c.Value
+			return nil
+		},
+	}
+}
+
+var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
+
+// slug makes a setup name of any text; a text without letters or digits gives "astro".
+func slug(s string) string {
+	out := notSlug.ReplaceAllString(strings.ToLower(s), "-")
+	if len(out) > 48 {
+		out = out[:48]
+	}
+	if out = strings.Trim(out, "-"); out == "" {
+		return "astro"
+	}
+	return out
+}
+
+func file(d Deps) flow.Step {
+	return flow.Step{
+		ID: "pipeline-file", Name: "Pipeline file", Flag: "pipeline-file", Env: env("pipeline-file"), Kind: flow.Input, Quiet: true,
+		Needs: []string{"platform", "name", "job"},
+		Title: "Which file holds the pipeline?",
+		Help:  "A file that is there already is never overwritten: the difference is shown first.",
+		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
+			x, err := d.platformOf(p)
+			if err != nil {
+				return flow.Choices{}, err
+			}
+			return flow.Choices{Default: d.Free(x.PipelineFile(p.Setup), p.Name)}, nil
+		},
+		Check: setup.CheckFile,
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Pipeline.File = c.Value
+			return nil
+		},
+	}
+}
+
+func cli(d Deps) flow.Step {
+	return flow.Step{
+		ID: "cli-version", Name: "Astro CLI", Flag: "cli-version", Env: env("cli-version"), Quiet: true,
+		Title: "Which version of the Astro CLI?",
+		Help:  "The pipeline installs exactly this one and checks its SHA-256.",
+		Load: func(ctx context.Context, _ setup.Plan) (flow.Choices, error) {
+			pin, note, err := d.Pin(ctx, "")
+			return flow.Choices{Default: pin.Version, Items: []flow.Choice{{Value: pin.Version, Label: text("%s", pin.Version), Note: text("%s", note), Data: pin}}}, err
+		},
+		Parse: func(ctx context.Context, _ setup.Plan, s string) (flow.Choice, error) {
+			pin, note, err := d.Pin(ctx, s)
+			return flow.Choice{Value: pin.Version, Label: text("%s", pin.Version), Note: text("%s", note), Data: pin}, err
+		},
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			pin, ok := c.Data.(setup.CLI)
+			if !ok {
+				return hint.New("no release is known for "+c.Value, "Give --cli-version.", "")
+			}
+			p.Pipeline.CLI = pin
+			return nil
+		},
+	}
+}

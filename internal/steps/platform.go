@@ -1,0 +1,60 @@
+package steps
+
+import (
+	"context"
+
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+func platform(d Deps) flow.Step {
+	return flow.Step{
+		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"),
+		Title: "Which CI platform runs the pipeline?",
+		Help:  "It was looked for in the remotes of the git repository.",
+		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
+			cs := flow.Choices{Default: d.Platform}
+			for _, p := range d.Platforms {
+				i := p.Info()
+				c := flow.Choice{Value: i.ID, Label: text("%s", i.Name)}
+				if i.ID == d.Platform {
+					c.Note = text("found in the git remote %s", d.Detected)
+				}
+				cs.Items = append(cs.Items, c)
+			}
+			return cs, nil
+		},
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Platform = c.Value
+			return nil
+		},
+	}
+}
+
+func repo(d Deps) flow.Step {
+	return flow.Step{
+		ID: "repo", Name: "Repository", Flag: "repo", Env: env("repo"), Kind: flow.Input, Needs: []string{"platform"}, Quiet: true,
+		Title: "Which repository?",
+		Help:  "The secret is stored for this repository, and the pipeline file belongs into it.",
+		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
+			if d.Platform == p.Platform && !d.Detected.IsZero() {
+				return flow.Choices{Default: d.Detected.String()}, nil
+			}
+			return flow.Choices{}, nil
+		},
+		Check: func(s string) error {
+			if s == "" {
+				return setup.ErrEmpty
+			}
+			return nil
+		},
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			x, err := d.platformOf(*p)
+			if err != nil {
+				return err
+			}
+			p.Repository, err = x.ParseRepo(c.Value)
+			return err
+		},
+	}
+}
