@@ -37,6 +37,9 @@ type Login struct {
 	Base   *url.URL     // e.g. https://api.astronomer.io/v1
 }
 
+// ErrNoLogin says that no usable log-in was found.
+var ErrNoLogin = errors.New("none found")
+
 // Domains on which Astro runs, by the astro CLI's own rule. A login is never sent to another one.
 var (
 	cloudDomain   = regexp.MustCompile(`^(cloud\.)?astronomer(-dev|-stage|-perf)?\.io$`)
@@ -64,13 +67,13 @@ func FindLogin(ctx context.Context, h Host) (Login, error) {
 	}
 	if c := cfg.current(h); c.Token.v != nil {
 		if !c.Expires.IsZero() && c.Expires.Before(h.Now()) {
-			return Login{}, hint.New("the astro CLI's log-in ended on "+c.Expires.Format(time.DateTime),
+			return Login{}, hint.Wrap(ErrNoLogin, "the astro CLI's log-in ended on "+c.Expires.Format(time.DateTime),
 				"Log in again with: astro login", docsAPI)
 		}
 		return Login{Value: c.Token.v, Source: "the astro CLI's log-in", User: c.User, Base: base}, nil
 	}
 	return Login{}, &hint.Error{
-		Doing: "no log-in to Astro found", Err: cfgErr, Link: docsAPI,
+		Doing: "look for a log-in to Astro", Err: errors.Join(ErrNoLogin, cfgErr), Link: docsAPI,
 		Next: "Log in with: astro login. Or set ASTRO_API_TOKEN. To try everything without an account, add --sandbox.",
 	}
 }

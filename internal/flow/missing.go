@@ -34,7 +34,7 @@ func (e *MissingError) Error() string {
 	return strings.Join(problems, "; ")
 }
 
-// Wrong reports whether an answer was given that cannot be used, as opposed to none.
+// Wrong reports whether every item is an answer that was given but cannot be used.
 func (e *MissingError) Wrong() bool {
-	return slices.ContainsFunc(e.Items, func(m Missing) bool { return m.Problem != nil })
+	return !slices.ContainsFunc(e.Items, func(m Missing) bool { return m.Problem == nil })
 }

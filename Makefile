@@ -1,0 +1,58 @@
+# Everything that is done more than once has a name here. `make` alone lists the names.
+.DEFAULT_GOAL := help
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/astro-ci/astro-ci/internal/cli.version=$(VERSION)
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: try
+try: ## open the wizard in the sandbox
+	go run ./cmd/astro-ci --sandbox
+
+.PHONY: build
+build: ## build ./astro-ci
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o astro-ci ./cmd/astro-ci
+
+.PHONY: test
+test: ## run the tests; ASTRO_CI_CONTRACTS=folder adds the contract tests
+	go test ./...
+
+.PHONY: race
+race: ## run the tests with the race detector
+	go test -race -shuffle=on ./...
+
+.PHONY: lint
+lint: ## run the linters
+	gofumpt -l . && go vet ./... && golangci-lint run ./...
+
+.PHONY: golden
+golden: ## write the golden files anew; look at the difference before you commit it
+	go test ./internal/ui/... ./internal/providers/... ./internal/pipeline/... -update
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME
+	@set -e; for pkg in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg | tail -n 2; \
+		done; \
+	done
+
+.PHONY: dist
+dist: ## build for every system into dist/
+	@mkdir -p dist
+	@set -e; for t in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do \
+		os=$${t%/*} arch=$${t#*/}; ext=; [ $$os = windows ] && ext=.exe; \
+		echo "build $$t"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o dist/astro-ci-$$os-$$arch$$ext ./cmd/astro-ci; \
+	done
+
+.PHONY: smoke
+smoke: build ## run the built program once through, with an empty home folder
+	sh scripts/smoke.sh ./astro-ci
+
+.PHONY: pictures
+pictures: ## draw the pictures in the README from the real program
+	go test ./internal/cli -run TestPictures -update

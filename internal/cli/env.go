@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+)
+
+// environment is the process environment, read once. Nothing else in the program reads it.
+type environment map[string]string
+
+// takeOver reads environ, then takes what must not be inherited out of the process: log-ins, so
+// that no child gets them, and the switches by which a terminal library would log every key.
+func takeOver(environ []string) environment {
+	env := environment{}
+	for _, kv := range environ {
+		k, v, _ := strings.Cut(kv, "=")
+		env[k] = v
+	}
+	for _, k := range []string{"ASTRO_API_TOKEN", "ASTRONOMER_KEY_SECRET", "TEA_TRACE", "TEA_DEBUG"} {
+		_ = os.Unsetenv(k)
+	}
+	return env
+}
+
+func (e environment) get(k string) string { return e[k] }
+
+// child is the environment that a child process gets: what it needs to find its own files and the
+// network, and no credential.
+func (e environment) child() []string {
+	var out []string
+	for _, k := range []string{
+		"PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS",
+		"ASTRO_HOME", "ASTRO_DOMAIN", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+		"SystemRoot", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "TEMP", "TMP", "PATHEXT", "COMSPEC",
+	} {
+		if v, ok := e[k]; ok {
+			out = append(out, k+"="+v)
+		}
+	}
+	return append(out, "ASTRO_TELEMETRY_DISABLED=1")
+}
+
+func (e environment) home() string {
+	if runtime.GOOS == "windows" {
+		return e["USERPROFILE"]
+	}
+	return e["HOME"]
+}
+
+// stateDir is where astro-ci keeps its own files: the sandbox's state and, later, journals.
+func (e environment) stateDir(flag string) (string, error) {
+	dir := flag
+	if dir == "" {
+		dir = e["ASTRO_CI_STATE_DIR"]
+	}
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	base := ""
+	switch {
+	case runtime.GOOS == "windows":
+		base = e["LOCALAPPDATA"]
+	case e["XDG_STATE_HOME"] != "":
+		base = e["XDG_STATE_HOME"]
+	case e["HOME"] == "":
+	case runtime.GOOS == "darwin":
+		base = filepath.Join(e["HOME"], "Library", "Application Support")
+	default:
+		base = filepath.Join(e["HOME"], ".local", "state")
+	}
+	if !filepath.IsAbs(base) {
+		return "", hint.New("no folder for astro-ci's state is known", "Set HOME, or give --state-dir.", "")
+	}
+	return filepath.Join(base, "astro-ci"), nil
+}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/httpx"
+)
+
+// The exit codes, decided here and nowhere else.
+const (
+	exitDone      = 0
+	exitFailed    = 1
+	exitUsage     = 2
+	exitMissing   = 3 // an answer is missing
+	exitLogin     = 4 // not logged in, or not allowed
+	exitPart      = 5 // done in part
+	exitCancelled = 130
+)
+
+// usageError is wrong use of the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// partError says that a run failed and that something of it stands.
+type partError struct{ error }
+
+func (e partError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	var usage usageError
+	var part partError
+	var missing *flow.MissingError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &part):
+		return exitPart
+	case errors.Is(err, engine.ErrCancelled), errors.Is(err, context.Canceled):
+		return exitCancelled
+	case errors.As(err, &missing) && missing.Wrong(), errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &missing):
+		return exitMissing
+	case errors.Is(err, astro.ErrNoLogin):
+		return exitLogin
+	}
+	switch httpx.Status(err) {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exitLogin
+	}
+	return exitFailed
+}
