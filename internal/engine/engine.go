@@ -111,6 +111,7 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 	}
 	var value *secret.Value
 	tried := false
+	var held func(context.Context) error // an error says which target may hold the token
 	add(Action{
 		Key:      "token:create",
 		Say:      fmt.Sprintf("Create a %s for %s: role %s, %d days", p.Credential.Kind, p.Entity(), p.Credential.Role, p.Credential.ExpiresInDays),
@@ -137,6 +138,9 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 				n, err := orphans(ctx)
 				return fmt.Sprintf("%d found on Astro and deleted", n), err
 			}
+			if err := held(ctx); err != nil {
+				return "", err
+			}
 			if err := d.Issuer.DeleteToken(ctx, p.Organization.ID, res.Token.ID); err != nil {
 				return "", err
 			}
@@ -149,48 +153,22 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		Do: func(ctx context.Context) (string, error) { return d.Issuer.Prove(ctx, p.Setup, res.Token, value) },
 	})
 
+	writes := make([]*write, len(p.Targets))
 	res.Targets = make([]TargetResult, len(p.Targets))
 	for i, t := range p.Targets {
-		store := d.Stores[t.Store]
-		tr := &res.Targets[i]
-		*tr = TargetResult{Target: t, State: Planned}
-		existed := true // until the store says otherwise, an undo must not remove anything
-		a := Action{
-			Key: "secret:" + t.String(), Say: "Write the secret " + t.String(),
-			Do: func(ctx context.Context) (string, error) {
-				before, err := store.Stat(ctx, t)
-				if err != nil {
-					tr.State = Failed
-					return "", err
-				}
-				existed = existed && before.Exists
-				rec, err := store.Put(ctx, t, value, providers.Meta{Setup: p.Name, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt})
-				if err != nil {
-					tr.State = Failed
-					return "", err
-				}
-				tr.State, tr.Version, tr.Proof = Done, rec.Version, rec.Proof
-				if rec.Created {
-					return "created, proof: " + string(rec.Proof), nil
-				}
-				return "replaced, proof: " + string(rec.Proof), nil
-			},
-		}
-		if rm, ok := store.(providers.Remover); ok {
-			a.UndoSays = "Remove the secret " + t.String()
-			a.Undo = func(ctx context.Context) (string, error) {
-				if existed {
-					return "", hint.New("remove the secret "+t.String(),
-						"A secret of this name was there before and its old value cannot be read back. Write the right value again.", store.Info().Docs)
-				}
-				if err := rm.Remove(ctx, t); err != nil {
-					return "", err
-				}
-				tr.State = Undone
-				return t.String(), nil
+		res.Targets[i] = TargetResult{Target: t, State: Planned}
+		writes[i] = &write{store: d.Stores[t.Store], result: &res.Targets[i]}
+		add(writes[i].action(func() (*secret.Value, providers.Meta) {
+			return value, providers.Meta{Setup: p.Name, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
+		}))
+	}
+	held = func(ctx context.Context) error {
+		for _, w := range writes {
+			if err := w.mayHold(ctx); err != nil {
+				return err
 			}
 		}
-		add(a)
+		return nil
 	}
 
 	var written pipeline.Change

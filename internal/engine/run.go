@@ -8,6 +8,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -70,15 +71,17 @@ func (r *Run) Actions() []Event {
 	return out
 }
 
-// Go performs what is not done yet and yields each change. It ends after a Failed event.
+// Go performs what is not done yet and yields each change. It ends after a Failed event. When ctx
+// is cancelled the action that is under way may finish, for ten seconds: a request that is cut
+// leaves a question behind.
 func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for i, a := range r.actions {
 			if r.states[i] == Done {
 				continue
 			}
-			if err := ctx.Err(); err != nil {
-				yield(Event{Action: a, State: Failed, Err: context.Cause(ctx)})
+			if ctx.Err() != nil {
+				yield(Event{Action: a, State: Failed, Err: fmt.Errorf("%w before: %s", ErrCancelled, a.Say)})
 				return
 			}
 			r.states[i] = Started
@@ -86,7 +89,9 @@ func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 				return
 			}
 			start := time.Now()
-			detail, err := a.Do(ctx)
+			open, done := finish(ctx)
+			detail, err := a.Do(open)
+			done()
 			ev := Event{Action: a, State: Done, Detail: detail, Took: time.Since(start)}
 			if err != nil {
 				ev.State, ev.Err = Failed, err
@@ -135,6 +140,16 @@ func (r *Run) Undo(ctx context.Context) iter.Seq[Event] {
 			}
 		}
 	}
+}
+
+// finish returns a context that outlives ctx by ten seconds.
+func finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(10*time.Second, cancel)
+		context.AfterFunc(open, func() { t.Stop() })
+	})
+	return open, func() { stop(); cancel() }
 }
 
 // Finished reports whether every action is done.

@@ -1,0 +1,300 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+const id = "cm0000000000000000000org1"
+
+// earth is a world in memory: an issuer and a store that can fail at every call, before or after
+// the call had its effect.
+type earth struct {
+	tokens  map[string]string // id -> description
+	values  map[string]*secret.Value
+	stored  map[setup.Target]*secret.Value
+	stamps  map[setup.Target]time.Time
+	clock   time.Time
+	calls   []string
+	failAt  string // name of the call that fails once
+	applied bool   // the failing call has its effect all the same
+}
+
+var errBoom = errors.New("boom")
+
+func newEarth() *earth {
+	return &earth{
+		tokens: map[string]string{}, values: map[string]*secret.Value{}, stored: map[setup.Target]*secret.Value{}, stamps: map[setup.Target]time.Time{},
+		clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
+	}
+}
+
+// call records a call and runs effect unless the call is to fail before it.
+func (e *earth) call(name string, effect func()) error {
+	e.calls = append(e.calls, name)
+	if e.failAt == name {
+		e.failAt = ""
+		if e.applied {
+			effect()
+		}
+		return errBoom
+	}
+	effect()
+	return nil
+}
+
+func (e *earth) CheckCreate(context.Context, setup.Setup) (string, error) {
+	return "", e.call("check:astro", func() {})
+}
+
+func (e *earth) CreateToken(_ context.Context, s setup.Setup, marker string) (t astro.Token, v *secret.Value, err error) {
+	err = e.call("create", func() {
+		t = astro.Token{ID: fmt.Sprintf("token%d", len(e.values)+1), EndAt: e.clock.AddDate(0, 0, s.Credential.ExpiresInDays)}
+		v = secret.New([]byte(rand.Text()))
+		e.tokens[t.ID], e.values[t.ID] = marker, v
+	})
+	if err != nil {
+		return astro.Token{}, nil, err
+	}
+	return t, v, nil
+}
+
+func (e *earth) Prove(_ context.Context, _ setup.Setup, t astro.Token, v *secret.Value) (string, error) {
+	if !e.values[t.ID].Equal(v) {
+		return "", errors.New("not the token's value")
+	}
+	return "", e.call("prove", func() {})
+}
+
+func (e *earth) FindTokens(_ context.Context, _, marker string) (out []astro.Token, err error) {
+	for id, m := range e.tokens {
+		if m == marker {
+			out = append(out, astro.Token{ID: id})
+		}
+	}
+	return out, nil
+}
+
+func (e *earth) DeleteToken(_ context.Context, _, id string) error {
+	return e.call("delete", func() { delete(e.tokens, id) })
+}
+
+// store is the secret store of an earth, and a platform.
+type store struct {
+	*earth
+	providers.Platform // what the engine does not use
+}
+
+func (s store) Info() providers.Info {
+	return providers.Info{ID: "github", Docs: "https://example.com"}
+}
+
+func (s store) Check(_ context.Context, t setup.Target) (providers.Access, error) {
+	return providers.Access{}, s.call("check:"+t.String(), func() {})
+}
+
+func (s store) Put(_ context.Context, t setup.Target, v *secret.Value, _ providers.Meta) (r providers.Receipt, err error) {
+	err = s.call("put:"+t.String(), func() {
+		s.clock = s.clock.Add(time.Minute)
+		_, had := s.stored[t]
+		s.stored[t], s.stamps[t] = v, s.clock
+		r = providers.Receipt{Created: !had, Proof: providers.Metadata}
+	})
+	return r, err
+}
+
+func (s store) Stat(_ context.Context, t setup.Target) (providers.State, error) {
+	_, ok := s.stored[t]
+	return providers.State{Exists: ok, UpdatedAt: s.stamps[t]}, nil
+}
+
+func (s store) Remove(_ context.Context, t setup.Target) error {
+	return s.call("remove:"+t.String(), func() { delete(s.stored, t); delete(s.stamps, t) })
+}
+
+func (s store) Pipeline(p setup.Plan) (providers.File, error) {
+	return providers.File{Path: p.Pipeline.File, Content: []byte("name: x\n")}, nil
+}
+
+func plan() setup.Plan {
+	return setup.Plan{Setup: setup.Setup{
+		Name: "etl", Organization: setup.Ref{ID: id}, Workspace: setup.Ref{ID: id}, Deployment: setup.Ref{ID: id}, Job: setup.DeployCode,
+		Credential: setup.Credential{Kind: setup.DeploymentToken, Role: "DEPLOYMENT_ADMIN", ExpiresInDays: 90}, Platform: "github",
+		Repository: setup.Repository{Host: "github.com", Path: "acme/etl"},
+		Targets:    []setup.Target{{Store: "github", Address: "acme/etl", Secret: "A"}, {Store: "github", Address: "acme/etl#prod", Secret: "B"}},
+		Pipeline: setup.Pipeline{File: ".github/workflows/a.yml", Branch: "main", Deploy: setup.Infer, CLI: setup.CLI{
+			Version: "1.40.1", BaseURL: "https://example.com", SHA256: map[string]string{"linux_amd64": strings.Repeat("a", 64)},
+		}},
+	}}
+}
+
+func (e *earth) run(t *testing.T, p setup.Plan) (*engine.Run, *engine.Result, string) {
+	t.Helper()
+	root := t.TempDir()
+	actions, res, err := engine.SetUp(p, store{earth: e}, engine.Deps{
+		Issuer: e, Stores: map[string]providers.Store{"github": store{earth: e}}, Files: pipeline.NewFiles(root), NewID: rand.Text,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine.NewRun(actions), res, filepath.Join(root, filepath.FromSlash(p.Pipeline.File))
+}
+
+func TestOrder(t *testing.T) {
+	e := newEarth()
+	r, res, file := e.run(t, plan())
+	if len(e.calls) != 0 {
+		t.Fatalf("building the actions already did %v", e.calls)
+	}
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"check:astro", "check:github:acme/etl/A", "check:github:acme/etl#prod/B", "create", "prove", "put:github:acme/etl/A", "put:github:acme/etl#prod/B"}
+	if !slices.Equal(e.calls, want) {
+		t.Errorf("did   %v\nwant  %v", e.calls, want)
+	}
+	if !r.Finished() || len(e.tokens) != 1 || res.Token.ID == "" || !res.FileChanged {
+		t.Errorf("not finished: %+v", res)
+	}
+	for target, v := range e.stored {
+		if !v.Equal(e.values[res.Token.ID]) {
+			t.Errorf("%s holds something else", target)
+		}
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingIsCreatedWhenACheckFails(t *testing.T) {
+	for _, check := range []string{"check:astro", "check:github:acme/etl/A", "check:github:acme/etl#prod/B"} {
+		e := newEarth()
+		e.failAt = check
+		r, _, _ := e.run(t, plan())
+		if err := engine.Tell(r.Go(t.Context()), nil); !errors.Is(err, errBoom) {
+			t.Fatalf("%s: %v", check, err)
+		}
+		if slices.Contains(e.calls, "create") || len(r.Left()) != 0 {
+			t.Errorf("%s failed and still: %v", check, e.calls)
+		}
+	}
+}
+
+// TestFailureAnywhere lets every call fail, before and after its effect; then either goes on or
+// takes everything back. At the end there is exactly one live token, held by every target, or
+// none, and no target holds one.
+func TestFailureAnywhere(t *testing.T) {
+	for _, call := range []string{"create", "prove", "put:github:acme/etl/A", "put:github:acme/etl#prod/B"} {
+		for _, applied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s applied=%v, try again", call, applied), func(t *testing.T) {
+				e := newEarth()
+				e.failAt, e.applied = call, applied
+				r, res, _ := e.run(t, plan())
+				if engine.Tell(r.Go(t.Context()), nil) == nil {
+					t.Fatal("no failure")
+				}
+				if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+					t.Fatal(err)
+				}
+				if len(e.tokens) != 1 || e.tokens[res.Token.ID] == "" || len(e.stored) != 2 {
+					t.Errorf("tokens %v, result %s, %d targets", e.tokens, res.Token.ID, len(e.stored))
+				}
+			})
+			t.Run(fmt.Sprintf("%s applied=%v, take back", call, applied), func(t *testing.T) {
+				e := newEarth()
+				e.failAt, e.applied = call, applied
+				r, res, file := e.run(t, plan())
+				if engine.Tell(r.Go(t.Context()), nil) == nil {
+					t.Fatal("no failure")
+				}
+				if err := engine.Tell(r.Undo(t.Context()), nil); err != nil {
+					t.Fatal(err)
+				}
+				if len(e.tokens) != 0 || len(e.stored) != 0 || len(r.Left()) != 0 {
+					t.Errorf("left: tokens %v, targets %v, actions %v", e.tokens, e.stored, r.Left())
+				}
+				if res.FileChanged {
+					t.Error("the file counts as changed")
+				}
+				if _, err := os.Stat(file); err == nil {
+					t.Error("the file is there")
+				}
+			})
+		}
+	}
+}
+
+func TestUndoOfEverything(t *testing.T) {
+	e := newEarth()
+	r, _, file := e.run(t, plan())
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Tell(r.Undo(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); err == nil || len(e.tokens)+len(e.stored) != 0 {
+		t.Errorf("left: file %v, tokens %v, targets %v", err == nil, e.tokens, e.stored)
+	}
+}
+
+// A secret that was there before and was replaced cannot be put back: then the token must live on.
+func TestUndoNeverLeavesADeadToken(t *testing.T) {
+	for _, fail := range []string{"", "put:github:acme/etl#prod/B"} {
+		e := newEarth()
+		p := plan()
+		e.stored[p.Targets[0]], e.stamps[p.Targets[0]] = secret.New([]byte("old")), e.clock
+		e.failAt = fail
+		r, res, _ := e.run(t, p)
+		_ = engine.Tell(r.Go(t.Context()), nil)
+		if err := engine.Tell(r.Undo(t.Context()), nil); err == nil {
+			t.Error("nothing was said about the old value")
+		}
+		if e.tokens[res.Token.ID] == "" {
+			t.Error("the token is dead and a target holds it")
+		}
+	}
+}
+
+func TestCancelledRunStopsBetweenActions(t *testing.T) {
+	e := newEarth()
+	r, _, _ := e.run(t, plan())
+	ctx, cancel := context.WithCancel(t.Context())
+	err := engine.Tell(r.Go(ctx), func(ev engine.Event) {
+		if ev.Action.Key == "token:create" && ev.State == engine.Started {
+			cancel()
+		}
+	})
+	if !errors.Is(err, engine.ErrCancelled) || e.calls[len(e.calls)-1] != "create" {
+		t.Errorf("err %v, calls %v", err, e.calls)
+	}
+	if len(r.Left()) != 1 {
+		t.Errorf("left %d, want the token", len(r.Left()))
+	}
+}
+
+func TestPlanIsValidatedAgain(t *testing.T) {
+	p := plan()
+	p.Credential.ExpiresInDays = 0
+	p.Pipeline.File = "../x"
+	_, _, err := engine.SetUp(p, store{earth: newEarth()}, engine.Deps{NewID: rand.Text})
+	var f *setup.Fault
+	if !errors.As(err, &f) || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("got %v", err)
+	}
+}

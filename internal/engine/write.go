@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// write is the writing of one target, and what is known about the target before and after it.
+type write struct {
+	store  providers.Store
+	result *TargetResult
+	asked  bool            // before is known
+	before providers.State // as it was before the first try
+	tried  bool            // a write was started: from then on the target may hold the token
+}
+
+func (w *write) target() setup.Target { return w.result.Target }
+
+// action writes the value that next returns.
+func (w *write) action(next func() (*secret.Value, providers.Meta)) Action {
+	t := w.target()
+	a := Action{
+		Key: "secret:" + t.String(), Say: "Write the secret " + t.String(),
+		Do: func(ctx context.Context) (string, error) {
+			detail, err := w.do(ctx, next)
+			if err != nil {
+				w.result.State = Failed
+			}
+			return detail, err
+		},
+	}
+	if rm, ok := w.store.(providers.Remover); ok {
+		a.UndoSays = "Remove the secret " + t.String()
+		a.Undo = func(ctx context.Context) (string, error) { return w.undo(ctx, rm) }
+	}
+	return a
+}
+
+func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Meta)) (string, error) {
+	if !w.asked {
+		before, err := w.store.Stat(ctx, w.target())
+		if err != nil {
+			return "", err
+		}
+		w.before, w.asked = before, true
+	}
+	w.tried = true
+	v, meta := next()
+	rec, err := w.store.Put(ctx, w.target(), v, meta)
+	if err != nil {
+		return "", err
+	}
+	w.result.State, w.result.Version, w.result.Proof = Done, rec.Version, rec.Proof
+	if rec.Created {
+		return "created, proof: " + string(rec.Proof), nil
+	}
+	return "replaced, proof: " + string(rec.Proof), nil
+}
+
+func (w *write) undo(ctx context.Context, rm providers.Remover) (string, error) {
+	changed, err := w.changed(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !changed {
+		return "it was not written", nil
+	}
+	if w.before.Exists {
+		return "", hint.New("remove the secret "+w.target().String(),
+			"A secret of this name was there before, and its old value cannot be read back. Write the right value again.", w.store.Info().Docs)
+	}
+	if err := rm.Remove(ctx, w.target()); err != nil {
+		return "", err
+	}
+	w.result.State = Undone
+	return w.target().String(), nil
+}
+
+// changed reports whether the target differs from what it was before the first try.
+func (w *write) changed(ctx context.Context) (bool, error) {
+	if !w.tried {
+		return false, nil
+	}
+	now, err := w.store.Stat(ctx, w.target())
+	if err != nil {
+		return false, err
+	}
+	if now.Exists && w.before.Exists && now.UpdatedAt.IsZero() {
+		return true, nil // the store does not say: assume the worse
+	}
+	return now.Exists != w.before.Exists || !now.UpdatedAt.Equal(w.before.UpdatedAt), nil
+}
+
+// mayHold is an error when the target may hold the new token: deleting the token then would leave
+// the pipeline with a dead one.
+func (w *write) mayHold(ctx context.Context) error {
+	const next = "The token stays. Write another value into the secret first, then delete the token on Astro."
+	changed, err := w.changed(ctx)
+	if err != nil {
+		return hint.Wrap(err, "look whether "+w.target().String()+" holds the new token", next, "")
+	}
+	if changed && w.result.State != Undone {
+		return hint.New(w.target().String()+" may hold the new token", next, w.store.Info().Docs)
+	}
+	return nil
+}
