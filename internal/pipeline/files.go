@@ -1,10 +1,28 @@
 // Package pipeline puts pipeline files into a repository's working tree: it merges a rendered file
 // into what is there, shows the difference, and writes without ever leaving half a file.
 //
-// The renderers themselves belong to the platforms (internal/providers/<id>/pipeline.go).
+// astro-ci owns only the lines between its two markers (block.go); everything around them belongs
+// to the person and is kept byte for byte. The package also knows the releases that pipelines
+// install (pins.go, release.go) and how to write YAML (yaml.go). The renderers themselves belong
+// to the platforms (internal/providers/<id>/pipeline.go).
 package pipeline
 
-import "github.com/astro-ci/astro-ci/internal/providers"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// maxSize is the size in bytes above which a file is not taken for a pipeline file.
+const maxSize = 1 << 20
 
 // Files is a repository's working tree. All paths stay below its root.
 type Files struct{ root string }
@@ -15,6 +33,9 @@ type Change struct {
 	Existed bool
 	Before  []byte
 	After   []byte
+
+	mode    fs.FileMode // of the file before; 0 when there was none
+	folders []string    // that Write had to make, the outermost first
 }
 
 // NewFiles returns the working tree at root, an absolute path.
@@ -24,29 +45,136 @@ func NewFiles(root string) *Files { return &Files{root} }
 func (f *Files) Root() string { return f.root }
 
 // Plan merges file into what is there and returns the change without writing. setup is the name
-// of the setup the file belongs to.
+// of the setup the file belongs to. It refuses a file that astro-ci did not write, one that belongs
+// to another setup, and, unless replaceEdits is set, one whose block was edited by hand.
 func (f *Files) Plan(file providers.File, setup string, replaceEdits bool) (Change, error) {
-	panic("pipeline helper writes this")
+	var c Change
+	err := f.in(file.Path, func(root *os.Root) (err error) {
+		c, err = f.plan(root, file, setup, replaceEdits)
+		return err
+	})
+	return c, err
 }
 
 // Check reports why Write would fail; it writes nothing.
 func (f *Files) Check(file providers.File, setup string, replaceEdits bool) error {
-	panic("pipeline helper writes this")
+	return f.in(file.Path, func(root *os.Root) error {
+		c, err := f.plan(root, file, setup, replaceEdits)
+		if err != nil || !c.Changed() {
+			return err
+		}
+		return writable(root, file.Path)
+	})
 }
 
-// Write carries out Plan.
+// Write carries out Plan. A file that is already as it should be is not touched.
 func (f *Files) Write(file providers.File, setup string, replaceEdits bool) (Change, error) {
-	panic("pipeline helper writes this")
+	var c Change
+	err := f.in(file.Path, func(root *os.Root) (err error) {
+		if c, err = f.plan(root, file, setup, replaceEdits); err != nil || !c.Changed() {
+			return err
+		}
+		c.folders, err = makeFolders(root, path.Dir(c.Path))
+		if err == nil {
+			err = replace(root, c.Path, c.After, c.mode)
+		}
+		if err != nil {
+			err = errors.Join(err, removeFolders(root, c.folders))
+		}
+		return err
+	})
+	return c, err
 }
 
 // Restore puts back what was there before c, unless somebody changed the file since.
-func (f *Files) Restore(c Change) error { panic("pipeline helper writes this") }
+func (f *Files) Restore(c Change) error {
+	if !c.Changed() {
+		return nil
+	}
+	return f.in(c.Path, func(root *os.Root) error {
+		now, _, err := read(root, c.Path)
+		if errors.Is(err, fs.ErrNotExist) && !c.Existed {
+			return removeFolders(root, c.folders)
+		}
+		if err == nil && !bytes.Equal(now, c.After) {
+			err = errors.New("it was changed since")
+		}
+		if err != nil {
+			return hint.Wrap(err, "put "+c.Path+" back as it was", "It was left as it is. Look at it with git diff.", "")
+		}
+		if c.Existed {
+			return replace(root, c.Path, c.Before, c.mode)
+		}
+		if err := root.Remove(c.Path); err != nil {
+			return err
+		}
+		return removeFolders(root, c.folders)
+	})
+}
 
-// Changed reports whether the file's content differs.
-func (c Change) Changed() bool { return !c.Existed || string(c.Before) != string(c.After) }
+// Free returns file, or the first of file-2, file-3 … that no other setup and no person holds.
+func (f *Files) Free(file, setup string) string {
+	ext := path.Ext(file)
+	name := file
+	for i := 2; i < 100; i++ {
+		raw, _, err := f.look(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return name
+		}
+		if b, err2 := findBlock(raw); err == nil && err2 == nil && b != nil && b.setup == setup {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(file, ext), i, ext)
+	}
+	return file
+}
 
-// Summary is the change in a few words: "new file, 84 lines" or "3 lines added, 1 removed".
-func (c Change) Summary() string { panic("pipeline helper writes this") }
+func (f *Files) look(file string) (raw []byte, mode fs.FileMode, err error) {
+	err = f.in(file, func(root *os.Root) error {
+		raw, mode, err = read(root, file)
+		return err
+	})
+	return raw, mode, err
+}
 
-// Diff is the change as a unified diff with three lines of context.
-func (c Change) Diff() string { panic("pipeline helper writes this") }
+// in opens the working tree and adds the file's path to whatever fails inside.
+func (f *Files) in(file string, do func(*os.Root) error) error {
+	if err := setup.CheckFile(file); err != nil {
+		return hint.Wrap(err, "pipeline file", "Give a path inside the repository with --pipeline-file.", "")
+	}
+	root, err := os.OpenRoot(f.root)
+	if err != nil {
+		return fmt.Errorf("open the repository: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	if err := do(root); err != nil {
+		if _, ok := errors.AsType[*hint.Error](err); ok {
+			return err
+		}
+		return fmt.Errorf("pipeline file %s: %w", file, err)
+	}
+	return nil
+}
+
+func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEdits bool) (Change, error) {
+	c := Change{Path: file.Path, Existed: true}
+	before, mode, err := read(root, file.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Existed = false
+	case err != nil:
+		return Change{}, err
+	default:
+		c.Before, c.mode = before, mode
+	}
+	c.After, err = merge(c.Before, c.Existed, file.Content, setup, replaceEdits)
+	switch {
+	case errors.Is(err, errMarkers):
+		err = hint.Wrap(err, "write "+file.Path, "Remove what is left of that part, or choose another file, for example --pipeline-file "+f.Free(file.Path, setup)+".", "")
+	case errors.Is(err, errForeign):
+		err = hint.Wrap(err, "write "+file.Path, "Choose another file, for example --pipeline-file "+f.Free(file.Path, setup)+".", "")
+	case errors.Is(err, errEdited):
+		err = hint.Wrap(err, "write "+file.Path, "Move the edits below the block, or allow them to be replaced with --replace-edits.", "")
+	}
+	return c, err
+}

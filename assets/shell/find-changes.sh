@@ -1,0 +1,26 @@
+# Decides what a push deploys, by everything that it changed. Needs the whole history.
+# In: BEFORE (the branch's commit before the push), FORCED. Out: kind=image or kind=dags.
+
+set -euo pipefail
+changed() { ! git diff --quiet --ignore-submodules=none "$BEFORE" "$GITHUB_SHA" -- "$@"; }
+
+kind=image
+if [[ "$GITHUB_EVENT_NAME" != push ]]; then
+  why="the run was not started by a push"
+elif [[ "$FORCED" == true ]]; then
+  why="the push was forced"
+elif [[ "$BEFORE" =~ ^0*$ ]]; then
+  why="the branch is new"
+elif ! git cat-file -e "$BEFORE^{commit}" 2>/dev/null; then
+  why="the commit before the push is not known"
+elif changed . ':(exclude)dags/'; then
+  why="the push changed more than DAGs"
+elif changed dags/; then
+  kind=dags
+  why="the push changed DAGs and nothing else"
+else
+  why="the push changed no file"
+fi
+
+echo "Deploy $kind: $why."
+echo "kind=$kind" >> "$GITHUB_OUTPUT"

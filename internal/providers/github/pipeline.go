@@ -1,0 +1,290 @@
+package github
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/astro-ci/astro-ci/assets"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// runner is the image that jobs run on: an exact one, because "latest" moves.
+const runner = "ubuntu-24.04"
+
+var notFileName = regexp.MustCompile(`[^a-z0-9._-]+`)
+
+// PipelineFile is .github/workflows/astro-NAME.yml: one file for each setup, so that two setups
+// never share one.
+func (p *Provider) PipelineFile(s setup.Setup) string {
+	name := strings.Trim(notFileName.ReplaceAllString(strings.ToLower(s.Name), "-"), "-")
+	if name == "" {
+		return ".github/workflows/astro.yml"
+	}
+	return ".github/workflows/astro-" + name + ".yml"
+}
+
+// Pipeline renders the workflow of the plan.
+func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
+	content, err := Render(plan)
+	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+}
+
+// Render writes the plan's workflow. The plan has to be valid. Whatever comes from outside ends up
+// in a quoted scalar and reaches the shell through the environment.
+func Render(p setup.Plan) ([]byte, error) {
+	j, err := jobOf(p)
+	if err != nil {
+		return nil, fmt.Errorf("github: pipeline: %w", err)
+	}
+	raw, err := pipeline.YAML([]string{
+		"Made by astro-ci for the setup " + p.Name + ". To change it, run astro-ci again.",
+		"Jobs of your own go below the last line of this block.",
+	}, pipeline.Map{
+		{Key: "name", Value: j.title + " (" + p.Name + ")"},
+		{Key: "on", Value: pipeline.Map{
+			{Key: "push", Value: pipeline.Map{
+				{Key: "branches", Value: pipeline.List{literalBranch(p.Pipeline.Branch)}},
+			}},
+			{Key: "workflow_dispatch", Value: pipeline.Map{}, Above: []string{j.byHand}},
+		}},
+		{Key: "permissions", Value: pipeline.Map{}, Above: []string{"No rights on the repository beyond those that the job asks for."}},
+		{Key: "concurrency", Value: pipeline.Map{
+			{Key: "group", Value: j.group},
+			{Key: "cancel-in-progress", Value: false},
+		}, Above: []string{"One run at a time; a run that has begun is never cut off."}},
+		{Key: "jobs", Value: pipeline.Map{
+			{Key: j.id, Value: j.body(p)},
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("github: pipeline: %w", err)
+	}
+	return raw, nil
+}
+
+// job is what differs between the workflows.
+type job struct {
+	id          string
+	title       string
+	byHand      string // what a run that is started by hand does
+	group       string // only one run of a group at a time
+	environment string // "" when the secret belongs to the repository
+	infer       bool   // look at the push to decide what is deployed
+	work        pipeline.Map
+}
+
+// jobOf checks the plan and works out what its workflow does.
+func jobOf(p setup.Plan) (job, error) {
+	if err := p.Validate(); err != nil {
+		return job{}, err
+	}
+	target := p.Target()
+	if target.Store != "github" {
+		return job{}, hint.New("a workflow on GitHub cannot read a secret of "+target.Store, "Keep the secret on GitHub: --target github:"+p.Repository.Path+".", "")
+	}
+	_, environment, _ := strings.Cut(target.Address, "#")
+	for _, text := range []string{p.Pipeline.Branch, environment, p.Pipeline.CLI.BaseURL} {
+		if !inert(text) {
+			return job{}, fmt.Errorf("%q holds an expression or a character that is not printable", text)
+		}
+	}
+	if u, err := url.Parse(p.Pipeline.CLI.BaseURL); err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return job{}, fmt.Errorf("%q is not the address of a folder", p.Pipeline.CLI.BaseURL)
+	}
+
+	j := job{environment: environment}
+	switch p.Job {
+	case setup.ManageDeployments:
+		j.id, j.title, j.group = "deployments", "Manage Deployments", "astro-workspace-"+p.Workspace.ID
+		j.byHand = "It can also be started by hand."
+		j.work = j.commands(p, "deployments")
+	case setup.ManageUsers:
+		j.id, j.title, j.group = "users", "Manage users", "astro-"+strings.ToLower(p.Credential.Kind.Scope())+"-"+p.Entity().ID
+		j.byHand = "It can also be started by hand."
+		j.work = j.commands(p, "users")
+	default:
+		return j.deploys(p)
+	}
+	return j, nil
+}
+
+func (j job) deploys(p setup.Plan) (job, error) {
+	kind := p.Pipeline.Deploy
+	if p.Job == setup.DeployDAGs {
+		kind = setup.DAGs
+	}
+	if !p.DAGDeploys && (kind == setup.DAGs || kind == setup.ImageOnly) {
+		return job{}, hint.New("DAG-only deploys are off for the Deployment "+p.Deployment.String(),
+			"Turn them on with: astro deployment update "+p.Deployment.ID+" --dag-deploy enable. Or deploy image and DAGs with --deploy image.",
+			"https://www.astronomer.io/docs/astro/deploy-dags")
+	}
+	if p.Credential.Kind != setup.DeploymentToken && !setup.CheckID(p.Workspace.ID) {
+		return job{}, hint.New("the Workspace of the Deployment is not known", "Give it with --workspace: the Astro CLI needs it with this type of token.", "")
+	}
+	j.id, j.title, j.group = "deploy", "Deploy to Astro", "astro-deployment-"+p.Deployment.ID
+
+	var value any = pipeline.Plain(kind)
+	var about []string
+	switch {
+	case kind == setup.Infer && p.DAGDeploys:
+		j.infer = true
+		value = pipeline.Plain("${{ steps.changes.outputs.kind }}")
+		j.byHand = "Started by hand it deploys image and DAGs."
+	case kind == setup.Infer:
+		value = pipeline.Plain(setup.Image)
+		about = []string{
+			"DAG-only deploys are off for this Deployment, so every push deploys image and DAGs.",
+			"Run astro-ci again once they are on.",
+		}
+		fallthrough
+	default:
+		j.byHand = "It can also be started by hand."
+	}
+	env := pipeline.Map{
+		tokenEnv(p),
+		{Key: "DEPLOYMENT_ID", Value: p.Deployment.ID, Beside: named(p.Deployment)},
+	}
+	if p.Credential.Kind != setup.DeploymentToken {
+		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: named(p.Workspace)})
+	}
+	env = append(env, pipeline.Pair{Key: "KIND", Value: value, Above: about})
+	j.work = pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Deploy to Astro")},
+		{Key: "env", Value: env},
+		{Key: "run", Value: script("deploy")},
+	}
+	return j, nil
+}
+
+// commands is the step that runs the repository's own script.
+func (j job) commands(p setup.Plan, name string) pipeline.Map {
+	env := pipeline.Map{tokenEnv(p)}
+	if p.Credential.Kind == setup.WorkspaceToken || p.Job == setup.ManageDeployments {
+		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: named(p.Workspace)})
+	}
+	if p.Credential.Kind == setup.OrganizationToken {
+		env = append(env, pipeline.Pair{Key: "ORGANIZATION_ID", Value: p.Organization.ID, Beside: named(p.Organization)})
+	}
+	return pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Run the commands")},
+		{Key: "env", Value: env},
+		{Key: "run", Value: script(name)},
+	}
+}
+
+func (j job) body(p setup.Plan) pipeline.Map {
+	body := pipeline.Map{
+		{Key: "name", Value: pipeline.Plain(j.title)},
+		{Key: "runs-on", Value: pipeline.Plain(runner)},
+		{Key: "timeout-minutes", Value: 30},
+	}
+	if j.environment != "" {
+		body = append(body, pipeline.Pair{Key: "environment", Value: j.environment})
+	}
+	steps := pipeline.List{checkToken(p, j.environment), checkout(j.infer), installCLI(p.Pipeline.CLI)}
+	if j.infer {
+		steps = append(steps, findChanges())
+	}
+	return append(body,
+		pipeline.Pair{Key: "permissions", Value: pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}},
+		pipeline.Pair{Key: "steps", Value: append(steps, j.work)},
+	)
+}
+
+func checkToken(p setup.Plan, environment string) pipeline.Map {
+	place := "the secrets of the repository"
+	if environment != "" {
+		place = "the environment " + environment
+	}
+	return pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Check the token")},
+		{Key: "env", Value: pipeline.Map{
+			tokenEnv(p),
+			{Key: "SECRET", Value: p.Target().Secret},
+			{Key: "PLACE", Value: place},
+		}},
+		{Key: "run", Value: script("check-token")},
+	}
+}
+
+func checkout(history bool) pipeline.Map {
+	pin := pipeline.Pins().Actions["actions/checkout"]
+	with := pipeline.Map{{Key: "persist-credentials", Value: false}}
+	if history {
+		with = append(with, pipeline.Pair{Key: "fetch-depth", Value: 0, Beside: "the whole history, to see what a push changed"})
+	}
+	return pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Check out the project")},
+		{Key: "uses", Value: pipeline.Plain("actions/checkout@" + pin.Commit), Beside: pin.Tag},
+		{Key: "with", Value: with},
+	}
+}
+
+func installCLI(cli setup.CLI) pipeline.Map {
+	env := pipeline.Map{
+		{Key: "CLI_URL", Value: strings.TrimRight(cli.BaseURL, "/")},
+		{Key: "CLI_VERSION", Value: cli.Version},
+		{Key: "CLI_SHA256_X64", Value: cli.SHA256["linux_amd64"]},
+	}
+	if sum := cli.SHA256["linux_arm64"]; sum != "" {
+		env = append(env, pipeline.Pair{Key: "CLI_SHA256_ARM64", Value: sum})
+	}
+	run := script("install-cli")
+	if setup.Loopback(cli.BaseURL) {
+		run = pipeline.Literal(strings.Replace(string(run), "--proto '=https'", "--proto '=http'", 1))
+	}
+	return pipeline.Map{
+		{Key: "name", Value: "Install the Astro CLI " + cli.Version},
+		{Key: "env", Value: env},
+		{Key: "run", Value: run},
+	}
+}
+
+func findChanges() pipeline.Map {
+	return pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Find what changed"), Above: []string{
+			"Only this push counts. What a failed run left out, or one that was replaced while it",
+			"waited, is deployed by starting the workflow by hand.",
+		}},
+		{Key: "id", Value: pipeline.Plain("changes")},
+		{Key: "env", Value: pipeline.Map{
+			{Key: "BEFORE", Value: pipeline.Plain("${{ github.event.before }}")},
+			{Key: "FORCED", Value: pipeline.Plain("${{ github.event.forced }}")},
+		}},
+		{Key: "run", Value: script("find-changes")},
+	}
+}
+
+// tokenEnv hands the secret to a step; no other step gets it.
+func tokenEnv(p setup.Plan) pipeline.Pair {
+	return pipeline.Pair{Key: "ASTRO_API_TOKEN", Value: pipeline.Plain("${{ secrets." + p.Target().Secret + " }}")}
+}
+
+// named is the name that stands beside an id; it is only there for people.
+func named(r setup.Ref) string {
+	name := r.Name.String()
+	if !inert(name) {
+		return ""
+	}
+	return name
+}
+
+// inert reports whether GitHub and a YAML reader take text for nothing but text.
+func inert(text string) bool {
+	return !strings.Contains(text, "${{") && utf8.ValidString(text) &&
+		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func script(name string) pipeline.Literal { return pipeline.Literal(assets.Shell(name)) }
+
+// literalBranch escapes what git allows in a branch and GitHub takes for a pattern.
+func literalBranch(branch string) string {
+	return strings.NewReplacer("+", `\+`, "!", `\!`).Replace(branch)
+}
