@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"internal/engine":                 {"internal/astro", "internal/providers", "internal/pipeline", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui":                     {"internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/tui":                 {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
-	"internal/ui/line":                {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
+	"internal/ui/line":                {"internal/ui/report", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/report":              {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/sandbox":                {"internal/sandbox/astrod", "internal/sandbox/githubd", "internal/sandbox/released", "internal/secret", "internal/setup", "internal/hint"},
 	"internal/sandbox/astrod":         {"internal/secret"},

@@ -44,6 +44,29 @@ func (e environment) child() []string {
 	return append(out, "ASTRO_TELEMETRY_DISABLED=1")
 }
 
+// list is the environment as KEY=VALUE, without the log-ins; the wizard decides on colours by it.
+func (e environment) list() (out []string) {
+	for k, v := range e {
+		if !strings.Contains(k, "TOKEN") && !strings.Contains(k, "SECRET") && !strings.HasPrefix(k, "TEA_") {
+			out = append(out, k+"="+v)
+		}
+	}
+	return out
+}
+
+// utf8 reports whether the terminal shows more than ASCII, by the usual variables.
+func (e environment) utf8() bool {
+	if runtime.GOOS == "windows" {
+		return true
+	}
+	for _, k := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToLower(e[k]); v != "" {
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}
+
 func (e environment) home() string {
 	if runtime.GOOS == "windows" {
 		return e["USERPROFILE"]

@@ -159,7 +159,7 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		res.Targets[i] = TargetResult{Target: t, State: Planned}
 		writes[i] = &write{store: d.Stores[t.Store], result: &res.Targets[i]}
 		add(writes[i].action(func() (*secret.Value, providers.Meta) {
-			return value, providers.Meta{Setup: p.Name, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
+			return value, providers.Meta{Setup: p.Name, Repository: p.Repository, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
 		}))
 	}
 	held = func(ctx context.Context) error {

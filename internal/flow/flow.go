@@ -34,6 +34,9 @@ type Choice struct {
 	Data        any          // for Apply: what was loaded together with the choice
 }
 
+// Text is the choice that a text is, as an answer to an Input.
+func Text(s string) Choice { return Choice{Value: s, Label: display.Clean(s)} }
+
 // Choices is what a question offers.
 type Choices struct {
 	Items   []Choice     // for Select
@@ -135,7 +138,7 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 // fallback is the choice taken when nobody says anything.
 func (cs Choices) fallback(s Step) (Choice, bool) {
 	if s.Kind == Input {
-		return Choice{Value: cs.Default, Label: display.Clean(cs.Default)}, cs.Default != ""
+		return Text(cs.Default), cs.Default != ""
 	}
 	for _, c := range cs.Items {
 		if c.Value == cs.Default || cs.Default == "" && c.Recommended {
@@ -154,7 +157,7 @@ func resolve(ctx context.Context, s Step, p setup.Plan, cs Choices, text string)
 				return Choice{}, hint.Wrap(err, fmt.Sprintf("--%s %q", s.Flag, display.Clean(text)), "Give another value.", "")
 			}
 		}
-		return Choice{Value: text, Label: display.Clean(text)}, nil
+		return Text(text), nil
 	}
 	var found []Choice
 	for _, c := range cs.Items {

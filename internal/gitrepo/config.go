@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -8,58 +9,156 @@ import (
 // lower case, the subsection is as written.
 type entry struct{ section, subsection, key, value string }
 
-// parseConfig reads git's configuration format as far as remotes need it: sections with a quoted
-// subsection, comments, quoted values and escapes. Includes are not followed.
-func parseConfig(text string) (out []entry) {
-	var section, subsection string
-	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", "")) {
-		line = strings.TrimSpace(line)
-		switch {
-		case line == "" || line[0] == '#' || line[0] == ';':
-		case line[0] == '[':
-			head, _, ok := strings.Cut(line[1:], "]")
-			if !ok {
-				continue
-			}
-			name, sub, quoted := strings.Cut(head, `"`)
-			section, subsection = strings.ToLower(strings.TrimSpace(name)), ""
-			if quoted {
-				subsection = unescape(strings.TrimSuffix(strings.TrimSpace(sub), `"`))
-			}
+// parseConfig reads git's configuration format by git's own grammar: what git refuses is refused
+// here too, with the number of the line. Includes are not followed.
+func parseConfig(text string) ([]entry, error) {
+	p := parser{text: strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n"), line: 1}
+	var out []entry
+	at := entry{}
+	for p.more() {
+		ok := true
+		switch c := p.next(); {
+		case c == '#' || c == ';':
+			p.skipLine()
+		case space(c):
+		case c == '[':
+			at.section, at.subsection, ok = p.header()
+		case letter(c):
+			at.key, at.value, ok = p.setting(c)
+			out = append(out, at)
 		default:
-			k, v, _ := strings.Cut(line, "=")
-			out = append(out, entry{section, subsection, strings.ToLower(strings.TrimSpace(k)), value(v)})
+			ok = false
+		}
+		if !ok {
+			return nil, fmt.Errorf("git's configuration: line %d cannot be read", p.line)
 		}
 	}
-	return out
+	return out, nil
 }
 
-// value takes comments and quotes off a value.
-func value(raw string) string {
-	var b strings.Builder
-	quoted := false
-	raw = strings.TrimSpace(raw)
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
+// parser walks over the text; the end of the text reads as a line break.
+type parser struct {
+	text string
+	pos  int
+	line int // of the character that was read last
+	feed bool
+}
+
+func (p *parser) more() bool { return p.pos < len(p.text) }
+
+func (p *parser) next() byte {
+	if p.feed {
+		p.line++
+	}
+	c := byte('\n')
+	if p.more() {
+		c = p.text[p.pos]
+	}
+	p.pos++
+	p.feed = c == '\n'
+	return c
+}
+
+func (p *parser) skipLine() {
+	for p.next() != '\n' {
+	}
+}
+
+// header reads a section's name after its "[": [core], [remote "origin"], or the old [remote.origin].
+func (p *parser) header() (section, subsection string, ok bool) {
+	var name strings.Builder
+	c := p.next()
+	for ; keyChar(c) || c == '.'; c = p.next() {
+		name.WriteByte(lower(c))
+	}
+	section = name.String()
+	if c == ']' {
+		section, subsection, _ = strings.Cut(section, ".")
+		return section, subsection, section != ""
+	}
+	apart := space(c)
+	for c != '\n' && space(c) {
+		c = p.next()
+	}
+	if c != '"' || !apart {
+		return "", "", false
+	}
+	var sub strings.Builder
+	for c = p.next(); c != '"'; c = p.next() {
+		if c == '\\' {
+			c = p.next()
+		}
+		if c == '\n' {
+			return "", "", false
+		}
+		sub.WriteByte(c)
+	}
+	return section, sub.String(), section != "" && p.next() == ']'
+}
+
+// setting reads "key = value", or "key" alone, after the first letter of the key.
+func (p *parser) setting(first byte) (key, value string, ok bool) {
+	k := []byte{lower(first)}
+	c := p.next()
+	for ; keyChar(c); c = p.next() {
+		k = append(k, lower(c))
+	}
+	for c == ' ' || c == '\t' {
+		c = p.next()
+	}
+	switch c {
+	case '\n':
+		return string(k), "", true
+	case '=':
+		value, ok = p.value()
+		return string(k), value, ok
+	}
+	return "", "", false
+}
+
+// value reads up to the end of the line, without comments, quotes and the white space around it.
+func (p *parser) value() (string, bool) {
+	var v []byte
+	quoted, keep := false, 0 // keep: the length without white space at the end
+	for {
+		c := p.next()
+		switch {
+		case c == '\n':
+			return string(v[:keep]), !quoted
+		case !quoted && space(c):
+			if len(v) > 0 {
+				v = append(v, c)
+			}
+			continue
+		case !quoted && (c == '#' || c == ';'):
+			p.skipLine()
+			return string(v[:keep]), true
 		case c == '"':
 			quoted = !quoted
-		case c == '\\' && i+1 < len(raw):
-			i++
-			switch raw[i] {
-			case 'n':
-				b.WriteByte('\n')
-			case 't':
-				b.WriteByte('\t')
-			default:
-				b.WriteByte(raw[i])
+		case c == '\\':
+			c = p.next()
+			if c == '\n' {
+				continue
 			}
-		case !quoted && (c == '#' || c == ';'):
-			return strings.TrimSpace(b.String())
+			i := strings.IndexByte(`tbn\"`, c)
+			if i < 0 {
+				return "", false
+			}
+			v = append(v, "\t\b\n\\\""[i])
 		default:
-			b.WriteByte(c)
+			v = append(v, c)
 		}
+		keep = len(v)
 	}
-	return strings.TrimSpace(b.String())
 }
 
-func unescape(s string) string { return strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(s) }
+func space(c byte) bool   { return c == ' ' || c >= '\t' && c <= '\r' }
+func letter(c byte) bool  { return lower(c) >= 'a' && lower(c) <= 'z' }
+func keyChar(c byte) bool { return letter(c) || c >= '0' && c <= '9' || c == '-' }
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}

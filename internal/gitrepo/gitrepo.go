@@ -5,16 +5,21 @@ package gitrepo
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 )
 
 // ErrNone says that there is no repository here.
 var ErrNone = errors.New("this is not a git repository")
+
+// maxSize is the size in bytes above which a file is not taken for one of git's.
+const maxSize = 1 << 20
 
 // Repo is one working tree.
 type Repo struct {
@@ -31,25 +36,15 @@ func Find(dir string) (*Repo, error) {
 		return nil, err
 	}
 	for {
-		git := filepath.Join(dir, ".git")
-		info, err := os.Stat(git)
-		switch {
-		case err == nil && info.IsDir():
-			return read(dir, git)
-		case err == nil:
-			// A worktree or submodule: the file names the real folder.
-			raw, err := os.ReadFile(git)
-			if err != nil {
-				return nil, err
+		git, err := gitFolder(dir)
+		if err == nil && git != "" {
+			var r *Repo
+			if r, err = read(dir, git); err == nil {
+				return r, nil
 			}
-			to, ok := strings.CutPrefix(strings.TrimSpace(string(raw)), "gitdir: ")
-			if !ok {
-				return nil, fmt.Errorf("%s: not a git file", git)
-			}
-			if !filepath.IsAbs(to) {
-				to = filepath.Join(dir, to)
-			}
-			return read(dir, to)
+		}
+		if err != nil {
+			return nil, hint.Wrap(err, "read the git repository", "Look at it with git status, or change into another folder.", "")
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
@@ -59,47 +54,109 @@ func Find(dir string) (*Repo, error) {
 	}
 }
 
-func read(root, git string) (*Repo, error) {
-	r := &Repo{Root: root}
-	common := git
-	if raw, err := os.ReadFile(filepath.Join(git, "commondir")); err == nil {
-		if common = strings.TrimSpace(string(raw)); !filepath.IsAbs(common) {
-			common = filepath.Join(git, common)
+// gitFolder is the folder with git's files for the working tree dir, or "" when dir is none.
+func gitFolder(dir string) (string, error) {
+	git := filepath.Join(dir, ".git")
+	info, err := os.Stat(git)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	case info.IsDir():
+		if _, err := os.Lstat(filepath.Join(git, "HEAD")); err != nil {
+			return "", nil // git does not take it for a repository either
 		}
+		return git, nil
 	}
-	config, err := os.ReadFile(filepath.Join(common, "config"))
+	// A worktree or a submodule: the file names the real folder.
+	raw, err := readFile(git)
 	if err != nil {
-		return nil, fmt.Errorf("read git's configuration: %w", err)
+		return "", err
 	}
-	r.Remotes = remotes(parseConfig(string(config)))
-	r.Branch = symref(filepath.Join(git, "HEAD"), "refs/heads/")
-	r.DefaultBranch = symref(filepath.Join(common, "refs", "remotes", "origin", "HEAD"), "refs/remotes/origin/")
+	to, ok := strings.CutPrefix(strings.TrimRight(raw, "\r\n"), "gitdir: ")
+	if !ok || to == "" {
+		return "", errors.New("the file .git names no folder")
+	}
+	return under(dir, to), nil
+}
+
+func read(root, git string) (*Repo, error) {
+	head, err := readFile(filepath.Join(git, "HEAD"))
+	if err != nil {
+		return nil, err
+	}
+	common := git
+	if raw, err := readFile(filepath.Join(git, "commondir")); err == nil {
+		common = under(git, strings.TrimRight(raw, "\r\n"))
+	}
+	text, err := readFile(filepath.Join(common, "config"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	config, err := parseConfig(text)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repo{Root: root, Remotes: remotes(config), Branch: symref(head, "refs/heads/")}
+	// Git never packs symbolic references, so there is one place to look.
+	if raw, err := readFile(filepath.Join(common, "refs", "remotes", "origin", "HEAD")); err == nil {
+		r.DefaultBranch = symref(raw, "refs/remotes/origin/")
+	}
 	return r, nil
 }
 
-func symref(file, prefix string) string {
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return ""
+// under is to, which may be relative to dir.
+func under(dir, to string) string {
+	if filepath.IsAbs(to) {
+		return filepath.Clean(to)
 	}
-	ref, _ := strings.CutPrefix(strings.TrimSpace(string(raw)), "ref: ")
-	name, ok := strings.CutPrefix(ref, prefix)
-	if !ok {
+	return filepath.Join(dir, to)
+}
+
+// readFile reads one of git's small files; a pipe or a device would block or never end.
+func readFile(file string) (string, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxSize {
+		return "", fmt.Errorf("%s is not one of git's files", filepath.Base(file))
+	}
+	raw, err := os.ReadFile(file)
+	return string(raw), err
+}
+
+// symref is the branch that a symbolic reference names, or "". The name ".invalid" stands in HEAD
+// where git keeps its references in another format.
+func symref(raw, prefix string) string {
+	ref, ok := strings.CutPrefix(raw, "ref:")
+	name, under := strings.CutPrefix(strings.TrimSpace(ref), prefix)
+	if !ok || !under || name == ".invalid" || hidden(name) {
 		return ""
 	}
 	return name
 }
 
+// remotes lists the remotes that can be read, each with the first of its addresses.
 func remotes(config []entry) (out []providers.Remote) {
+	urls := map[string][]string{}
 	for _, e := range config {
-		if e.section != "remote" || e.key != "url" || e.subsection == "" {
+		if e.section != "remote" || e.key != "url" {
 			continue
 		}
-		host, path, err := ParseURL(insteadOf(config, e.value))
-		if err != nil || slices.ContainsFunc(out, func(r providers.Remote) bool { return r.Name == e.subsection }) {
+		if e.value == "" { // git: forget what was set so far
+			delete(urls, e.subsection)
 			continue
 		}
-		out = append(out, providers.Remote{Name: e.subsection, Host: host, Path: path})
+		urls[e.subsection] = append(urls[e.subsection], e.value)
+	}
+	for name, all := range urls {
+		host, path, err := ParseURL(insteadOf(config, all[0]))
+		if err != nil || name == "" || hidden(name) {
+			continue
+		}
+		out = append(out, providers.Remote{Name: name, Host: host, Path: path})
 	}
 	rank := func(name string) string {
 		switch name {
@@ -110,7 +167,7 @@ func remotes(config []entry) (out []providers.Remote) {
 		}
 		return "2" + name
 	}
-	slices.SortStableFunc(out, func(a, b providers.Remote) int { return strings.Compare(rank(a.Name), rank(b.Name)) })
+	slices.SortFunc(out, func(a, b providers.Remote) int { return strings.Compare(rank(a.Name), rank(b.Name)) })
 	return out
 }
 
@@ -121,9 +178,6 @@ func insteadOf(config []entry, raw string) string {
 		if e.section == "url" && e.key == "insteadof" && strings.HasPrefix(raw, e.value) && len(e.value) > len(best) {
 			best, base = e.value, e.subsection
 		}
-	}
-	if best == "" {
-		return raw
 	}
 	return base + raw[len(best):]
 }

@@ -6,64 +6,94 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
-// ErrLocal says that a remote is a folder on this machine.
+// ErrLocal says that a remote is a local folder.
 var ErrLocal = errors.New("the remote is a local folder")
 
+// No error shows the address: it may hold a password.
+var errURL = errors.New("the remote's address cannot be read")
+
 var (
-	errURL  = errors.New("the remote's address cannot be read")
-	scpLike = regexp.MustCompile(`^(?:[^@/:\s]+@)?([A-Za-z0-9._-]+):([^/].*|/.+)$`)
-	hostOK  = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	drive   = regexp.MustCompile(`^[A-Za-z]:`)
+	scpLike = regexp.MustCompile(`^(?:[^@/:%]+@)?([^@/:]+):(/*[^/:].*)$`)
+	// Host names are plain ASCII, so that none only looks like another. The check comes before
+	// lower-casing: the Kelvin sign is a "k" afterwards.
+	hostOK = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	portOK = regexp.MustCompile(`^[0-9]{0,5}$`)
 )
 
 // ParseURL splits a remote's address into host (lower case, without port) and path (without
-// leading slash and ".git", %xx decoded once in each segment). User names and passwords are
-// dropped and never appear in an error. Addresses that only look like one are refused.
+// leading slash and ".git", %xx decoded once in each segment). It reads https, http, ssh and git
+// URLs and git@host:path. User names and passwords are dropped and never appear in an error. A
+// folder of this machine is ErrLocal; an address that is not plain is refused.
 func ParseURL(raw string) (host, path string, err error) {
-	if raw == "" || strings.ContainsFunc(raw, func(r rune) bool { return unicode.IsControl(r) || r == '\\' || r == unicode.ReplacementChar }) {
+	if raw == "" || hidden(raw) {
 		return "", "", errURL
 	}
-	switch scheme, rest, ok := strings.Cut(raw, "://"); {
-	case ok && strings.EqualFold(scheme, "file"):
-		return "", "", ErrLocal
-	case ok:
-		authority, p, _ := strings.Cut(rest, "/")
-		authority = authority[strings.LastIndex(authority, "@")+1:]
-		if h, port, ok := strings.Cut(authority, ":"); ok && strings.Trim(port, "0123456789") == "" {
-			authority = h
+	if scheme, rest, ok := strings.Cut(raw, "://"); ok {
+		if host, path, err = splitURL(strings.ToLower(scheme), rest); err != nil {
+			return "", "", err
 		}
-		switch strings.ToLower(scheme) {
-		case "https", "http", "ssh", "git", "git+ssh", "ssh+git":
-			host, path = authority, p
-		default:
-			return "", "", errURL
-		}
-	default:
+	} else {
 		m := scpLike.FindStringSubmatch(raw)
-		if m == nil || len(m[1]) == 1 { // C:/folder
+		switch colon, slash := strings.Index(raw, ":"), strings.Index(raw, "/"); {
+		case drive.MatchString(raw) || colon < 0 || slash >= 0 && slash < colon:
 			return "", "", ErrLocal
+		case m == nil: // also TRANSPORT::ADDRESS, which starts a program
+			return "", "", errURL
 		}
 		host, path = m[1], m[2]
 	}
-	host = strings.ToLower(host)
 	if !hostOK.MatchString(host) || strings.Contains(host, "..") {
 		return "", "", errURL
 	}
-	path, err = cleanPath(path)
-	return host, path, err
+	if path, err = cleanPath(path); err != nil {
+		return "", "", err
+	}
+	return strings.ToLower(host), path, nil
+}
+
+func splitURL(scheme, rest string) (host, path string, err error) {
+	switch scheme {
+	case "https", "http", "ssh", "git", "git+ssh", "ssh+git":
+	case "file":
+		return "", "", ErrLocal
+	default:
+		return "", "", errURL
+	}
+	authority, path, _ := strings.Cut(rest, "/")
+	if strings.ContainsAny(authority, `%\`) {
+		return "", "", errURL
+	}
+	if _, after, ok := strings.Cut(authority, "@"); ok {
+		authority = after
+	}
+	host, port, _ := strings.Cut(authority, ":")
+	if !portOK.MatchString(port) {
+		return "", "", errURL
+	}
+	return host, path, nil
 }
 
 func cleanPath(path string) (string, error) {
-	path = strings.Trim(path, "/")
-	path = strings.TrimSuffix(path, ".git")
+	path = strings.TrimSuffix(strings.Trim(path, "/"), ".git")
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
 		d, err := url.PathUnescape(s)
-		if err != nil || d == "" || d == "." || d == ".." || strings.ContainsAny(d, "/\\?#") || strings.ContainsFunc(d, unicode.IsControl) {
+		// An "@" is the rest of a password that held a slash.
+		if err != nil || d == "" || d == "." || d == ".." || strings.ContainsAny(d, `/\?#@`) || hidden(d) {
 			return "", errURL
 		}
 		segments[i] = d
 	}
 	return strings.Join(segments, "/"), nil
+}
+
+// hidden reports text with characters that print nothing or act on a terminal.
+func hidden(s string) bool {
+	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
+		return r == unicode.ReplacementChar || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
+	})
 }

@@ -48,11 +48,12 @@ type State struct {
 	UpdatedAt time.Time // zero when the store does not say
 }
 
-// Meta goes with a value into stores that keep notes beside it.
+// Meta goes with a value: what it is for, and notes for stores that keep some beside it.
 type Meta struct {
-	Setup     string
-	TokenID   string
-	ExpiresAt time.Time
+	Setup      string
+	Repository setup.Repository // whose pipeline reads the secret
+	TokenID    string
+	ExpiresAt  time.Time
 }
 
 // Receipt is what a write achieved.

@@ -1,0 +1,166 @@
+// Package cli is the command line: it reads arguments and environment, builds everything by plain
+// constructor calls, picks the front end, and maps errors to exit codes.
+//
+// Results go to stdout, everything else to stderr.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/ui/report"
+)
+
+// version is set by the linker for releases.
+var version = "dev"
+
+// app is one run of the program.
+type app struct {
+	globals
+	setup    setupFlags
+	env      environment
+	in       io.Reader
+	out, err io.Writer // both redacted
+	tty      bool      // stdin and stdout are a terminal
+	rawOut   io.Writer // the terminal itself, for the wizard
+	redactor secret.Redactor
+}
+
+// Main runs the program and returns its exit code.
+func Main(args []string, in *os.File, out, errw *os.File, environ []string) int {
+	a := &app{env: takeOver(environ), in: in, rawOut: out}
+	a.tty = term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
+	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)
+	defer func() { _, _ = stdout.Close(), stderr.Close() }()
+	a.out, a.err = stdout, stderr
+	if in := a.env.get("ASTRO_API_TOKEN"); in != "" {
+		a.redactor.Add(secret.New([]byte(in)))
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	cmd := a.root()
+	cmd.SetArgs(args)
+	cmd.SetIn(in)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, errShown) {
+		if a.json != "" {
+			_ = report.ErrorJSON(a.out, err)
+		}
+		report.Error(a.err, err)
+	}
+	return exitCode(err)
+}
+
+// errShown marks an error that was shown already.
+var errShown = errors.New("shown")
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "astro-ci",
+		Short: "Give a CI system the right credential for Astro",
+		Long: "astro-ci creates an Astro API token with the least rights and an expiry, stores it as an encrypted\n" +
+			"secret of your CI platform, writes the pipeline file that uses it, and proves that it works.\n\n" +
+			"Try everything without an account: astro-ci --sandbox",
+		Args:          noArgs,
+		SilenceErrors: true, SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
+	}
+	a.globals.register(root.PersistentFlags())
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w\nsee %s --help", err, c.CommandPath())}
+	})
+	set := &cobra.Command{
+		Use:   "setup",
+		Short: "Create a token, store it, write the pipeline file",
+		Long: "Asks what it cannot find out. Every question has a flag and an environment variable, shown in brackets;\n" +
+			"with every answer given nothing is asked.",
+		Example: "  astro-ci setup --sandbox\n" +
+			"  astro-ci setup --no-input --yes --credential deployment-token --workspace 'Data Platform' \\\n" +
+			"    --deployment etl-prod --role DEPLOYMENT_ADMIN --platform github --repo acme/etl",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
+	}
+	a.setup.register(set.Flags(), steps.SetUp(steps.Deps{}))
+	root.AddCommand(set, a.sandboxCommand(), a.versionCommand())
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%q is not a command of %s\nsee %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())}
+	}
+	return nil
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := version
+			if info, ok := debug.ReadBuildInfo(); ok && v == "dev" && info.Main.Version != "" {
+				v = info.Main.Version
+			}
+			_, err := fmt.Fprintln(a.out, "astro-ci", v)
+			return err
+		},
+	}
+}
+
+// waiting tells about a pause that a service asked for.
+func (a *app) waiting(service string, pause time.Duration) {
+	if pause >= time.Second && !a.fullScreen() {
+		_, _ = fmt.Fprintf(a.err, "%s asks for a pause, going on in %s\n", service, pause.Round(time.Second))
+	}
+}
+
+// The front ends.
+type frontEnd int
+
+const (
+	flagsOnly frontEnd = iota
+	lineMode
+	wizard
+)
+
+// frontEnd picks how to ask: the wizard on a real terminal, numbered questions where a person wants
+// them or the terminal can do no more, nothing where nobody can answer.
+func (a *app) frontEnd() frontEnd {
+	switch dumb := a.env.get("TERM") == "" || a.env.get("TERM") == "dumb"; {
+	case a.noInput || a.json != "" || a.dryRun && !a.tty:
+		return flagsOnly
+	case a.plain || a.env.get("ACCESSIBLE") != "":
+		return lineMode
+	case !a.tty || a.env.get("CI") != "":
+		return flagsOnly
+	case dumb:
+		return lineMode
+	}
+	return wizard
+}
+
+func (a *app) fullScreen() bool { return a.frontEnd() == wizard }
+
+// leave is what a person left the session with.
+func (a *app) leave(r *engine.Result) {
+	if r == nil || r.Token.ID == "" {
+		_, _ = fmt.Fprintln(a.err, "Nothing was created.")
+	}
+}

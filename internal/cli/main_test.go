@@ -1,0 +1,122 @@
+package cli_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/cli"
+)
+
+var update = flag.Bool("update", false, "write the pictures and golden files anew")
+
+// TestMain lets the test binary be the program: with the variable set it is astro-ci.
+func TestMain(m *testing.M) {
+	if os.Getenv("ASTRO_CI_TEST_PROGRAM") == "1" {
+		_ = os.Unsetenv("ASTRO_CI_TEST_PROGRAM")
+		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	}
+	os.Exit(m.Run())
+}
+
+// place is a computer with an empty home folder.
+type place struct {
+	t    *testing.T
+	home string
+	dir  string // where the program runs
+	env  []string
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	home := t.TempDir()
+	dir := filepath.Join(home, "here")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return &place{t: t, home: home, dir: dir}
+}
+
+// command is the program with these arguments; its environment holds nothing of the test's.
+func (p *place) command(args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(p.t.Context(), self, args...)
+	cmd.Dir = p.dir
+	cmd.Env = append([]string{"ASTRO_CI_TEST_PROGRAM=1", "HOME=" + p.home, "PATH=" + filepath.Join(p.home, "bin"), "TERM=xterm-256color", "LANG=C.UTF-8"}, p.env...)
+	return cmd
+}
+
+// run runs the program without a terminal.
+func (p *place) run(args ...string) (stdout, stderr string, code int) {
+	p.t.Helper()
+	return p.runWith("", args...)
+}
+
+// runWith runs the program with input on stdin.
+func (p *place) runWith(input string, args ...string) (stdout, stderr string, code int) {
+	p.t.Helper()
+	cmd := p.command(args...)
+	var out, errw bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errw
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return out.String(), errw.String(), cmd.ProcessState.ExitCode()
+}
+
+// project is the sample project that the sandbox makes.
+func (p *place) project() string {
+	return filepath.Join(p.home, ".local", "state", "astro-ci", "sandbox", "project")
+}
+
+// workflows are the workflow files below the project, by name.
+func (p *place) workflows() map[string]string {
+	p.t.Helper()
+	out := map[string]string{}
+	files, _ := filepath.Glob(filepath.Join(p.project(), ".github", "workflows", "*"))
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		out[filepath.Base(f)] = string(b)
+	}
+	return out
+}
+
+// result is the JSON that --json prints.
+type result struct {
+	Setup    string
+	Token    *struct{ ID, ShortToken, Scope, Role, ExpiresAt string }
+	Targets  []struct{ Target, State, Version, Proof string }
+	Pipeline struct {
+		File    string
+		Changed bool
+	}
+	Actions []struct{ Key, Say, State string }
+	Missing []struct{ Flag, Variable, Key string }
+	Error   *struct{ What, Next, Link string }
+}
+
+func decode(t *testing.T, stdout string) (r result) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(stdout))
+	if err := d.Decode(&r); err != nil {
+		t.Fatalf("%v in %q", err, stdout)
+	}
+	if d.More() {
+		t.Fatalf("more than one object: %q", stdout)
+	}
+	return r
+}

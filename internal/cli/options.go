@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/astro-ci/astro-ci/internal/flow"
+)
+
+// globals are the flags that every command knows.
+type globals struct {
+	sandbox  bool
+	json     string // "", "object" or "events"
+	yes      bool
+	noInput  bool
+	dryRun   bool
+	plain    bool
+	debug    bool
+	stateDir string
+	caFile   string
+}
+
+func (g *globals) register(f *pflag.FlagSet) {
+	f.BoolVar(&g.sandbox, "sandbox", false, "work on embedded servers; nothing real is touched")
+	f.StringVar(&g.json, "json", "", "print JSON: one object, or one event a line with --json=events")
+	f.Lookup("json").NoOptDefVal = "object"
+	f.BoolVar(&g.yes, "yes", false, "confirm without being asked")
+	f.BoolVar(&g.noInput, "no-input", false, "never ask; a missing answer is an error")
+	f.BoolVar(&g.dryRun, "dry-run", false, "say what would be done and touch nothing")
+	f.BoolVar(&g.plain, "plain", false, "plain numbered questions, for screen readers and simple terminals")
+	f.BoolVar(&g.debug, "debug", false, "log every request: method, address and status, never headers or bodies")
+	f.StringVar(&g.stateDir, "state-dir", "", "folder for astro-ci's own files")
+	f.StringVar(&g.caFile, "ca-file", "", "PEM file with certificates to trust beside the system's")
+}
+
+// setupFlags are the flags of the set-up: one for each question, and a few more.
+type setupFlags struct {
+	answers      map[string]*string // by flag
+	cliSHA256    []string
+	cliURL       string
+	replaceEdits bool
+	onFailure    string
+}
+
+// register makes a flag of every question.
+func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
+	s.answers = map[string]*string{}
+	for _, st := range steps {
+		if s.answers[st.Flag] == nil {
+			s.answers[st.Flag] = f.String(st.Flag, "", flagHelp(st)+" ["+st.Env+"]")
+		}
+	}
+	f.StringSliceVar(&s.cliSHA256, "cli-sha256", nil, "SHA-256 of the Astro CLI archives, as OS_ARCH=SUM (for a version astro-ci does not know)")
+	f.StringVar(&s.cliURL, "cli-url", "", "folder from which the pipeline installs the Astro CLI, for a mirror of your own")
+	f.BoolVar(&s.replaceEdits, "replace-edits", false, "replace the managed part of the pipeline file although it was edited by hand")
+	f.StringVar(&s.onFailure, "on-failure", "keep", "what to do with a token that could not be stored: keep or undo")
+}
+
+// flagHelp is the help of the flag that answers a question.
+func flagHelp(s flow.Step) string {
+	switch s.ID {
+	case "credential":
+		return "deployment-token, workspace-token or organization-token"
+	case "job":
+		return "what the pipeline does: deploy, dags, deployments or users"
+	case "organization", "workspace", "deployment":
+		return s.Name + ", by name or id"
+	case "expires-in":
+		return "life of the token in days, like 90d (1 to 3650)"
+	case "deploy":
+		return "what a push sends: infer, image, dags or image-only"
+	case "target":
+		return "where the secret is kept, as STORE:ADDRESS, like github:acme/etl"
+	case "environment":
+		return "keep the secret in this environment of the repository; it is made when it is missing"
+	}
+	return s.Name
+}
+
+// given collects the answers from flags and, where a flag is silent, from the environment.
+func (s *setupFlags) given(env environment, steps []flow.Step) map[string]string {
+	out := map[string]string{}
+	for _, st := range steps {
+		if v := *s.answers[st.Flag]; v != "" {
+			out[st.ID] = v
+		} else if v := env.get(st.Env); v != "" {
+			out[st.ID] = v
+		}
+	}
+	// The number of days is asked in two steps; a given number answers the first.
+	delete(out, "expires-in-days")
+	// Naming an environment says where the secret is kept.
+	if out["environment"] != "" && out["target"] == "" {
+		out["target"] = "environment"
+	}
+	return out
+}

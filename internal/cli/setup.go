@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/ui"
+	"github.com/astro-ci/astro-ci/internal/ui/line"
+	"github.com/astro-ci/astro-ci/internal/ui/report"
+	"github.com/astro-ci/astro-ci/internal/ui/tui"
+)
+
+// runSetup is `astro-ci setup`, and astro-ci alone.
+func (a *app) runSetup(ctx context.Context) error {
+	switch a.setup.onFailure {
+	case "keep", "undo":
+	default:
+		return usageError{fmt.Errorf("--on-failure %q: use keep or undo", a.setup.onFailure)}
+	}
+	fe := a.frontEnd()
+	if a.yes || a.dryRun || fe == flagsOnly {
+		w, err := a.discover(ctx)
+		if err != nil {
+			return err
+		}
+		err = a.setupByFlags(ctx, w)
+		var missing *flow.MissingError
+		if errors.As(err, &missing) && fe != flagsOnly && !a.dryRun {
+			return errors.Join(a.setupByAsking(ctx, fe, w), w.close())
+		}
+		return errors.Join(err, w.close())
+	}
+	return a.setupByAsking(ctx, fe, nil)
+}
+
+// setupByFlags performs the set-up without asking anything.
+func (a *app) setupByFlags(ctx context.Context, w *world) error {
+	err := flow.Fill(ctx, w.walk)
+	var missing *flow.MissingError
+	if errors.As(err, &missing) || err == nil && !a.yes && !a.dryRun {
+		if missing == nil {
+			missing = &flow.MissingError{}
+		}
+		if !a.yes && !a.dryRun {
+			missing.Items = append(missing.Items, flow.Missing{Step: steps.Confirm()})
+		}
+		return missing
+	}
+	if err != nil {
+		return err
+	}
+	r, err := w.review(ctx, w.walk.Plan())
+	if err != nil {
+		return err
+	}
+	if a.dryRun {
+		if a.json != "" {
+			return report.ResultJSON(a.out, r.Result, r.Run.Actions(), nil)
+		}
+		report.Preview(a.out, r)
+		return nil
+	}
+	if a.json == "" {
+		for _, warning := range r.Warnings {
+			_, _ = fmt.Fprintln(a.err, "note:", warning)
+		}
+	}
+	failed := engine.Tell(r.Run.Go(ctx), a.show)
+	if failed != nil && a.setup.onFailure == "undo" && len(r.Run.Left()) > 0 {
+		failed = errors.Join(failed, engine.Tell(r.Run.Undo(ctx), a.show))
+	}
+	return a.result(r, failed)
+}
+
+// show tells about one event of a run while it happens.
+func (a *app) show(ev engine.Event) {
+	switch {
+	case a.json == "events":
+		report.Event(a.out, ev)
+	case a.json == "":
+		report.Progress(a.err, ev)
+	}
+}
+
+// result prints what came out of a run.
+func (a *app) result(r ui.Review, failed error) error {
+	if failed != nil && len(r.Run.Left()) > 0 {
+		failed = partError{failed}
+	}
+	if a.json != "" {
+		if err := report.ResultJSON(a.out, r.Result, r.Run.Actions(), failed); err != nil {
+			return err
+		}
+		if failed != nil {
+			report.Failure(a.err, r, failed)
+			return errors.Join(errShown, failed)
+		}
+		return nil
+	}
+	if failed != nil {
+		report.Failure(a.err, r, failed)
+		return errors.Join(errShown, failed)
+	}
+	report.Result(a.out, r.Result, r.Next())
+	return nil
+}
+
+// setupByAsking leads a person through the set-up. w may be nil; then it is looked for inside the
+// session, so that the person sees what is being looked for.
+func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
+	owned := w == nil
+	s := ui.Session{
+		Title: "Set up a pipeline", Sandbox: a.sandbox,
+		Find: func(ctx context.Context) ([]ui.Fact, error) {
+			if w == nil {
+				found, err := a.discover(ctx)
+				if err != nil {
+					return nil, err
+				}
+				w = found
+			}
+			return w.facts, nil
+		},
+		Walk:   func() *flow.Walk { return w.walk },
+		Review: func(ctx context.Context, p setup.Plan) (ui.Review, error) { return w.review(ctx, p) },
+	}
+	var out ui.Outcome
+	var err error
+	if fe == wizard {
+		out, err = tui.Run(ctx, s, tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8()})
+	} else {
+		out, err = line.Run(ctx, s, line.Options{In: a.in, Out: a.out})
+	}
+	if owned {
+		err = errors.Join(err, w.close())
+	}
+	switch {
+	case err != nil && !errors.Is(err, context.Canceled):
+		return err
+	case !out.Confirmed:
+		_, _ = fmt.Fprintln(a.err, "Nothing was created.")
+		return engine.ErrCancelled
+	case out.Err != nil:
+		report.Failure(a.err, *out.Review, out.Err)
+		if len(out.Review.Run.Left()) > 0 {
+			return errors.Join(errShown, partError{out.Err})
+		}
+		return errors.Join(errShown, out.Err)
+	}
+	if fe == wizard {
+		report.Result(a.out, out.Review.Result, out.Review.Next()) // the alternate screen is gone by now
+	}
+	return nil
+}

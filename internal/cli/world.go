@@ -1,0 +1,371 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/gitrepo"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/github"
+	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+// world is everything a set-up works on: the log-ins, the clients, the repository. It is built
+// once by discover, which is the only part that looks around.
+type world struct {
+	app     *app
+	facts   []ui.Fact
+	astro   *astro.Client
+	github  *github.Provider
+	repo    *gitrepo.Repo // nil: one stands in no repository
+	files   *pipeline.Files
+	sandbox *sandbox.Sandbox // nil: the real services
+	pins    pipeline.Releases
+	steps   []flow.Step
+	walk    *flow.Walk
+}
+
+// discover finds the log-ins, the repository and the platform, and prepares the questions.
+func (a *app) discover(ctx context.Context) (*world, error) {
+	w := &world{app: a}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, hint.Wrap(err, "find the present folder", "Change into a folder that exists.", "")
+	}
+	if w.repo, err = gitrepo.Find(cwd); err != nil && !errors.Is(err, gitrepo.ErrNone) {
+		return nil, err
+	}
+	base, err := a.base()
+	if err != nil {
+		return nil, err
+	}
+	if a.sandbox {
+		if err := w.enterSandbox(); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.loginAstro(ctx, base); err != nil {
+		return nil, err
+	}
+	detected, platform, err := w.loginGitHub(ctx, base)
+	if err != nil {
+		return nil, err
+	}
+	root := cwd
+	if w.repo != nil {
+		root = w.repo.Root
+	}
+	w.files = pipeline.NewFiles(root)
+	w.fact("Repository", "%s", root)
+	w.pins = pipeline.Releases{
+		Client:     &http.Client{Transport: base, Timeout: 15 * time.Second},
+		BaseURL:    a.env.get("ASTRO_CI_RELEASES_URL"),
+		UpdatesURL: a.env.get("ASTRO_CI_UPDATES_URL"),
+	}
+	if w.sandbox != nil {
+		w.pins.BaseURL, w.pins.UpdatesURL = w.sandbox.ReleasesURL(), w.sandbox.UpdatesURL()
+	}
+	w.steps = steps.SetUp(steps.Deps{
+		Astro: w.astro, Platforms: []providers.Platform{w.github}, Detected: detected, Platform: platform,
+		Free: w.files.Free, Pin: w.pin,
+	})
+	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits}, w.steps, a.setup.given(a.env, w.steps))
+	return w, nil
+}
+
+func (w *world) fact(name, format string, args ...any) {
+	w.facts = append(w.facts, ui.Fact{Name: name, Value: display.Clean(fmt.Sprintf(format, args...))})
+}
+
+// close ends what discover started.
+func (w *world) close() error {
+	if w != nil && w.sandbox != nil {
+		return w.sandbox.Close()
+	}
+	return nil
+}
+
+// base is the transport below all clients.
+func (a *app) base() (*http.Transport, error) {
+	var roots *x509.CertPool
+	if a.caFile != "" {
+		pem, err := os.ReadFile(a.caFile)
+		if err != nil {
+			return nil, hint.Wrap(err, "read --ca-file", "Give the path of a PEM file.", "")
+		}
+		if roots, err = x509.SystemCertPool(); err != nil {
+			roots = x509.NewCertPool()
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, hint.New("--ca-file holds no certificate", "Give a PEM file with one or more certificates.", "")
+		}
+	}
+	return httpx.NewBase(roots, http.ProxyFromEnvironment), nil
+}
+
+// wire is what every client has in common.
+func (a *app) wire(base http.RoundTripper) httpx.Options {
+	o := httpx.Options{Base: base, Agent: "astro-ci/" + version, Jitter: mathrand.Float64, Waiting: a.waiting}
+	if a.debug {
+		o.Debug = func(line string) { _, _ = fmt.Fprintln(a.err, line) }
+	}
+	return o
+}
+
+// enterSandbox starts the embedded servers, in the repository one stands in when a platform knows
+// its remote, else in a sample project.
+func (w *world) enterSandbox() error {
+	dir, err := w.app.sandboxDir()
+	if err != nil {
+		return err
+	}
+	var repos []setup.Repository
+	for _, r := range w.remotes() {
+		if repo, ok := github.Detect(r, "github.com"); ok {
+			repos = append(repos, repo)
+		}
+	}
+	if len(repos) == 0 {
+		project := filepath.Join(dir, "project")
+		if err := sandbox.SampleProject(project); err != nil {
+			return err
+		}
+		if w.repo, err = gitrepo.Find(project); err != nil {
+			return err
+		}
+	}
+	w.sandbox, err = sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos})
+	return err
+}
+
+func (w *world) remotes() []providers.Remote {
+	if w.repo == nil {
+		return nil
+	}
+	return w.repo.Remotes
+}
+
+func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
+	login := astro.Login{Source: "the sandbox", User: display.Clean("ada@acme.example")}
+	if w.sandbox != nil {
+		u, err := url.Parse(w.sandbox.AstroURL())
+		if err != nil {
+			return err
+		}
+		login.Base, login.Value = u, w.sandbox.Login()
+	} else {
+		var err error
+		if login, err = astro.FindLogin(ctx, w.app.astroHost()); err != nil {
+			return err
+		}
+	}
+	w.app.redactor.Add(login.Value)
+	w.astro = astro.New(login.Base, login.Value, w.app.wire(base))
+	who := login.Source
+	if !login.User.IsZero() {
+		who = login.User.String() + ", " + who
+	}
+	w.fact("Astro", "%s, %s", who, login.Base.Host)
+	return nil
+}
+
+// astroHost is what the search for a log-in may look at.
+func (a *app) astroHost() astro.Host {
+	return astro.Host{
+		Getenv: a.env.get, Home: a.env.home(), ReadFile: os.ReadFile, Now: time.Now,
+		AstroCLI: func(ctx context.Context, args ...string) ([]byte, error) {
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "astro", args...)
+			cmd.Env = a.env.child()
+			return cmd.Output()
+		},
+	}
+}
+
+// loginGitHub finds the log-in for the host of the repository and tells which repository was
+// detected.
+func (w *world) loginGitHub(ctx context.Context, base http.RoundTripper) (repo setup.Repository, platform string, err error) {
+	host := w.githubHost()
+	o := github.Options{Host: host}
+	source := "the sandbox"
+	switch raw := w.app.env.get("ASTRO_CI_GITHUB_URL"); {
+	case w.sandbox != nil:
+		if o.APIURL, err = url.Parse(w.sandbox.GitHubURL()); err != nil {
+			return repo, "", err
+		}
+		o.Token = w.sandbox.GitHubToken()
+	default:
+		if raw != "" {
+			if o.APIURL, err = apiURL("ASTRO_CI_GITHUB_URL", raw); err != nil {
+				return repo, "", err
+			}
+		}
+		login, err := github.FindLogin(ctx, host, w.app.env.get)
+		if err != nil {
+			return repo, "", err
+		}
+		o.Token, source = login.Value, login.Source
+	}
+	w.app.redactor.Add(o.Token)
+	wire := w.app.wire(base)
+	o.Base, o.Agent, o.Jitter, o.Waiting, o.Debug = wire.Base, wire.Agent, wire.Jitter, wire.Waiting, wire.Debug
+	if w.github, err = github.New(o); err != nil {
+		return repo, "", err
+	}
+	w.fact("GitHub", "%s, %s", source, host)
+	for _, r := range w.remotes() {
+		if found, ok := w.github.Detect(r); ok {
+			return found, w.github.Info().ID, nil
+		}
+	}
+	return repo, "", nil
+}
+
+// githubHost is the host named by --repo, by GH_HOST, or by a remote that GitHub's own log-in
+// knows; else github.com.
+func (w *world) githubHost() string {
+	given := w.app.setup.given(w.app.env, steps.SetUp(steps.Deps{}))["repo"]
+	if parts := strings.Split(given, "/"); len(parts) == 3 && strings.Contains(parts[0], ".") {
+		return strings.ToLower(parts[0])
+	}
+	if w.sandbox != nil {
+		return "github.com"
+	}
+	for _, r := range w.remotes() {
+		if github.KnownHost(r.Host, w.app.env.get) {
+			return r.Host
+		}
+	}
+	return github.DefaultHost(w.app.env.get)
+}
+
+// apiURL reads an address from an environment variable.
+func apiURL(name, raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(raw, "/"))
+	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "https" && !setup.Loopback(raw) {
+		return nil, hint.New(name+" is not an https address", "Correct it, or unset it.", "")
+	}
+	return u, nil
+}
+
+// pin finds the release of the Astro CLI that the pipeline installs.
+func (w *world) pin(ctx context.Context, wanted string) (setup.CLI, string, error) {
+	cli, note, err := w.pins.Pin(ctx, wanted)
+	if err != nil {
+		return cli, note, err
+	}
+	return cli, note, nil
+}
+
+// review prepares what the person confirms: every right is checked before anything is created.
+func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
+	actions, result, err := engine.SetUp(p, w.github, engine.Deps{
+		Issuer: w.astro, Stores: map[string]providers.Store{w.github.Info().ID: w.github}, Files: w.files,
+		NewID: rand.Text, Live: w.app.redactor.Add,
+	})
+	if err != nil {
+		return ui.Review{}, err
+	}
+	for _, a := range actions {
+		if strings.HasPrefix(a.Key, "check:") {
+			if _, err := a.Do(ctx); err != nil {
+				return ui.Review{}, err
+			}
+		}
+	}
+	change, err := w.files.Plan(result.File, p.Name, p.ReplaceEdits)
+	if err != nil {
+		return ui.Review{}, err
+	}
+	warnings, err := w.warnings(ctx, p)
+	if err != nil {
+		return ui.Review{}, err
+	}
+	return ui.Review{
+		Actions: actions, Warnings: warnings, Change: change,
+		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result) },
+	}, nil
+}
+
+// warnings collects what a careful colleague would say.
+func (w *world) warnings(ctx context.Context, p setup.Plan) (out []display.Text, err error) {
+	orgs, err := w.astro.Organizations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range orgs {
+		if o.ID == p.Organization.ID {
+			for _, s := range astro.Warnings(p, o) {
+				out = append(out, display.Clean(s))
+			}
+		}
+	}
+	for _, t := range p.Targets {
+		st, err := w.github.Stat(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		if st.Exists {
+			out = append(out, display.Clean("The secret "+t.String()+" is there already and will be replaced. Its old value cannot be read back."))
+		}
+	}
+	if w.repo != nil {
+		here := false
+		for _, r := range w.repo.Remotes {
+			repo, ok := w.github.Detect(r)
+			here = here || ok && strings.EqualFold(repo.Path, p.Repository.Path)
+		}
+		if !here {
+			out = append(out, display.Clean("The pipeline file is written to "+w.files.Root()+", which is not a checkout of "+p.Repository.Path+"."))
+		}
+	}
+	return out, nil
+}
+
+// next says what is left to the person.
+func (w *world) next(r *engine.Result) []ui.NextStep {
+	file := r.File.Path
+	out := []ui.NextStep{}
+	if r.FileChanged {
+		out = append(out,
+			ui.NextStep{Say: "Commit the workflow file", Command: "git add " + shellWord(file) + " && git commit -m 'Deploy to Astro from GitHub Actions'"},
+			ui.NextStep{Say: "Push it, or open a pull request into " + r.Plan.Pipeline.Branch, Command: "git push"},
+		)
+	}
+	out = append(out, ui.NextStep{
+		Say: "Then watch the first run", Link: "https://" + r.Plan.Repository.String() + "/actions/workflows/" + url.PathEscape(filepath.Base(file)),
+	})
+	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; the pipeline warns 14 days ahead"})
+}
+
+// shellWord quotes s for a shell when it has to be.
+func shellWord(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return !(r == '/' || r == '.' || r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	}) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}

@@ -1,0 +1,261 @@
+package github
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cli/go-gh/v2/pkg/api"
+	"golang.org/x/crypto/nacl/box"
+
+	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+// apiVersion is the version of the REST API that the requests are written for.
+const apiVersion = "2022-11-28"
+
+// client speaks to the REST API through go-gh's client on our own transport, which is bound to the
+// API's origin, puts the credential on, retries, and follows no redirect.
+type client struct {
+	rest *api.RESTClient
+	base string
+}
+
+func newClient(o Options) (*client, error) {
+	rest, err := api.NewRESTClient(api.ClientOptions{
+		Host: o.APIURL.Hostname(),
+		// go-gh gets no token: our transport is the only one that puts it on a request. The placeholder
+		// keeps go-gh from looking for a log-in by itself.
+		AuthToken: "none",
+		Headers: map[string]string{
+			"Authorization": "", "Accept": "application/vnd.github+json", "X-GitHub-Api-Version": apiVersion, "Time-Zone": "UTC",
+		},
+		Transport: httpx.NewTransport(httpx.Options{
+			Service: "github", Origin: o.APIURL, Auth: httpx.Bearer(o.Token), Base: o.Base, Agent: o.Agent,
+			Jitter: o.Jitter, Waiting: o.Waiting, Debug: o.Debug,
+		}),
+		Timeout: 2*httpx.MaxRetryAfter + time.Minute, LogIgnoreEnv: true,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("github: %w", err)
+	}
+	return &client{rest, strings.TrimSuffix(o.APIURL.String(), "/")}, nil
+}
+
+// do performs one request and decodes a JSON answer into out, which may be nil.
+func (c *client) do(ctx context.Context, method, path string, in, out any) (status int, header http.Header, err error) {
+	var body io.Reader
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return 0, nil, fmt.Errorf("github: encode: %w", err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	resp, err := c.rest.RequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return 0, nil, explain(err, method, path)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, nil, fmt.Errorf("github: %s %s: answer cut: %w", method, path, err)
+	}
+	if out != nil && resp.StatusCode != http.StatusNoContent {
+		if err := json.Unmarshal(raw, out); err != nil {
+			return 0, nil, fmt.Errorf("github: %s %s: the answer is not the expected JSON", method, path)
+		}
+	}
+	return resp.StatusCode, resp.Header, nil
+}
+
+// repository is a repository as the API describes it.
+type repository struct {
+	ID            int    `json:"id"`
+	DefaultBranch string `json:"default_branch"`
+	Private       bool   `json:"private"`
+	Archived      bool   `json:"archived"`
+	Owner         struct {
+		Type string `json:"type"`
+	} `json:"owner"`
+	Permissions *struct {
+		Admin bool `json:"admin"`
+		Push  bool `json:"push"`
+	} `json:"permissions"`
+
+	scopes []string // of a classic token; nil when the token shows none
+}
+
+func (c *client) repo(ctx context.Context, owner, name string) (r repository, err error) {
+	_, header, err := c.do(ctx, http.MethodGet, "/repos/"+owner+"/"+name, nil, &r)
+	if s, ok := header["X-Oauth-Scopes"]; ok && len(s) > 0 {
+		for _, scope := range strings.Split(s[0], ",") {
+			r.scopes = append(r.scopes, strings.TrimSpace(scope))
+		}
+	}
+	return r, err
+}
+
+// environment is a deployment environment as the API describes it.
+type environment struct {
+	Name  string `json:"name"`
+	Rules []struct {
+		Reviewers []any `json:"reviewers"`
+	} `json:"protection_rules"`
+}
+
+func (e environment) reviewers() (n int) {
+	for _, r := range e.Rules {
+		n += len(r.Reviewers)
+	}
+	return n
+}
+
+func (a address) environmentPath() string {
+	return "/repos/" + a.owner + "/" + a.repo + "/environments/" + url.PathEscape(a.environment)
+}
+
+// secretsPath is where the secrets of an address live.
+func (a address) secretsPath() string {
+	switch {
+	case a.repo == "":
+		return "/orgs/" + a.owner + "/actions/secrets"
+	case a.environment != "":
+		return a.environmentPath() + "/secrets"
+	}
+	return "/repos/" + a.owner + "/" + a.repo + "/actions/secrets"
+}
+
+func (c *client) environment(ctx context.Context, a address) (e environment, exists bool, err error) {
+	_, _, err = c.do(ctx, http.MethodGet, a.environmentPath(), nil, &e)
+	if httpx.Status(err) == http.StatusNotFound {
+		return e, false, nil
+	}
+	return e, err == nil, err
+}
+
+func (c *client) createEnvironment(ctx context.Context, a address) error {
+	_, _, err := c.do(ctx, http.MethodPut, a.environmentPath(), struct{}{}, nil)
+	return err
+}
+
+func (c *client) environments(ctx context.Context, a address) (out []environment, err error) {
+	return all[environment](ctx, c, "/repos/"+a.owner+"/"+a.repo+"/environments", "environments")
+}
+
+// all reads every page of a list. The pages are counted by us: the address of a next page is not
+// followed with a credential.
+func all[T any](ctx context.Context, c *client, path, key string) (out []T, err error) {
+	for page := 1; ; page++ {
+		var body map[string]json.RawMessage
+		_, _, err := c.do(ctx, http.MethodGet, path+"?per_page=100&page="+strconv.Itoa(page), nil, &body)
+		if err != nil {
+			return nil, err
+		}
+		var items []T
+		var total int
+		if json.Unmarshal(body[key], &items) != nil || json.Unmarshal(body["total_count"], &total) != nil {
+			return nil, fmt.Errorf("github: GET %s: the answer lacks %q or total_count", path, key)
+		}
+		out = append(out, items...)
+		if len(items) == 0 || len(out) >= total {
+			return out, nil
+		}
+	}
+}
+
+// publicKey is the key that secrets of one scope are sealed with.
+type publicKey struct {
+	ID  string `json:"key_id"`
+	Key string `json:"key"`
+}
+
+func (c *client) publicKey(ctx context.Context, a address) (k publicKey, err error) {
+	_, _, err = c.do(ctx, http.MethodGet, a.secretsPath()+"/public-key", nil, &k)
+	return k, err
+}
+
+// seal encrypts v so that only the holder of the scope's private key can read it.
+func (k publicKey) seal(v *secret.Value) (sealed string, err error) {
+	raw, err := base64.StdEncoding.DecodeString(k.Key)
+	if err != nil || len(raw) != 32 {
+		return "", errors.New("github: the public key is not 32 bytes of base64")
+	}
+	err = v.Use(func(plain []byte) error {
+		b, err := box.SealAnonymous(nil, plain, (*[32]byte)(raw), rand.Reader)
+		sealed = base64.StdEncoding.EncodeToString(b)
+		return err
+	})
+	return sealed, err
+}
+
+// putSealed writes the secret and returns the time of the answer. A key that was replaced in the
+// meantime is fetched again once.
+func (c *client) putSealed(ctx context.Context, a address, name string, v *secret.Value, more map[string]any) (created bool, at time.Time, err error) {
+	for again := range 2 {
+		key, err := c.publicKey(ctx, a)
+		if err != nil {
+			return false, at, err
+		}
+		sealed, err := key.seal(v)
+		if err != nil {
+			return false, at, err
+		}
+		body := map[string]any{"encrypted_value": sealed, "key_id": key.ID}
+		for k, x := range more {
+			body[k] = x
+		}
+		status, header, err := c.do(ctx, http.MethodPut, a.secretsPath()+"/"+name, body, nil)
+		if httpx.Status(err) == http.StatusUnprocessableEntity && again == 0 {
+			continue
+		}
+		at, _ = http.ParseTime(header.Get("Date"))
+		return status == http.StatusCreated, at, err
+	}
+	return false, at, errors.New("unreachable")
+}
+
+// metadata is what the API tells about a secret.
+type metadata struct {
+	UpdatedAt  time.Time `json:"updated_at"`
+	Visibility string    `json:"visibility"`
+}
+
+func (c *client) secret(ctx context.Context, a address, name string) (m metadata, exists bool, err error) {
+	_, _, err = c.do(ctx, http.MethodGet, a.secretsPath()+"/"+name, nil, &m)
+	if httpx.Status(err) == http.StatusNotFound {
+		return m, false, nil
+	}
+	return m, err == nil, err
+}
+
+func (c *client) deleteSecret(ctx context.Context, a address, name string) error {
+	_, _, err := c.do(ctx, http.MethodDelete, a.secretsPath()+"/"+name, nil, nil)
+	if httpx.Status(err) == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
+// selected lists the ids of the repositories that may use an organization secret.
+func (c *client) selected(ctx context.Context, a address, name string) (ids []int, err error) {
+	repos, err := all[struct {
+		ID int `json:"id"`
+	}](ctx, c, a.secretsPath()+"/"+name+"/repositories", "repositories")
+	for _, r := range repos {
+		ids = append(ids, r.ID)
+	}
+	return ids, err
+}

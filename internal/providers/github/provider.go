@@ -1,0 +1,259 @@
+// Package github stores secrets on GitHub and renders workflows for GitHub Actions: on github.com,
+// on a ghe.com tenant, and on GitHub Enterprise Server.
+//
+// A target's address is OWNER/REPO for a repository secret, OWNER/REPO#ENVIRONMENT for an
+// environment secret, and OWNER for an organization secret.
+package github
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+const (
+	docsSecrets      = "https://docs.github.com/en/actions/how-tos/write-workflows/choose-what-workflows-do/use-secrets"
+	docsEnvironments = "https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments"
+)
+
+// clockSlack is how much earlier than the answer's own Date a write may be stamped.
+const clockSlack = 2 * time.Second
+
+// Options make a provider.
+type Options struct {
+	Host   string   // github.com, NAME.ghe.com or the host of a GitHub Enterprise Server
+	APIURL *url.URL // base of the REST API; nil: the one that belongs to Host
+	Token  *secret.Value
+
+	Base    http.RoundTripper
+	Agent   string
+	Jitter  func() float64
+	Waiting func(service string, pause time.Duration)
+	Debug   func(line string)
+}
+
+// Provider is GitHub, seen with one log-in.
+type Provider struct {
+	host string
+	api  *client
+}
+
+// New returns a provider; it makes no request.
+func New(o Options) (*Provider, error) {
+	if o.APIURL == nil {
+		o.APIURL = apiURL(o.Host)
+	}
+	api, err := newClient(o)
+	return &Provider{host: strings.ToLower(o.Host), api: api}, err
+}
+
+// apiURL is where a host serves its REST API.
+func apiURL(host string) *url.URL {
+	switch host = strings.ToLower(host); {
+	case host == "github.com":
+		return &url.URL{Scheme: "https", Host: "api.github.com"}
+	case strings.HasSuffix(host, ".ghe.com"):
+		return &url.URL{Scheme: "https", Host: "api." + host}
+	}
+	return &url.URL{Scheme: "https", Host: host, Path: "/api/v3"}
+}
+
+// Info describes the provider.
+func (p *Provider) Info() providers.Info {
+	return providers.Info{
+		ID: "github", Name: "GitHub Actions", Docs: docsSecrets, MaxValue: 48 << 10,
+		Proof: providers.Metadata, ProofNote: "GitHub never shows a secret again; it says when it was written",
+	}
+}
+
+// Check asks whether the target can be written. What a fine-grained token may write is only known
+// when it writes; the note says so.
+func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return providers.Access{}, err
+	}
+	if err := setup.CheckSecretName(t.Secret); err != nil {
+		return providers.Access{}, fmt.Errorf("github: secret name: %w", err)
+	}
+	if a.repo == "" {
+		_, err := p.api.publicKey(ctx, a)
+		return providers.Access{Note: display.Clean("organization secret of " + a.owner)}, err
+	}
+	r, err := p.api.repo(ctx, a.owner, a.repo)
+	if err != nil {
+		return providers.Access{}, err
+	}
+	switch {
+	case r.Archived:
+		return providers.Access{}, hint.New("github: "+t.Address+" is archived", "Unarchive the repository, or choose another one.", "https://docs.github.com/en/repositories/archiving-a-github-repository/archiving-repositories")
+	case r.Permissions != nil && !r.Permissions.Push && !r.Permissions.Admin:
+		return providers.Access{}, hint.New("github: your log-in may only read "+a.owner+"/"+a.repo,
+			"Ask an administrator of the repository for write access, or let them run this set-up.", docsSecrets)
+	}
+	note := "as seen by your role; a fine-grained token shows its write right only at the write"
+	if r.scopes != nil {
+		note = "scopes of the log-in: " + strings.Join(r.scopes, ", ")
+	}
+	if a.environment != "" {
+		_, exists, err := p.api.environment(ctx, a)
+		if err != nil {
+			return providers.Access{}, err
+		}
+		if !exists {
+			if r.Permissions != nil && !r.Permissions.Admin {
+				return providers.Access{}, hint.New("github: the environment "+a.environment+" does not exist, and only an administrator can create it",
+					"Ask an administrator to create it, or choose one that exists.", docsEnvironments)
+			}
+			return providers.Access{Note: display.Clean("the environment will be created; " + note)}, nil
+		}
+	}
+	_, err = p.api.publicKey(ctx, a)
+	return providers.Access{Note: display.Clean(note)}, err
+}
+
+// Put seals the value for the target's own key and writes it. A missing environment is created;
+// an existing one is never written to, because that would reset its protection.
+func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m providers.Meta) (providers.Receipt, error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	if err := checkValue(v); err != nil {
+		return providers.Receipt{}, fmt.Errorf("github: secret %s: %w", t.Secret, err)
+	}
+	if a.environment != "" {
+		_, exists, err := p.api.environment(ctx, a)
+		if err == nil && !exists {
+			err = p.api.createEnvironment(ctx, a)
+		}
+		if err != nil {
+			return providers.Receipt{}, err
+		}
+	}
+	more := map[string]any{}
+	if a.repo == "" {
+		if more, err = p.visibility(ctx, a, t.Secret, m.Repository); err != nil {
+			return providers.Receipt{}, err
+		}
+	}
+	created, at, err := p.api.putSealed(ctx, a, t.Secret, v, more)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	rec := providers.Receipt{Created: created, Proof: providers.Written}
+	if meta, exists, err := p.api.secret(ctx, a, t.Secret); err == nil && exists && !meta.UpdatedAt.Before(at.Add(-clockSlack)) {
+		rec.Proof, rec.Version = providers.Metadata, meta.UpdatedAt.UTC().Format(time.RFC3339)
+	}
+	return rec, nil
+}
+
+// visibility says which repositories may use an organization secret: the one of the setup and
+// those that may already. Who may use an existing secret is never widened beyond that.
+func (p *Provider) visibility(ctx context.Context, a address, name string, r setup.Repository) (map[string]any, error) {
+	meta, exists, err := p.api.secret(ctx, a, name)
+	if err != nil || exists && meta.Visibility != "selected" {
+		return map[string]any{"visibility": meta.Visibility}, err
+	}
+	ids := []int{}
+	if exists {
+		if ids, err = p.api.selected(ctx, a, name); err != nil {
+			return nil, err
+		}
+	}
+	of, err := parseAddress(r.Path)
+	if err != nil {
+		return nil, err
+	}
+	repo, err := p.api.repo(ctx, of.owner, of.repo)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(ids, repo.ID) {
+		ids = append(ids, repo.ID)
+	}
+	return map[string]any{"visibility": "selected", "selected_repository_ids": ids}, nil
+}
+
+// Stat says whether the secret is there and when it was written.
+func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return providers.State{}, err
+	}
+	meta, exists, err := p.api.secret(ctx, a, t.Secret)
+	return providers.State{Exists: exists, UpdatedAt: meta.UpdatedAt}, err
+}
+
+// Remove deletes the secret; an environment that Put made stays.
+func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return err
+	}
+	return p.api.deleteSecret(ctx, a, t.Secret)
+}
+
+// Repo looks the repository up.
+func (p *Provider) Repo(ctx context.Context, r setup.Repository) (providers.Repo, error) {
+	a, err := parseAddress(r.Path)
+	if err != nil {
+		return providers.Repo{}, err
+	}
+	x, err := p.api.repo(ctx, a.owner, a.repo)
+	if err != nil {
+		return providers.Repo{}, err
+	}
+	out := providers.Repo{Repository: r, DefaultBranch: x.DefaultBranch, Private: x.Private}
+	if x.Archived {
+		out.Notes = append(out.Notes, display.Clean("The repository is archived; nothing can be written to it."))
+	}
+	return out, nil
+}
+
+// Places lists the repository itself, its environments and, where there is one, its organization.
+func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.Place, error) {
+	a, err := parseAddress(r.Path)
+	if err != nil {
+		return nil, err
+	}
+	x, err := p.api.repo(ctx, a.owner, a.repo)
+	if err != nil {
+		return nil, err
+	}
+	out := []providers.Place{{Address: r.Path, Name: display.Clean("Repository secret"), Note: display.Clean("every workflow of the repository can use it")}}
+	envs, err := p.api.environments(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range envs {
+		place := providers.Place{Address: r.Path + "#" + e.Name, Name: display.Clean("Environment " + e.Name)}
+		if n := e.reviewers(); n > 0 {
+			place.Note = display.Clean(fmt.Sprintf("reviewers: %d", n))
+		}
+		out = append(out, place)
+	}
+	if x.Owner.Type == "Organization" {
+		out = append(out, providers.Place{
+			Address: a.owner, Name: display.Clean("Organization secret of " + a.owner), Note: display.Clean("this repository is added to those that can use it"),
+		})
+	}
+	return out, nil
+}
+
+// Environment is the address of a named environment.
+func (p *Provider) Environment(r setup.Repository, name string) (string, error) {
+	out := r.Path + "#" + name
+	_, err := parseAddress(out)
+	return out, err
+}

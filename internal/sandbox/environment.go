@@ -1,0 +1,69 @@
+package sandbox
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+// Variable is one environment variable; a log-in has a Secret and no Value.
+type Variable struct {
+	Name, Value string
+	Secret      *secret.Value
+}
+
+// Environment prepares what astro-ci, the astro CLI and gh need to work on the sandbox, and returns
+// the variables that point them at it. It needs a state folder: the astro CLI gets a home of its
+// own there, gh a configuration that names a socket on which GitHub is served.
+func (s *Sandbox) Environment() ([]Variable, error) {
+	home := filepath.Join(s.dir, "astro-home")
+	gh := filepath.Join(s.dir, "gh")
+	socket := filepath.Join(s.dir, "gh.sock")
+	files := map[string]string{
+		filepath.Join(home, ".astro", "config.yaml"): fmt.Sprintf("local:\n  core: %s\n  platform: cloud\nupgrade_message: \"false\"\n", s.url),
+		filepath.Join(gh, "config.yml"):              "version: \"1\"\nprompt: disabled\nhttp_unix_socket: " + socket + "\n",
+	}
+	for path, text := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
+	}
+	if err := s.listenSocket(socket); err != nil {
+		return nil, err
+	}
+	return []Variable{
+		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
+		{Name: "ASTRO_CI_GITHUB_URL", Value: s.GitHubURL()},
+		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},
+		{Name: "ASTRO_CI_UPDATES_URL", Value: s.UpdatesURL()},
+		{Name: "ASTRO_HOME", Value: home},
+		{Name: "ASTRO_DOMAIN", Value: "localhost"},
+		{Name: "ASTRO_TELEMETRY_DISABLED", Value: "1"},
+		{Name: "ASTRO_API_TOKEN", Secret: s.Login()},
+		{Name: "GH_CONFIG_DIR", Value: gh},
+		{Name: "GH_HOST", Value: "github.com"},
+		{Name: "GH_TOKEN", Secret: s.GitHubToken()},
+	}, nil
+}
+
+// listenSocket serves the embedded GitHub at the root of a unix socket, as gh expects it.
+func (s *Sandbox) listenSocket(path string) error {
+	_ = os.Remove(path) // left by a killed process; the lock says that nobody serves it
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("sandbox: socket for gh: %w", err)
+	}
+	s.socket = &http.Server{Handler: s.github.Handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = s.socket.Serve(l) }()
+	return nil
+}

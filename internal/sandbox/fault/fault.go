@@ -1,0 +1,116 @@
+// Package fault lets the embedded servers fail on purpose, the way networks and services fail.
+package fault
+
+import (
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Kind is the way a request fails.
+type Kind int
+
+// The kinds of fault.
+const (
+	Answer      Kind = iota // answer with Status, Header and Body; the request has no effect
+	CutApplied              // the request has its effect, then the connection breaks
+	CutBefore               // the connection breaks before the request has an effect
+	FailApplied             // the request has its effect, then Status and Body are answered
+	Hang                    // no answer until the client gives up
+)
+
+// Fault fails the next Times requests that match.
+type Fault struct {
+	Method string // "" matches every method
+	Path   string // a pattern for path.Match; "*" stands for one segment
+	Kind   Kind
+	Status int
+	Header http.Header
+	Body   string
+	Times  int
+}
+
+// Request is one request that a server saw; bodies are not kept, they can hold secrets.
+type Request struct{ Method, Path string }
+
+// Set holds the faults of one server and what it saw. The zero value has no faults.
+type Set struct {
+	mu     sync.Mutex
+	faults []Fault
+	seen   []Request
+}
+
+// Add makes the next f.Times matching requests fail.
+func (s *Set) Add(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, f)
+}
+
+// Seen lists the requests so far.
+func (s *Set) Seen() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen)
+}
+
+// Count counts the requests so far with this method whose path ends with suffix.
+func (s *Set) Count(method, suffix string) (n int) {
+	for _, r := range s.Seen() {
+		if r.Method == method && strings.HasSuffix(r.Path, suffix) {
+			n++
+		}
+	}
+	return n
+}
+
+// Wrap lets the faults happen in front of h.
+func (s *Set) Wrap(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := s.next(r)
+		switch {
+		case f == nil:
+			h.ServeHTTP(w, r)
+			return
+		case f.Kind == CutApplied || f.Kind == FailApplied:
+			h.ServeHTTP(&discard{header: http.Header{}}, r)
+		case f.Kind == Hang:
+			<-r.Context().Done()
+			return
+		}
+		if f.Kind == CutApplied || f.Kind == CutBefore {
+			panic(http.ErrAbortHandler)
+		}
+		for k, v := range f.Header {
+			w.Header()[k] = v
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(f.Status)
+		_, _ = w.Write([]byte(f.Body))
+	})
+}
+
+func (s *Set) next(r *http.Request) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, Request{r.Method, r.URL.EscapedPath()})
+	for i := range s.faults {
+		f := &s.faults[i]
+		ok, _ := path.Match(f.Path, r.URL.Path)
+		if f.Times > 0 && ok && (f.Method == "" || f.Method == r.Method) {
+			f.Times--
+			hit := *f
+			return &hit
+		}
+	}
+	return nil
+}
+
+// discard swallows an answer that is never sent.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}

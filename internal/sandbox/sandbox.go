@@ -1,0 +1,196 @@
+// Package sandbox runs the embedded servers: an Astro, a GitHub and a release host, over real HTTP
+// on loopback. They are what a newcomer tries everything on, and the strict fakes of the tests.
+//
+// Their state is kept in one file below a folder, written after each change, so that a second
+// command finds what the first one made. The file holds no token's value.
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
+	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/released"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// User is who is logged in to the embedded Astro.
+const User = "ada@acme.example"
+
+// Options start a sandbox.
+type Options struct {
+	Dir      string                       // folder for the state; "" keeps it in memory
+	Addr     string                       // loopback address to listen on; "" picks a free port
+	Now      func() time.Time             // nil: the real time
+	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
+	Repos    []setup.Repository           // repositories that exist beside acme/etl
+}
+
+// Sandbox is a set of running servers.
+type Sandbox struct {
+	dir    string
+	astro  *astrod.Server
+	github *githubd.Server
+	url    string // http://127.0.0.1:PORT
+	server *http.Server
+	socket *http.Server // GitHub again, for gh; nil until GH asks for it
+	lock   *os.File
+	save   sync.Mutex
+	failed error // of a save that nobody could be told about
+}
+
+// Start runs the servers.
+func Start(o Options) (*Sandbox, error) {
+	s := &Sandbox{dir: o.Dir}
+	var kept struct{ Astro, GitHub json.RawMessage }
+	if o.Dir != "" {
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
+		}
+		var err error
+		if s.lock, err = lock(filepath.Join(o.Dir, "lock")); err != nil {
+			return nil, hint.Wrap(err, "start the sandbox", "Another astro-ci uses it. End that one first, or give this one a folder of its own with --state-dir.", "")
+		}
+		raw, err := os.ReadFile(s.stateFile())
+		if err == nil {
+			err = json.Unmarshal(raw, &kept)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
+		}
+	}
+	var err, err2 error
+	s.astro, err = astrod.New(astrod.Options{Now: o.Now, State: kept.Astro})
+	s.github, err2 = githubd.New(githubd.Options{Now: o.Now, State: kept.GitHub})
+	if err := errors.Join(err, err2); err != nil {
+		return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
+	}
+	for _, r := range o.Repos {
+		if owner, name, ok := strings.Cut(r.Path, "/"); ok {
+			s.github.AddRepo(owner, name)
+		}
+	}
+	if err := s.listen(o); err != nil {
+		return nil, errors.Join(err, s.unlock())
+	}
+	s.astro.OnChange(s.keep)
+	s.github.OnChange(s.keep)
+	s.keep()
+	return s, s.failed
+}
+
+func (s *Sandbox) listen(o Options) error {
+	addr := o.Addr
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return hint.New(fmt.Sprintf("sandbox: %q is not a loopback address", addr), "Use one like 127.0.0.1:8888; the sandbox never listens on a network.", "")
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return hint.Wrap(err, "start the sandbox", "Choose another port with --listen.", "")
+	}
+	m := http.NewServeMux()
+	m.Handle("/", s.astro.Handler())
+	m.Handle("/api/v3/", http.StripPrefix("/api/v3", s.github.Handler()))
+	releases := released.Handler(o.Releases)
+	m.Handle("/releases/", releases)
+	m.Handle("/astro-cli", releases)
+	s.url = "http://" + l.Addr().String()
+	s.server = &http.Server{Handler: m, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = s.server.Serve(l) }()
+	return nil
+}
+
+// AstroURL is the base of the embedded Astro's API.
+func (s *Sandbox) AstroURL() string { return s.url + "/v1" }
+
+// GitHubURL is the base of the embedded GitHub's REST API.
+func (s *Sandbox) GitHubURL() string { return s.url + "/api/v3" }
+
+// ReleasesURL is the folder with the releases of the Astro CLI.
+func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }
+
+// UpdatesURL is the list of the Astro CLI's versions.
+func (s *Sandbox) UpdatesURL() string { return s.url + "/astro-cli" }
+
+// Login is a log-in to the embedded Astro.
+func (s *Sandbox) Login() *secret.Value { return s.astro.Login(User) }
+
+// GitHubToken is a log-in to the embedded GitHub.
+func (s *Sandbox) GitHubToken() *secret.Value { return s.github.Token() }
+
+// Astro is the embedded Astro.
+func (s *Sandbox) Astro() *astrod.Server { return s.astro }
+
+// GitHub is the embedded GitHub.
+func (s *Sandbox) GitHub() *githubd.Server { return s.github }
+
+// Close ends the servers and keeps the state.
+func (s *Sandbox) Close() error {
+	err := s.server.Close()
+	if s.socket != nil {
+		err = errors.Join(err, s.socket.Close())
+	}
+	s.keep()
+	return errors.Join(err, s.failed, s.unlock())
+}
+
+// Reset forgets everything below dir, the sample project included.
+func Reset(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	l, err := lock(filepath.Join(dir, "lock"))
+	if err != nil {
+		return hint.Wrap(err, "reset the sandbox", "Another astro-ci uses it. End that one first.", "")
+	}
+	_ = l.Close() // it is removed with the rest
+	return os.RemoveAll(dir)
+}
+
+func (s *Sandbox) stateFile() string { return filepath.Join(s.dir, "state.json") }
+
+// keep writes the state: a whole new file, then a rename, so that a kill leaves the old or the new.
+func (s *Sandbox) keep() {
+	if s.dir == "" {
+		return
+	}
+	s.save.Lock()
+	defer s.save.Unlock()
+	raw, err := json.Marshal(map[string]json.RawMessage{"astro": s.astro.State(), "github": s.github.State()})
+	if err == nil {
+		err = os.WriteFile(s.stateFile()+".new", raw, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(s.stateFile()+".new", s.stateFile())
+	}
+	if err != nil {
+		s.failed = fmt.Errorf("sandbox: keep the state: %w", err)
+	}
+}
+
+func (s *Sandbox) unlock() error {
+	if s.lock == nil {
+		return nil
+	}
+	err := s.lock.Close()
+	s.lock = nil
+	return err
+}

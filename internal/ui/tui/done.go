@@ -1,0 +1,108 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+// done is the last screen: what exists now, how sure that is, and what is left to the person.
+type done struct {
+	review *ui.Review
+	win    scroll
+	h      int
+}
+
+func (d *done) init(*model) tea.Cmd { return nil }
+
+func (d *done) update(m *model, msg tea.Msg) tea.Cmd {
+	if k, ok := msg.(tea.KeyPressMsg); ok {
+		switch name := k.String(); name {
+		case "enter", "q", "esc":
+			return m.leave()
+		default:
+			d.win.key(name, d.h)
+		}
+	}
+	return nil
+}
+
+func (d *done) fit(m *model, w, h int) {
+	d.h = h
+	d.win.fit(len(d.lines(m, w)), h)
+}
+
+func (d *done) view(m *model, w, h int) []string { return d.win.view(m.th, d.lines(m, w), h) }
+
+func (d *done) lines(m *model, w int) []string {
+	w = min(w, 90)
+	out := []string{m.th.good.Render(m.th.g.done) + " " + m.th.strong.Render("The pipeline has its own key to Astro"), ""}
+	out = append(out, m.th.pairs(results(d.review.Result), w)...)
+	if d.review.Next == nil {
+		return out
+	}
+	next := d.review.Next()
+	if len(next) == 0 {
+		return out
+	}
+	out = append(out, "", m.th.strong.Render("What is left to you"), "")
+	for i, n := range next {
+		out = append(out, indent(m.th.dim.Render(fmt.Sprintf("%*d ", digits(len(next)), i+1)), wrap(n.Say, w-3))...)
+		if n.Command != "" {
+			// A command is not broken into lines by words: it is meant to be copied.
+			out = append(out, indent("    ", each(wrap(n.Command, w-4), m.th.accent))...)
+		}
+		if n.Link != "" {
+			out = append(out, indent("    ", each(wrap(n.Link, w-4), m.th.accent.Hyperlink(n.Link)))...)
+		}
+	}
+	return out
+}
+
+// results are the facts about what was made.
+func results(r *engine.Result) [][2]string {
+	if r == nil {
+		return nil
+	}
+	c := r.Plan.Credential
+	rows := [][2]string{
+		{"Token", r.Token.ID},
+		{"Scope", c.Kind.String() + " for " + r.Plan.Entity().String()},
+		{"Role", c.Role},
+	}
+	if !r.Token.EndAt.IsZero() {
+		rows = append(rows, [2]string{"Expires", fmt.Sprintf("%s, after %d days", r.Token.EndAt.Format(time.DateOnly), c.ExpiresInDays)})
+	}
+	for _, t := range r.Targets {
+		rows = append(rows, [2]string{"Secret", t.Target.String()}, [2]string{"", proof(string(t.Proof))})
+	}
+	file := r.File.Path + ", as it was"
+	if r.FileChanged {
+		file = r.File.Path + ", written"
+	}
+	return append(rows, [2]string{"File", strings.TrimSpace(file)})
+}
+
+// proof says in words how sure it is that the secret is right, and no more than is known.
+func proof(rung string) string {
+	switch rung {
+	case "written":
+		return "the store accepted it; more cannot be seen from outside"
+	case "metadata":
+		return "the store's own record shows the new version; the value itself cannot be read back"
+	case "read-back":
+		return "read again from the store and equal"
+	case "run":
+		return "a pipeline run has used it"
+	}
+	return "nothing is known about it yet"
+}
+
+func (d *done) keys(m *model) []keyHint {
+	return []keyHint{{"enter", "leave"}, {m.th.g.arrows, "scroll"}}
+}

@@ -1,0 +1,279 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/astro-ci/astro-ci/internal/flow"
+)
+
+// box is a part of the window, in cells.
+type box struct{ w, h int }
+
+// wide is the width from which the steps stand at the left, and roomy the one from which the
+// reasons stand at the right; maxWidth keeps lines readable.
+const (
+	wide     = 72
+	roomy    = 112
+	maxWidth = 132
+	gap      = 3
+)
+
+func (m *model) margin() int {
+	switch {
+	case m.w < 40:
+		return 0
+	case m.w < wide:
+		return 1
+	}
+	return 2
+}
+
+func (m *model) inner() int { return max(1, min(m.w-2*m.margin(), maxWidth)) }
+
+// spare lines around the body: above the header, below it, and above the keys.
+func (m *model) spare() (top, head, foot int) {
+	switch {
+	case m.h < 10:
+		return 0, 0, 0
+	case m.h < 20:
+		return 0, 1, 1
+	}
+	return 1, 1, 1
+}
+
+// body is the space between header and keys.
+func (m *model) body() box {
+	top, head, foot := m.spare()
+	return box{m.inner(), max(1, m.h-2-top-head-foot)}
+}
+
+// View draws the window.
+func (m *model) View() tea.View {
+	v := tea.NewView(m.draw())
+	v.AltScreen = true
+	v.WindowTitle = "astro-ci: " + m.session.Title
+	return v
+}
+
+func (m *model) draw() string {
+	b := m.body()
+	top, head, foot := m.spare()
+	body := m.screen.view(m, b.w, b.h)
+	if m.help {
+		body = m.helpView(b.w)
+	}
+	lines := make([]string, 0, m.h)
+	lines = append(lines, make([]string, top)...)
+	lines = append(lines, m.header(b.w))
+	lines = append(lines, make([]string, head)...)
+	for i := range b.h {
+		line := ""
+		if i < len(body) {
+			line = body[i]
+		}
+		lines = append(lines, m.th.cut(line, b.w))
+	}
+	lines = append(lines, make([]string, foot)...)
+	lines = append(lines, m.footer(b.w))
+	left := strings.Repeat(" ", m.margin())
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = strings.TrimRight(left+l, " ")
+		}
+	}
+	return strings.Join(lines[:min(len(lines), m.h)], "\n")
+}
+
+// header is the product, what is being done and, in the sandbox, that nothing real is touched.
+func (m *model) header(w int) string {
+	left := m.th.accent.Bold(true).Render("astro-ci") + "  " + m.th.dim.Render(m.session.Title)
+	if !m.session.Sandbox {
+		return m.th.cut(left, w)
+	}
+	badge := m.th.warn.Render("[sandbox]")
+	if long := m.th.warn.Render("[sandbox] ") + m.th.dim.Render("nothing real is touched"); w >= wide {
+		badge = long
+	}
+	room := w - ansi.StringWidth(badge) - 1
+	if room < ansi.StringWidth("astro-ci") {
+		return m.th.cut(badge, w)
+	}
+	return m.th.pad(left, room) + " " + badge
+}
+
+// footer names the keys, as many as there is room for.
+func (m *model) footer(w int) string {
+	keys := m.screen.keys(m)
+	if m.help {
+		keys = []keyHint{{"esc", "close help"}}
+	}
+	out := ""
+	for _, k := range keys {
+		one := m.th.strong.Render(k.key) + " " + m.th.dim.Render(k.does)
+		if out != "" {
+			one = out + "   " + one
+		}
+		if ansi.StringWidth(one) > w {
+			break
+		}
+		out = one
+	}
+	return out
+}
+
+// helpView is the longer help: why the question matters, every key, and how to answer without a
+// terminal.
+func (m *model) helpView(w int) []string {
+	w = min(w, 76)
+	var out []string
+	section := func(title string, lines []string) {
+		if len(lines) > 0 {
+			out = append(append(append(out, m.th.strong.Render(title)), lines...), "")
+		}
+	}
+	if q, ok := m.screen.(*question); ok {
+		section(q.step.Title, wrap(q.step.Help, w))
+		var other []string
+		if q.step.Flag != "" {
+			other = append(other, "--"+q.step.Flag)
+		}
+		if q.step.Env != "" {
+			other = append(other, q.step.Env)
+		}
+		section("The same without a terminal", wrap(strings.Join(other, " or "), w))
+	}
+	var rows [][2]string
+	for _, k := range m.screen.keys(m) {
+		rows = append(rows, [2]string{k.key, k.does})
+	}
+	rows = append(rows, [2]string{"ctrl+c", "leave; nothing is created before you confirm"})
+	section("Keys", m.th.pairs(rows, w))
+	return out
+}
+
+// outline is one line of the list of steps.
+type outline struct {
+	step    flow.Step
+	answer  *flow.Answered
+	current bool
+}
+
+// outline lists the steps that have an answer and those that are still to come. A question that
+// depends on an open answer is left out: nobody knows yet whether it will be asked.
+func (m *model) outline() (rows []outline, at, of int) {
+	w := m.session.Walk()
+	answers := map[string]flow.Answered{}
+	for _, a := range w.Answers() {
+		answers[a.Step.ID] = a
+	}
+	current, _ := w.Current()
+	for _, s := range w.Steps() {
+		a, answered := answers[s.ID]
+		row := outline{step: s, current: s.ID == current.ID}
+		switch {
+		case answered:
+			row.answer = &a
+		case row.current:
+		case s.Quiet || !w.Applies(s) || s.When != nil && pending(s, answers):
+			continue
+		}
+		rows = append(rows, row)
+		if !s.Quiet || row.current || answered && a.Source == flow.Asked {
+			if of++; row.current {
+				at = of
+			}
+		}
+	}
+	return rows, at, of
+}
+
+// pending reports whether the step builds on a question that is still open.
+func pending(s flow.Step, answers map[string]flow.Answered) bool {
+	for _, id := range s.Needs {
+		if _, ok := answers[id]; !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// steps draws the list of steps, with the current one in sight.
+func (m *model) steps(w, h int) []string {
+	rows, _, _ := m.outline()
+	names, now := 0, 0
+	for i, r := range rows {
+		names = max(names, ansi.StringWidth(r.step.Name))
+		if r.current {
+			now = i
+		}
+	}
+	names = min(names, w/2)
+	var out []string
+	for _, r := range rows {
+		name := m.th.pad(r.step.Name, names)
+		switch {
+		case r.current:
+			out = append(out, m.th.accent.Bold(true).Render(m.th.g.now+" "+name))
+		case r.answer != nil:
+			value, room := r.answer.Choice.Label.String(), w-names-4
+			out = append(out, m.th.dim.Render(m.th.g.done+" "+name+"  ")+m.th.cut(value, room)+m.source(*r.answer, room-ansi.StringWidth(value)))
+		default:
+			out = append(out, m.th.dim.Render(m.th.g.todo+" "+name))
+		}
+	}
+	var s scroll
+	s.show(min(now+2, len(out)-1), h)
+	s.fit(len(out), h)
+	if len(out) > h {
+		out = out[s.top : s.top+h]
+	}
+	return out
+}
+
+// source says in words where an answer came from that nobody was asked for.
+func (m *model) source(a flow.Answered, room int) string {
+	if s := a.Source.String(); s != "" && ansi.StringWidth(s)+1 < room {
+		return m.th.dim.Render(" " + s)
+	}
+	return ""
+}
+
+// beside draws columns next to each other, each padded to its width, with a rule after the first.
+func (m *model) beside(h int, cols ...column) []string {
+	out := make([]string, h)
+	for i := range out {
+		var b strings.Builder
+		for n, c := range cols {
+			line := ""
+			if i < len(c.lines) {
+				line = c.lines[i]
+			}
+			switch n {
+			case 0:
+			case 1:
+				b.WriteString(" " + m.th.rule.Render(m.th.g.bar) + "  ")
+			default:
+				b.WriteString(strings.Repeat(" ", gap))
+			}
+			b.WriteString(m.th.pad(line, c.w))
+		}
+		out[i] = b.String()
+	}
+	return out
+}
+
+type column struct {
+	lines []string
+	w     int
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

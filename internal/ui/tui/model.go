@@ -1,0 +1,259 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+// screen is what fills the window at one time. Its methods get the model, the one place where
+// state outlives a screen.
+type screen interface {
+	// init starts the work that the screen needs.
+	init(m *model) tea.Cmd
+	// update reacts to a key, to pasted text, or to a message of the screen's own work.
+	update(m *model, msg tea.Msg) tea.Cmd
+	// fit adapts what the screen holds to a body of w by h cells; it runs before every view.
+	fit(m *model, w, h int)
+	// view draws the body; lines that are too many or too wide are cut.
+	view(m *model, w, h int) []string
+	// keys are shown at the bottom, the most important first.
+	keys(m *model) []keyHint
+}
+
+// keyHint says what a key does.
+type keyHint struct{ key, does string }
+
+// model is the whole program.
+type model struct {
+	ctx     context.Context
+	session ui.Session
+	grace   time.Duration
+	now     func() time.Time
+	tick    func() tea.Cmd // the next frame of a spinner
+	signals tea.Cmd        // waits for a signal
+	ended   tea.Cmd        // waits for the end of ctx
+
+	w, h  int
+	dark  bool
+	ascii bool
+	th    theme
+
+	screen screen
+	gen    int                // of the screen; a message of an older one is dropped
+	cancel context.CancelFunc // of the screen's work
+	quiet  time.Time          // when Enter last had to be ignored, or the screen opened
+	help   bool
+
+	reopened *flow.Answered // the answer that was reopened on the review, to return to
+	run      *runner        // the run or undo under way
+	leaving  bool           // the program ends as soon as the open action is done
+	out      ui.Outcome
+}
+
+func newModel(ctx context.Context, s ui.Session, o Options) *model {
+	m := &model{
+		ctx: ctx, session: s, grace: o.Grace, now: time.Now, ascii: o.ASCII,
+		w: 80, h: 24, dark: true, cancel: func() {}, screen: &start{},
+		tick: func() tea.Cmd {
+			return tea.Tick(frame, func(time.Time) tea.Msg { return tickMsg{} })
+		},
+	}
+	if m.grace == 0 {
+		m.grace = DefaultGrace
+	}
+	m.th = newTheme(m.dark, m.ascii)
+	return m
+}
+
+// frame is the time between two pictures of a spinner; nothing turns before the first one is over.
+const frame = 100 * time.Millisecond
+
+// The messages of the program itself.
+type (
+	// tagged carries a message to the screen of one generation.
+	tagged struct {
+		gen int
+		msg tea.Msg
+	}
+	tickMsg   struct{} // the next frame of a spinner
+	signalMsg struct{} // the process got a signal
+	endedMsg  struct{} // the context of the session ended
+)
+
+// tag sends what cmd returns to the screen of generation gen only.
+func tag(gen int, cmd tea.Cmd) tea.Cmd {
+	if cmd == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		switch msg := cmd().(type) {
+		case nil, tagged, tea.QuitMsg:
+			return msg
+		case tea.BatchMsg:
+			for i, c := range msg {
+				msg[i] = tag(gen, c)
+			}
+			return msg
+		default:
+			return tagged{gen, msg}
+		}
+	}
+}
+
+// Init asks for the background and opens the first screen.
+func (m *model) Init() tea.Cmd {
+	return tea.Batch(tea.RequestBackgroundColor, m.signals, m.ended, m.open(m.screen))
+}
+
+// Update reacts to one message; it never blocks.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := m.react(msg)
+	m.screen.fit(m, m.body().w, m.body().h)
+	return m, cmd
+}
+
+func (m *model) react(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.w, m.h = msg.Width, msg.Height
+		return nil
+	case tea.BackgroundColorMsg:
+		m.dark = msg.IsDark()
+		m.th = newTheme(m.dark, m.ascii)
+		return nil
+	case signalMsg:
+		return tea.Batch(m.stop(m.leaving), m.signals)
+	case endedMsg:
+		return m.stop(false)
+	case tagged:
+		if msg.gen != m.gen {
+			return nil
+		}
+		return m.pass(msg.msg)
+	case tea.KeyPressMsg:
+		return m.key(msg)
+	case tea.PasteMsg:
+		if !m.help {
+			return m.pass(msg)
+		}
+	}
+	return nil
+}
+
+// pass hands a message to the screen and tags what comes back.
+func (m *model) pass(msg tea.Msg) tea.Cmd {
+	gen := m.gen
+	return tag(gen, m.screen.update(m, msg))
+}
+
+func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
+	switch name := k.String(); {
+	case name == "ctrl+c":
+		if m.run != nil {
+			return m.run.interrupt(m)
+		}
+		return m.leave()
+	case name == "f1", name == "?" && !m.typing():
+		m.help = !m.help
+		return nil
+	case m.help:
+		m.help = name != "esc" && name != "q" && name != "enter"
+		return nil
+	case name == "enter" && !m.settled(k):
+		return nil
+	}
+	return m.pass(k)
+}
+
+// settled reports whether Enter counts: the screen is open, and was left alone by Enter, for the
+// grace period.
+func (m *model) settled(k tea.KeyPressMsg) bool {
+	now := m.now()
+	if k.IsRepeat || now.Sub(m.quiet) < m.grace {
+		m.quiet = now
+		return false
+	}
+	return true
+}
+
+// typing reports whether letters are text.
+func (m *model) typing() bool {
+	q, ok := m.screen.(*question)
+	return ok && q.typing()
+}
+
+// open shows a screen. The work of the one before is cancelled.
+func (m *model) open(s screen) tea.Cmd {
+	m.cancel()
+	m.cancel = func() {}
+	m.gen++
+	m.screen, m.quiet, m.help = s, m.now(), false
+	return tag(m.gen, s.init(m))
+}
+
+// work runs f away from the loop, for the present screen; opening another screen cancels it.
+func (m *model) work(f func(context.Context) tea.Msg) tea.Cmd {
+	ctx, cancel := context.WithCancel(m.ctx)
+	m.cancel = cancel
+	return tea.Batch(func() tea.Msg { return f(ctx) }, m.tick())
+}
+
+// next shows the first question without an answer, or the review.
+func (m *model) next() tea.Cmd {
+	if s, ok := m.session.Walk().Current(); ok {
+		return m.open(&question{step: s})
+	}
+	m.reopened = nil
+	return m.open(&review{})
+}
+
+// back returns to where one came from: the review that reopened this question, or the question
+// before. It returns false when there is nothing before.
+func (m *model) back() (tea.Cmd, bool) {
+	w := m.session.Walk()
+	if a := m.reopened; a != nil {
+		m.reopened = nil
+		if w.Answer(a.Step, a.Choice, a.Source) == nil {
+			return m.next(), true
+		}
+	}
+	if !w.Back() {
+		return nil, false
+	}
+	return m.next(), true
+}
+
+// leave ends the program.
+func (m *model) leave() tea.Cmd {
+	m.leaving = true
+	m.cancel()
+	return tea.Quit
+}
+
+// stop ends the program as soon as no request is open, or at once when now is set.
+func (m *model) stop(now bool) tea.Cmd {
+	m.leaving = true
+	if m.run == nil {
+		return m.leave()
+	}
+	if now {
+		m.run.abandon(m)
+		return m.leave()
+	}
+	m.run.cancel()
+	return nil
+}
+
+// finish waits for the open action of a run and takes down how the run ended. It is called when
+// the program is over.
+func (m *model) finish() {
+	m.cancel()
+	if m.run != nil {
+		m.run.drain(m)
+	}
+}

@@ -1,0 +1,235 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+// progress performs the run, or takes it back, and shows each action with its time and proof.
+type progress struct {
+	review *ui.Review
+	undo   bool
+	rows   []engine.Event
+	since  time.Time // when the open action started
+	wait   waiting
+	err    error // the failure that ended it
+	win    scroll
+	h      int
+}
+
+func newProgress(r *ui.Review) *progress { return &progress{review: r, rows: r.Run.Actions()} }
+
+// again goes on with the run after a failure, from where it stopped.
+func (p *progress) again() *progress {
+	next := &progress{review: p.review, rows: p.rows}
+	for i := range next.rows {
+		if next.rows[i].State != engine.Done {
+			next.rows[i] = engine.Event{Action: next.rows[i].Action, State: engine.Planned}
+		}
+	}
+	return next
+}
+
+// takeBack undoes what the run made.
+func (p *progress) takeBack() *progress {
+	next := &progress{review: p.review, undo: true}
+	for _, a := range p.review.Run.Left() {
+		next.rows = append(next.rows, engine.Event{Action: a, State: engine.Planned})
+	}
+	return next
+}
+
+func (p *progress) init(m *model) tea.Cmd {
+	events := p.review.Run.Go
+	if p.undo {
+		events = p.goBack
+	}
+	m.run, p.since = newRunner(m.ctx, events), m.now()
+	m.run.last = p.review.Run.Actions()[0].Action.Say
+	return tea.Batch(m.run.pull, m.tick())
+}
+
+// goBack is Run.Undo that can be stopped between two actions, which Undo itself cannot.
+func (p *progress) goBack(ctx context.Context) iter.Seq[engine.Event] {
+	return func(yield func(engine.Event) bool) {
+		for ev := range p.review.Run.Undo(ctx) {
+			if !yield(ev) || ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+func (p *progress) update(m *model, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tickMsg:
+		return p.wait.turn(m)
+	case eventMsg:
+		if !msg.more {
+			return p.over(m)
+		}
+		p.take(m, msg.ev)
+		return m.run.pull
+	case tea.KeyPressMsg:
+		p.win.key(msg.String(), p.h)
+	}
+	return nil
+}
+
+func (p *progress) take(m *model, ev engine.Event) {
+	for i := range p.rows {
+		if p.rows[i].Action.Key == ev.Action.Key {
+			p.rows[i] = ev
+		}
+	}
+	p.since = m.now()
+	if ev.State == engine.Started {
+		m.run.last = ev.Action.Say
+	}
+	if ev.State == engine.Failed {
+		p.err = ev.Err
+		if !p.undo {
+			m.out.Err = ev.Err
+		}
+	}
+}
+
+// over follows the last event.
+func (p *progress) over(m *model) tea.Cmd {
+	m.run.end()
+	m.run = nil
+	switch {
+	case m.leaving:
+		return m.leave()
+	case p.review.Run.Finished():
+		m.out.Err = nil
+		return m.open(&done{review: p.review})
+	}
+	return m.open(newFailed(p))
+}
+
+func (p *progress) fit(m *model, w, h int) {
+	p.h = h
+	lines, now := p.lines(m, w)
+	p.win.show(now, h-1)
+	p.win.fit(len(lines), h)
+}
+
+func (p *progress) view(m *model, w, h int) []string {
+	lines, _ := p.lines(m, w)
+	return p.win.view(m.th, lines, h)
+}
+
+// lines are the title and the actions; now is the line of the open one.
+func (p *progress) lines(m *model, w int) (lines []string, now int) {
+	w = min(w, 100)
+	title := "At work"
+	if p.undo {
+		title = "Taking back what was made"
+	}
+	lines = append(lines, m.th.strong.Render(title), "")
+	open := -1
+	for i, ev := range p.rows {
+		if ev.State == engine.Started || p.undo && open < 0 && ev.State == engine.Planned {
+			open, now = i, len(lines)
+		}
+		lines = append(lines, p.row(m, ev, i == open, w)...)
+	}
+	if m.run != nil && m.run.stopped {
+		lines = append(lines, "")
+		lines = append(lines, each(wrap("Stopping as soon as the open request is answered. ctrl+c again leaves at once.", w), m.th.warn)...)
+		now = len(lines) - 1
+	}
+	return lines, now
+}
+
+// row is one action: its mark, what it does, its time at the right, what came out of it below.
+func (p *progress) row(m *model, ev engine.Event, open bool, w int) []string {
+	say, took := ev.Action.Say, ""
+	if p.undo {
+		say = ev.Action.UndoSays
+	}
+	mark, style := m.th.dim.Render(m.th.g.todo), m.th.dim
+	switch {
+	case open:
+		mark, style = m.th.accent.Render(m.th.g.spinner[p.wait.turns%len(m.th.g.spinner)]), m.th.strong
+		if d := m.now().Sub(p.since); d >= time.Second {
+			took = fmt.Sprintf("%d s", int(d.Seconds()))
+		}
+	case ev.State == engine.Done, ev.State == engine.Undone:
+		mark, style, took = m.th.good.Render(m.th.g.done), m.th.dim.UnsetForeground(), seconds(ev.Took)
+	case ev.State == engine.Failed:
+		mark, style, took = m.th.bad.Render(m.th.g.failed), m.th.strong, seconds(ev.Took)
+	}
+	const times = 8
+	lines := indent(mark+" ", each(wrap(say, w-2-times), style))
+	if took != "" {
+		lines[0] = m.th.pad(lines[0], w-times) + m.th.dim.Render(fmt.Sprintf("%*s", times, took))
+	}
+	return append(lines, indent("  ", each(wrap(ev.Detail, w-2-times), m.th.dim))...)
+}
+
+// seconds is a duration as people read it.
+func seconds(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+func (p *progress) keys(m *model) []keyHint {
+	if m.run != nil && m.run.stopped {
+		return []keyHint{{"ctrl+c", "leave at once"}}
+	}
+	return []keyHint{{"ctrl+c", "stop after the open request"}}
+}
+
+// menu is a short list of things to do next.
+type menu struct {
+	items  []menuItem
+	cursor int
+}
+
+type menuItem struct {
+	say, note string
+	do        func(*model) tea.Cmd
+}
+
+// key moves the cursor or does what it stands on; it reports whether the key was one of its own.
+func (u *menu) key(m *model, name string) (tea.Cmd, bool) {
+	switch name {
+	case "up", "k", "shift+tab":
+		u.cursor = max(0, u.cursor-1)
+	case "down", "j", "tab":
+		u.cursor = min(len(u.items)-1, u.cursor+1)
+	case "enter":
+		return u.items[u.cursor].do(m), true
+	default:
+		return nil, false
+	}
+	return nil, true
+}
+
+func (u *menu) view(t theme, w int) []string {
+	names := 0
+	for _, it := range u.items {
+		names = max(names, ansi.StringWidth(it.say))
+	}
+	var out []string
+	for i, it := range u.items {
+		line := "  " + t.pad(it.say, names)
+		if i == u.cursor {
+			line = t.accent.Bold(true).Render(t.g.pick + " " + t.pad(it.say, names))
+		}
+		out = append(out, t.cut(line+"  "+t.dim.Render(it.note), w))
+	}
+	return out
+}

@@ -1,0 +1,285 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/hint"
+)
+
+// question asks one step. It loads the choices first; a step that answers itself is passed over.
+type question struct {
+	step  flow.Step
+	wait  waiting
+	ready flow.Prepared
+	field *field // nil while loading
+	err   error  // why the last answer was refused
+	note  string // a remark on the last key
+	show  parts
+}
+
+// parts says what of the question there is room for.
+type parts struct{ note, help bool }
+
+// preparedMsg is what flow.Prepare returned.
+type preparedMsg struct {
+	ready flow.Prepared
+	err   error
+}
+
+func (q *question) init(m *model) tea.Cmd {
+	q.wait = waiting{what: "Looking up " + q.step.Name}
+	prepare := m.session.Walk().Prepare(q.step)
+	return m.work(func(ctx context.Context) tea.Msg {
+		ready, err := prepare(ctx)
+		return preparedMsg{ready, err}
+	})
+}
+
+// typing reports whether letters are text now.
+func (q *question) typing() bool {
+	return q.field != nil && (q.field.input != nil || q.field.filtering)
+}
+
+func (q *question) update(m *model, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tickMsg:
+		if q.field == nil {
+			return q.wait.turn(m)
+		}
+		return nil
+	case preparedMsg:
+		return q.prepared(m, msg)
+	case tea.KeyPressMsg:
+		q.note = ""
+		switch msg.String() {
+		case "esc":
+			if q.field != nil && q.field.clear(m, q.step) {
+				return nil
+			}
+			return q.back(m)
+		case "shift+tab", "ctrl+b":
+			if q.field != nil && q.field.filtering {
+				return nil
+			}
+			return q.back(m)
+		}
+		q.err = nil
+	}
+	if q.field == nil {
+		return nil
+	}
+	cmd, complete := q.field.update(m, q.step, msg)
+	if complete {
+		return q.submit(m)
+	}
+	return cmd
+}
+
+func (q *question) prepared(m *model, msg preparedMsg) tea.Cmd {
+	w := m.session.Walk()
+	if msg.err != nil {
+		return m.open(&failure{err: msg.err, retry: (*model).next})
+	}
+	q.ready, q.err = msg.ready, msg.ready.Refused
+	if a := q.ready.Answer; a != nil {
+		if q.err = w.Answer(q.step, *a, q.ready.Source); q.err == nil {
+			return m.next()
+		}
+	}
+	begin := cmp.Or(w.Last(q.step.ID), q.ready.Choices.Default)
+	if begin == "" {
+		for _, c := range q.ready.Choices.Items {
+			if c.Recommended {
+				begin = c.Value
+				break
+			}
+		}
+	}
+	q.field, m.quiet = newField(m, q.ready, begin), m.now()
+	return nil
+}
+
+// submit gives the answer to the walk. A refused answer stays on the screen with the reason.
+func (q *question) submit(m *model) tea.Cmd {
+	if err := m.session.Walk().Answer(q.step, q.field.answer(), flow.Asked); err != nil {
+		q.err = err
+		q.field.build(m, q.step)
+		return nil
+	}
+	m.reopened = nil
+	return m.next()
+}
+
+func (q *question) back(m *model) tea.Cmd {
+	cmd, ok := m.back()
+	if !ok {
+		q.note = "This is the first question. ctrl+c leaves; nothing was created."
+	}
+	return cmd
+}
+
+// columns are the widths of the steps, the question and the reasons; 0 is a column that is not
+// there.
+func columns(w int) (steps, main, why int) {
+	if w+4 < wide {
+		return 0, w, 0
+	}
+	steps = min(max(26, w*3/10), 38)
+	main = w - steps - 4
+	if w+4 >= roomy {
+		why = 30
+		main -= why + gap
+	}
+	return steps, main, why
+}
+
+func (q *question) fit(m *model, w, h int) {
+	if q.field == nil {
+		return
+	}
+	_, main, why := columns(w)
+	if why == 0 && w+4 < wide {
+		h -= 2 // the line that says how far one is
+	}
+	free := h - len(wrap(q.step.Title, main)) - 1 - len(q.problem(m, main))
+	want := 1
+	if q.field.list != nil {
+		want = max(1, len(q.field.matches))
+	}
+	if q.field.status(m) != "" {
+		free--
+	}
+	take := func(lines int) bool {
+		if lines == 0 || free-min(want, 5) < lines+1 {
+			return false
+		}
+		free -= lines + 1
+		return true
+	}
+	q.show = parts{}
+	q.field.fit(m, q.step, main, max(1, min(want, free))) // options decide whether remarks stand beside them
+	q.show.note = take(q.remarks(m, main))
+	q.show.help = why == 0 && take(len(q.help(m, main)))
+	q.field.fit(m, q.step, main, max(1, min(want, free)))
+}
+
+func (q *question) view(m *model, w, h int) []string {
+	steps, main, why := columns(w)
+	body := q.body(m, main)
+	switch {
+	case steps == 0:
+		_, at, of := m.outline()
+		return append([]string{m.th.dim.Render(fmt.Sprintf("step %d of %d", at, of)), ""}, body...)
+	case why == 0:
+		return m.beside(h, column{m.steps(steps, h), steps}, column{body, main})
+	}
+	return m.beside(h, column{m.steps(steps, h), steps}, column{body, main}, column{q.help(m, why), why})
+}
+
+// body is the question itself.
+func (q *question) body(m *model, w int) []string {
+	out := append(each(wrap(q.step.Title, w), m.th.strong), "")
+	if q.field == nil {
+		return append(append(out, q.wait.view(m.th)...), q.problem(m, w)...)
+	}
+	out = append(out, q.field.view(m)...)
+	if s := q.field.status(m); s != "" {
+		out = append(out, s)
+	}
+	out = append(out, q.problem(m, w)...)
+	if q.show.note {
+		lines := q.remark(m, w)
+		out = append(append(out, ""), lines...)
+		out = append(out, make([]string, max(0, q.remarks(m, w)-len(lines)))...)
+	}
+	if q.show.help {
+		out = append(append(out, ""), q.help(m, w)...)
+	}
+	return out
+}
+
+// problem is what is wrong with the answer, or with the last key.
+func (q *question) problem(m *model, w int) []string {
+	if q.note != "" {
+		return append([]string{""}, each(wrap(q.note, w), m.th.dim)...)
+	}
+	err := q.err
+	if err == nil && q.field != nil {
+		err = q.field.err()
+	}
+	if err == nil {
+		return nil
+	}
+	h := hint.Of(err)
+	text := sentence(display.Clean(h.Error()).String())
+	out := append([]string{""}, indent(m.th.bad.Render(m.th.g.failed)+" ", each(wrap(text, w-2), m.th.bad))...)
+	return append(out, indent("  ", wrap(h.Next, w-2))...)
+}
+
+// remark is what there is to say about the choice under the cursor, and why the recommended one is
+// recommended.
+func (q *question) remark(m *model, w int) []string {
+	c, _ := q.field.hovered()
+	return q.remarkOn(m, c, w)
+}
+
+func (q *question) remarkOn(m *model, c flow.Choice, w int) []string {
+	var out []string
+	note := q.ready.Choices.Note.String()
+	if own := c.Note.String(); !q.field.inline && own != "" && own != note {
+		out = append(out, each(wrap(own, w), m.th.dim)...)
+	}
+	if note == "" {
+		return out
+	}
+	for _, r := range q.ready.Choices.Items {
+		if r.Recommended && (!q.field.inline || r.Note.String() != note) {
+			return append(out, each(wrap("Recommended: "+r.Label.String()+". "+note, w), m.th.dim)...)
+		} else if r.Recommended {
+			return out
+		}
+	}
+	return append(out, each(wrap(note, w), m.th.dim)...)
+}
+
+// remarks is the height that the remark needs for any choice, so that nothing jumps.
+func (q *question) remarks(m *model, w int) int {
+	lines := len(q.remarkOn(m, flow.Choice{}, w))
+	if !q.field.inline {
+		for _, i := range q.field.shown() {
+			if c := q.field.items[i]; ansi.StringWidth(c.Note.String()) > 0 {
+				lines = max(lines, len(q.remarkOn(m, c, w)))
+			}
+		}
+	}
+	return lines
+}
+
+func (q *question) help(m *model, w int) []string {
+	if q.step.Help == "" {
+		return nil
+	}
+	return append([]string{m.th.dim.Render("Why it matters")}, wrap(q.step.Help, w)...)
+}
+
+func (q *question) keys(m *model) []keyHint {
+	back := keyHint{"esc", "back"}
+	switch {
+	case q.field == nil:
+		return []keyHint{back}
+	case q.field.input != nil:
+		return []keyHint{{"enter", "next"}, back, {"f1", "help"}}
+	case q.field.filtering:
+		return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"esc", "clear the filter"}}
+	case len(q.field.items) > many:
+		return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, back, {"/", "find"}, {"?", "help"}}
+	}
+	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, back, {"?", "help"}}
+}

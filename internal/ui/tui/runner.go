@@ -1,0 +1,85 @@
+package tui
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/hint"
+)
+
+// runner pulls the events of a run, or of an undo, one command at a time. It outlives its screen:
+// when the program has to end, finish waits for the open action here.
+type runner struct {
+	cancel  func() // lets the open action finish and starts no other
+	stopped bool   // cancel was called
+	left    bool   // the person did not wait for the open action
+	last    string // what the open action does, in words
+
+	mu   sync.Mutex // one pull at a time
+	next func() (engine.Event, bool)
+	end  func()
+}
+
+// eventMsg is one event of a run; more is false when there are no more.
+type eventMsg struct {
+	ev   engine.Event
+	more bool
+}
+
+// newRunner starts nothing yet: each pull performs the run as far as its next event. Go gets a
+// context that ends between two actions.
+func newRunner(ctx context.Context, events func(context.Context) iter.Seq[engine.Event]) *runner {
+	ctx, cancel := context.WithCancelCause(ctx)
+	r := &runner{}
+	r.next, r.end = iter.Pull(events(ctx))
+	r.cancel = func() {
+		r.stopped = true
+		cancel(engine.ErrCancelled)
+	}
+	return r
+}
+
+// pull is the command that waits for the next event.
+func (r *runner) pull() tea.Msg {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ev, more := r.next()
+	return eventMsg{ev, more}
+}
+
+// interrupt handles Ctrl-C: the first one lets the open action finish, the second one leaves.
+func (r *runner) interrupt(m *model) tea.Cmd {
+	if r.stopped {
+		r.abandon(m)
+		return m.leave()
+	}
+	r.cancel()
+	return nil
+}
+
+// abandon gives the open action up. It may still come through.
+func (r *runner) abandon(m *model) {
+	r.left = true
+	m.out.Err = hint.Wrap(engine.ErrCancelled, r.last, "You left while this was under way, so it may have happened or not. Look before you try again.", "")
+}
+
+// drain lets the open action finish and takes down a failure; used when the program is over.
+func (r *runner) drain(m *model) {
+	r.cancel()
+	if r.left {
+		return
+	}
+	for {
+		msg, _ := r.pull().(eventMsg)
+		if !msg.more {
+			return
+		}
+		if msg.ev.State == engine.Failed {
+			m.out.Err = msg.ev.Err
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package tui
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// cut shortens s to w cells; what was cut shows as the theme's "more" mark.
+func (t theme) cut(s string, w int) string {
+	if w <= 0 {
+		return ""
+	}
+	if ansi.StringWidth(s) <= w {
+		return s
+	}
+	return ansi.Truncate(s, w, t.g.more)
+}
+
+// pad makes s exactly w cells wide.
+func (t theme) pad(s string, w int) string {
+	s = t.cut(s, w)
+	return s + strings.Repeat(" ", max(0, w-ansi.StringWidth(s)))
+}
+
+// wrap breaks s into lines of at most w cells.
+func wrap(s string, w int) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(ansi.Wrap(s, max(1, w), ""), "\n")
+}
+
+// each applies a style to every line, so that no style crosses a line break.
+func each(lines []string, style interface{ Render(...string) string }) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = style.Render(l)
+	}
+	return out
+}
+
+// indent puts first before the first line and as many spaces before the others.
+func indent(first string, lines []string) []string {
+	rest := strings.Repeat(" ", ansi.StringWidth(first))
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = rest + l
+		if i == 0 {
+			out[i] = first + l
+		}
+	}
+	return out
+}
+
+// pairs draws a name and a value a line, the values aligned and wrapped.
+func (t theme) pairs(rows [][2]string, w int) []string {
+	names := 0
+	for _, r := range rows {
+		names = max(names, ansi.StringWidth(r[0]))
+	}
+	names = min(names, w/2)
+	var out []string
+	for _, r := range rows {
+		out = append(out, indent(t.dim.Render(t.pad(r[0], names))+"  ", wrap(r[1], w-names-2))...)
+	}
+	return out
+}
+
+// scroll is a window onto lines that are too many.
+type scroll struct{ top int }
+
+// key moves the window; it reports whether the key was one that scrolls.
+func (s *scroll) key(name string, h int) bool {
+	switch name {
+	case "up", "k":
+		s.top--
+	case "down", "j":
+		s.top++
+	case "pgup", "ctrl+u":
+		s.top -= max(1, h-2)
+	case "pgdown", "ctrl+d", "space":
+		s.top += max(1, h-2)
+	case "home", "g":
+		s.top = 0
+	case "end", "G":
+		s.top = 1 << 30
+	default:
+		return false
+	}
+	return true
+}
+
+// fit keeps the window on n lines of which h can be seen.
+func (s *scroll) fit(n, h int) { s.top = max(0, min(s.top, n-h)) }
+
+// show moves the window until line i can be seen.
+func (s *scroll) show(i, h int) {
+	if i < s.top {
+		s.top = i
+	}
+	if i >= s.top+h {
+		s.top = i - h + 1
+	}
+}
+
+// view cuts h lines out. The last one says how much is below.
+func (s *scroll) view(t theme, lines []string, h int) []string {
+	if len(lines) <= h || h < 1 {
+		return lines
+	}
+	top := max(0, min(s.top, len(lines)-h))
+	out := append([]string(nil), lines[top:top+h]...)
+	if below := len(lines) - top - h; below > 0 && h > 2 {
+		out[h-1] = t.dim.Render(plural(below+1, "more line") + " below")
+	}
+	return out
+}
+
+// sentence begins s with a capital letter, as errors do not.
+func sentence(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 || strings.HasPrefix(s, "astro") {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
+}

@@ -1,0 +1,76 @@
+// Package tui leads a person through a session on a full screen: one long-lived Bubble Tea
+// program, one model, one screen at a time.
+//
+// Three rules keep it predictable. Update never does I/O: a screen asks for work with a command
+// and gets a message back. Every such message carries the generation of the screen that asked, and
+// one that comes late is dropped. Enter counts only after a moment of quiet, so that a bounced or
+// typed-ahead key never answers a question that nobody has read.
+package tui
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+// DefaultGrace is how long a screen must have been quiet before Enter counts.
+const DefaultGrace = 200 * time.Millisecond
+
+// Options are what the screen needs to know about its terminal.
+type Options struct {
+	In      io.Reader
+	Out     io.Writer
+	Environ []string      // decides on colours: TERM, COLORTERM, NO_COLOR
+	Grace   time.Duration // 0: DefaultGrace
+	ASCII   bool          // marks and lines from ASCII only
+	NoColor bool          // as with NO_COLOR in Environ
+}
+
+// Run leads a person through the session and gives the terminal back, also after a panic or a
+// signal. A run that is under way when the program has to end finishes its open action first. The
+// error is about the screen itself; how the session ended is in the outcome.
+func Run(ctx context.Context, s ui.Session, o Options) (ui.Outcome, error) {
+	environ := o.Environ
+	if o.NoColor {
+		environ = append(environ[:len(environ):len(environ)], "NO_COLOR=1")
+	}
+	m := newModel(ctx, s, o)
+
+	// SIGHUP is among them: a window that is closed must not cut a request.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	over := make(chan struct{})
+	defer close(over)
+	m.signals = func() tea.Msg {
+		select {
+		case <-signals:
+			return signalMsg{}
+		case <-over:
+			return nil
+		}
+	}
+	m.ended = func() tea.Msg {
+		select {
+		case <-ctx.Done():
+			return endedMsg{}
+		case <-over:
+			return nil
+		}
+	}
+
+	_, err := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(environ), tea.WithoutSignalHandler()).Run()
+	m.finish()
+	if err != nil && !errors.Is(err, tea.ErrProgramPanic) && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return m.out, err
+}
