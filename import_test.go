@@ -38,11 +38,12 @@ var allowed = map[string][]string{
 	"internal/ui":                     {"internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/tui":                 {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/line":                {"internal/ui/report", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
-	"internal/ui/report":              {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
+	"internal/ui/report":              {"internal/providers", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/sandbox":                {"internal/sandbox/astrod", "internal/sandbox/githubd", "internal/sandbox/released", "internal/secret", "internal/setup", "internal/hint"},
-	"internal/sandbox/astrod":         {"internal/secret"},
-	"internal/sandbox/githubd":        {"internal/secret"},
+	"internal/sandbox/astrod":         {"internal/sandbox/fault", "internal/secret"},
+	"internal/sandbox/githubd":        {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/released":       {},
+	"internal/sandbox/fault":          {},
 	"internal/testkit":                {"internal/secret"},
 	"internal/providers/providertest": {"internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
 }
@@ -52,7 +53,7 @@ var only = map[string][]string{
 	"charm.land/":            {"internal/ui/tui"},
 	"github.com/cli/go-gh":   {"internal/providers/github"},
 	"github.com/spf13/cobra": {"internal/cli"},
-	"os/exec":                {"internal/cli"},
+	"os/exec":                {"internal/cli", "internal/testkit"},
 }
 
 // forbidden are words that must not stand in production code outside their home.

@@ -9,7 +9,8 @@ import (
 // that lists all of it at once.
 func Fill(ctx context.Context, w *Walk) error {
 	var missing []Missing
-	open := map[string]bool{} // steps without an answer
+	open := map[string]bool{}  // steps without an answer
+	wrong := map[string]bool{} // of those: because of an answer that cannot be used, here or before
 	for _, s := range w.steps {
 		if !w.Applies(s) {
 			continue
@@ -17,11 +18,13 @@ func Fill(ctx context.Context, w *Walk) error {
 		blocked := false
 		for _, need := range s.Needs {
 			blocked = blocked || open[need]
+			wrong[s.ID] = wrong[s.ID] || wrong[need]
 		}
 		if blocked {
-			// Its choices cannot be known yet; it is missing unless something was given.
+			// Its choices cannot be known yet. It is missing unless something was given, or unless it only
+			// waits for another answer to be corrected.
 			open[s.ID] = true
-			if w.given[s.ID] == "" && s.Explicit {
+			if w.given[s.ID] == "" && s.Explicit && !wrong[s.ID] {
 				missing = append(missing, Missing{Step: s})
 			}
 			continue
@@ -41,7 +44,7 @@ func Fill(ctx context.Context, w *Walk) error {
 				continue
 			}
 		}
-		open[s.ID] = true
+		open[s.ID], wrong[s.ID] = true, problem != nil
 		missing = append(missing, Missing{Step: s, Choices: ready.Choices, Problem: problem})
 	}
 	if len(missing) > 0 {

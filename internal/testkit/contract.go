@@ -1,0 +1,153 @@
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+)
+
+// Contract is a service's own API description, by which requests and answers are checked.
+type Contract struct {
+	t      testing.TB
+	router routers.Router
+	mu     sync.Mutex
+	calls  map[string]int // "GET /path/{id} 200" -> how often
+}
+
+var loaded sync.Map // path -> func() (routers.Router, error)
+
+// NewContract loads an OpenAPI description from the folder that ASTRO_CI_CONTRACTS names. Without
+// the variable the test is skipped; with it, a missing file fails the test.
+func NewContract(t testing.TB, path string) *Contract {
+	t.Helper()
+	dir := os.Getenv("ASTRO_CI_CONTRACTS")
+	if dir == "" {
+		t.Skip("ASTRO_CI_CONTRACTS is not set: nothing is checked against the API descriptions")
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(moduleRoot(t), dir)
+	}
+	once, _ := loaded.LoadOrStore(filepath.Join(dir, filepath.FromSlash(path)), sync.OnceValues(func() (routers.Router, error) {
+		return load(filepath.Join(dir, filepath.FromSlash(path)))
+	}))
+	router, err := once.(func() (routers.Router, error))()
+	if err != nil {
+		t.Fatalf("load %s: %v", path, err)
+	}
+	return &Contract{t: t, router: router, calls: map[string]int{}}
+}
+
+func load(path string) (routers.Router, error) {
+	doc, err := openapi3.NewLoader().LoadFromFile(path)
+	if err != nil {
+		return nil, err
+	}
+	// Only the path counts; the tests serve on loopback.
+	doc.Servers = nil
+	for _, item := range doc.Paths.Map() {
+		item.Servers = nil
+		for _, op := range item.Operations() {
+			op.Servers = nil
+		}
+	}
+	return gorillamux.NewRouter(doc)
+}
+
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = up
+	}
+}
+
+// Server serves h below base (for example /v1) and checks everything that passes. Every call has to
+// be in the description; what the description does not say about an answer (429) is let pass.
+func (c *Contract) Server(base string, h http.Handler) *httptest.Server {
+	c.t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		rec := httptest.NewRecorder()
+		inner := r.Clone(r.Context())
+		inner.Body = io.NopCloser(bytes.NewReader(body))
+		h.ServeHTTP(rec, inner)
+		c.check(base, r, body, rec)
+		for k, v := range rec.Header() {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(rec.Body.Bytes())
+	}))
+	c.t.Cleanup(srv.Close)
+	return srv
+}
+
+func (c *Contract) check(base string, r *http.Request, body []byte, rec *httptest.ResponseRecorder) {
+	plain := r.Clone(context.Background())
+	plain.URL.Path = strings.TrimPrefix(r.URL.Path, base)
+	plain.URL.RawPath = strings.TrimPrefix(r.URL.RawPath, base)
+	plain.Body = io.NopCloser(bytes.NewReader(body))
+	route, params, err := c.router.FindRoute(plain)
+	if err != nil {
+		c.t.Errorf("%s %s is not in the description: %v", r.Method, plain.URL.Path, err)
+		return
+	}
+	c.mu.Lock()
+	c.calls[r.Method+" "+route.Path+" "+http.StatusText(rec.Code)]++
+	c.mu.Unlock()
+	in := &openapi3filter.RequestValidationInput{
+		Request: plain, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeResponseBody: rec.Body.Len() == 0},
+	}
+	// A request that the service refused as malformed may be malformed.
+	if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil && rec.Code < 400 {
+		c.t.Errorf("%s %s: the request does not fit: %s", r.Method, route.Path, reason(err))
+	}
+	if route.Operation.Responses.Status(rec.Code) == nil && route.Operation.Responses.Default() == nil {
+		if rec.Code != http.StatusTooManyRequests && rec.Code < 400 {
+			c.t.Errorf("%s %s: %d is not a described answer", r.Method, route.Path, rec.Code)
+		}
+		return
+	}
+	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: rec.Code, Header: rec.Header(), Options: in.Options}
+	out.SetBodyBytes(rec.Body.Bytes())
+	if err := openapi3filter.ValidateResponse(context.Background(), out); err != nil {
+		c.t.Errorf("%s %s: the answer %d does not fit: %s", r.Method, route.Path, rec.Code, reason(err))
+	}
+}
+
+// Calls is how often an operation was answered with a status text, e.g. "GET /users/self", "OK".
+func (c *Contract) Calls(operation, status string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls[operation+" "+status]
+}
+
+// reason is the first line of a validation error: the rest quotes values, which can be secret.
+func reason(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
