@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/sandbox/released":       {},
 	"internal/sandbox/fault":          {},
 	"internal/testkit":                {"internal/secret"},
-	"internal/providers/providertest": {"internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
+	"internal/providers/providertest": {"internal/hint", "internal/sandbox/fault", "internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
 }
 
 // only names the packages outside the project that few may import, and who.

@@ -83,6 +83,18 @@ func moduleRoot(t testing.TB) string {
 	}
 }
 
+// Serve serves h below base; where ASTRO_CI_CONTRACTS is set, everything that passes is checked
+// against the description at path.
+func Serve(t testing.TB, path, base string, h http.Handler) *httptest.Server {
+	t.Helper()
+	if os.Getenv("ASTRO_CI_CONTRACTS") != "" {
+		return NewContract(t, path).Server(base, h)
+	}
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return srv
+}
+
 // Server serves h below base (for example /v1) and checks everything that passes. Every call has to
 // be in the description; what the description does not say about an answer (429) is let pass.
 func (c *Contract) Server(base string, h http.Handler) *httptest.Server {

@@ -1,0 +1,209 @@
+// Package providertest is the contract that every store must pass. A provider's test describes how
+// to reach its strict embedded server; the suite does the rest.
+package providertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/testkit"
+)
+
+// World is one provider on a fresh embedded server.
+type World struct {
+	Store providers.Store
+	// As is the same store with another log-in.
+	As func(v *secret.Value) providers.Store
+	// Deny takes the right to write secrets away from the log-in.
+	Deny func()
+	// Open reads what the server holds for a target.
+	Open func(t setup.Target) (*secret.Value, error)
+	// Faults of the server, and the path pattern of the request that writes a target.
+	Faults *fault.Set
+	Write  func(t setup.Target) (method, path string)
+	// Log is everything the store's debug log said.
+	Log *bytes.Buffer
+}
+
+// Subject is a provider under test.
+type Subject struct {
+	New     func(t *testing.T) *World
+	Targets []setup.Target // one of each kind, all writable; the last part of the suite uses the first
+	Missing setup.Target   // in a repository or project that does not exist
+	Hostile []setup.Target // addresses and names that must be refused before anything is sent
+}
+
+// Run runs the suite.
+func Run(t *testing.T, s Subject) {
+	meta := providers.Meta{Setup: "etl", TokenID: "token", Repository: setup.Repository{Host: "github.com", Path: strings.Split(s.Targets[0].Address, "#")[0]}}
+	put := func(ctx context.Context, w *World, target setup.Target, v *secret.Value) (providers.Receipt, error) {
+		return w.Store.Put(ctx, target, v, meta)
+	}
+	holds := func(t *testing.T, w *World, target setup.Target, v *secret.Value) {
+		t.Helper()
+		if got, err := w.Open(target); err != nil || !got.Equal(v) {
+			t.Errorf("%s does not hold the value: %v", target, err)
+		}
+	}
+	// check looks at an error as a person would, and for the secret in it.
+	check := func(t *testing.T, w *World, err error, v *secret.Value) {
+		t.Helper()
+		if err == nil {
+			t.Fatal("no error")
+		}
+		if !strings.HasPrefix(err.Error(), w.Store.Info().ID+": ") && !strings.Contains(err.Error(), w.Store.Info().ID+": ") {
+			t.Errorf("the error does not name the provider: %v", err)
+		}
+		testkit.MustNotLeak(t, v, []byte(err.Error()), []byte(hint.Of(err).Next), w.Log.Bytes())
+	}
+
+	for _, target := range s.Targets {
+		t.Run("put twice replaces/"+target.String(), func(t *testing.T) {
+			w := s.New(t)
+			if _, err := w.Store.Check(t.Context(), target); err != nil {
+				t.Fatal(err)
+			}
+			if st, err := w.Store.Stat(t.Context(), target); err != nil || st.Exists {
+				t.Fatalf("before: %+v, %v", st, err)
+			}
+			for i := range 2 {
+				v := testkit.Canary(t)
+				rec, err := put(t.Context(), w, target, v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rec.Created != (i == 0) || rec.Proof == "" {
+					t.Errorf("write %d: %+v", i, rec)
+				}
+				holds(t, w, target, v)
+				if st, err := w.Store.Stat(t.Context(), target); err != nil || !st.Exists {
+					t.Errorf("after: %+v, %v", st, err)
+				}
+				testkit.MustNotLeak(t, v, w.Log.Bytes())
+			}
+			rm, ok := w.Store.(providers.Remover)
+			if !ok {
+				return
+			}
+			for range 2 { // gone already is no error
+				if err := rm.Remove(t.Context(), target); err != nil {
+					t.Error(err)
+				}
+			}
+			if st, err := w.Store.Stat(t.Context(), target); err != nil || st.Exists {
+				t.Errorf("removed: %+v, %v", st, err)
+			}
+		})
+	}
+
+	first := s.Targets[0]
+	t.Run("wrong log-in", func(t *testing.T) {
+		w := s.New(t)
+		w.Store = w.As(testkit.Canary(t))
+		_, err := w.Store.Check(t.Context(), first)
+		check(t, w, err, testkit.Canary(t))
+		if hint.Of(err).Next == "" {
+			t.Error("nothing is said about what to do")
+		}
+	})
+	t.Run("missing right", func(t *testing.T) {
+		for _, target := range s.Targets {
+			w := s.New(t)
+			w.Deny()
+			_, err := w.Store.Check(t.Context(), target)
+			check(t, w, err, testkit.Canary(t))
+			if hint.Of(err).Next == "" {
+				t.Errorf("%s: nothing is said about what to do", target)
+			}
+			v := testkit.Canary(t)
+			_, err = put(t.Context(), w, target, v)
+			check(t, w, err, v)
+		}
+	})
+	t.Run("not there", func(t *testing.T) {
+		w := s.New(t)
+		_, err := w.Store.Check(t.Context(), s.Missing)
+		check(t, w, err, testkit.Canary(t))
+	})
+	t.Run("hostile names are refused before anything is sent", func(t *testing.T) {
+		for _, target := range s.Hostile {
+			w := s.New(t)
+			v := testkit.Canary(t)
+			_, err := w.Store.Check(t.Context(), target)
+			check(t, w, err, v)
+			if n := len(w.Faults.Seen()); n != 0 {
+				t.Errorf("%q: %d requests were sent", target.String(), n)
+			}
+		}
+	})
+	t.Run("values that do not fit", func(t *testing.T) {
+		w := s.New(t)
+		for name, raw := range map[string]string{"empty": "", "too large": strings.Repeat("x", w.Store.Info().MaxValue+1), "line break": "canary-with\nline", "zero byte": "canary-with\x00zero"} {
+			if _, err := put(t.Context(), w, first, secret.New([]byte(raw))); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		}
+		if _, err := w.Open(first); err == nil {
+			t.Error("something was stored")
+		}
+	})
+	t.Run("faults that pass", func(t *testing.T) {
+		for name, f := range map[string]fault.Fault{
+			"500":                      {Status: 500},
+			"503 after it was applied": {Kind: fault.FailApplied, Status: 503},
+			"cut before":               {Kind: fault.CutBefore},
+			"cut after it was applied": {Kind: fault.CutApplied},
+			"429":                      {Status: 429},
+			"429 with Retry-After":     {Status: 429, Header: http.Header{"Retry-After": {"0"}}},
+		} {
+			w := s.New(t)
+			f.Method, f.Path = w.Write(first)
+			f.Times, f.Body = 2, `{"message":"made up"}`
+			w.Faults.Add(f)
+			v := testkit.Canary(t)
+			if _, err := put(t.Context(), w, first, v); err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			holds(t, w, first, v)
+		}
+	})
+	t.Run("faults that stay", func(t *testing.T) {
+		for name, f := range map[string]fault.Fault{
+			"500": {Status: 500}, "cut": {Kind: fault.CutBefore}, "429": {Status: 429}, "403": {Status: 403}, "404": {Status: 404}, "409": {Status: 409}, "422": {Status: 422},
+			"a pause of a day": {Status: 429, Header: http.Header{"Retry-After": {"86400"}}},
+		} {
+			w := s.New(t)
+			f.Method, f.Path = w.Write(first)
+			f.Times, f.Body = 99, `{"message":"made up"}`
+			w.Faults.Add(f)
+			v := testkit.Canary(t)
+			_, err := put(t.Context(), w, first, v)
+			if err == nil {
+				t.Errorf("%s: no error", name)
+				continue
+			}
+			check(t, w, err, v)
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		w := s.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		v := testkit.Canary(t)
+		_, err := put(ctx, w, first, v)
+		check(t, w, err, v)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
