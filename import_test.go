@@ -61,7 +61,7 @@ var forbidden = []struct {
 	what  *regexp.Regexp
 	homes []string // package prefixes
 }{
-	{regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|Args|Exit)\b`), []string{"internal/cli", "cmd/"}},
+	{regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|Args|Exit)\b`), []string{"internal/cli", "internal/testkit", "cmd/"}},
 	{regexp.MustCompile(`\bfunc init\(\)`), nil},
 	{regexp.MustCompile(`\bhttp\.(DefaultClient|Get|Post)\b`), nil},
 	{regexp.MustCompile(`\bfmt\.Print`), nil},
