@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -199,8 +200,7 @@ func (c *Client) CreateToken(ctx context.Context, s setup.Setup, marker string) 
 	if err == nil && (out.ID == "" || out.Value.v.Empty()) {
 		err = &httpx.AmbiguousError{Err: errors.New("astro: the answer holds no token")}
 	}
-	var unclear *httpx.AmbiguousError
-	if errors.As(err, &unclear) {
+	if _, ok := errors.AsType[*httpx.AmbiguousError](err); ok {
 		return Token{}, nil, &hint.Error{
 			Doing: doing, Err: err,
 			Next: "A token may exist now. Try again, or take it back: both look for it by its description first.", Link: docsAPI,
@@ -241,9 +241,7 @@ func list[T any](ctx context.Context, c *Client, path, key string, query url.Val
 
 func pages[T any](ctx context.Context, c *Client, path, key string, query url.Values) (out []T, whole bool, err error) {
 	q := url.Values{"limit": {strconv.Itoa(pageSize)}}
-	for k, v := range query {
-		q[k] = v
-	}
+	maps.Copy(q, query)
 	for range maxPages {
 		q.Set("offset", strconv.Itoa(len(out)))
 		var page map[string]json.RawMessage

@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
@@ -82,7 +81,7 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
 	}
-	a.globals.register(root.PersistentFlags())
+	a.register(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee %s --help", err, c.CommandPath())}
 	})
@@ -157,10 +156,3 @@ func (a *app) frontEnd() frontEnd {
 }
 
 func (a *app) fullScreen() bool { return a.frontEnd() == wizard }
-
-// leave is what a person left the session with.
-func (a *app) leave(r *engine.Result) {
-	if r == nil || r.Token.ID == "" {
-		_, _ = fmt.Fprintln(a.err, "Nothing was created.")
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 )
@@ -52,6 +53,15 @@ func (e environment) list() (out []string) {
 		}
 	}
 	return out
+}
+
+// grace is how long a new screen ignores Enter; 0 stands for the usual time.
+func (e environment) grace() time.Duration {
+	d, err := time.ParseDuration(e["ASTRO_CI_KEY_GRACE"])
+	if err != nil || d < 0 {
+		return 0
+	}
+	return d
 }
 
 // utf8 reports whether the terminal shows more than ASCII, by the usual variables.

@@ -79,10 +79,10 @@ func (a *app) setupByFlags(ctx context.Context, w *world) error {
 
 // show tells about one event of a run while it happens.
 func (a *app) show(ev engine.Event) {
-	switch {
-	case a.json == "events":
+	switch a.json {
+	case "events":
 		report.Event(a.out, ev)
-	case a.json == "":
+	case "":
 		report.Progress(a.err, ev)
 	}
 }
@@ -132,7 +132,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	var out ui.Outcome
 	var err error
 	if fe == wizard {
-		out, err = tui.Run(ctx, s, tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8()})
+		out, err = tui.Run(ctx, s, tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()})
 	} else {
 		out, err = line.Run(ctx, s, line.Options{In: a.in, Out: a.out})
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -377,12 +378,12 @@ func (w *world) next(r *engine.Result) []ui.NextStep {
 	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; the pipeline warns 14 days ahead"})
 }
 
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._:=-]+$`)
+
 // shellWord quotes s for a shell when it has to be.
 func shellWord(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool {
-		return !(r == '/' || r == '.' || r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
-	}) {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	if plainWord.MatchString(s) {
+		return s
 	}
-	return s
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

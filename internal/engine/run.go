@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -108,8 +109,8 @@ func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 // what Undo would take back.
 func (r *Run) Left() []Action {
 	var out []Action
-	for i := len(r.actions) - 1; i >= 0; i-- {
-		if a := r.actions[i]; a.Undo != nil && r.states[i] != Planned && r.states[i] != Undone {
+	for i, v := range slices.Backward(r.actions) {
+		if a := v; a.Undo != nil && r.states[i] != Planned && r.states[i] != Undone {
 			out = append(out, a)
 		}
 	}

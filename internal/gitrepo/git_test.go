@@ -61,7 +61,7 @@ func TestLikeGit(t *testing.T) {
 		t.Errorf("default branch is %q", r.DefaultBranch)
 	}
 	var fromGit []providers.Remote
-	for _, name := range strings.Fields(must(t, root, "remote")) {
+	for name := range strings.FieldsSeq(must(t, root, "remote")) {
 		host, path, err := gitrepo.ParseURL(must(t, root, "remote", "get-url", name))
 		if err == nil {
 			fromGit = append(fromGit, providers.Remote{Name: name, Host: host, Path: path})
@@ -124,7 +124,7 @@ func TestConfigLikeGit(t *testing.T) {
 		root := repository(t, text)
 		list, refused := git(t, root, "config", "--null", "--file", filepath.Join(".git", "config"), "--list")
 		var want []providers.Remote
-		for _, item := range strings.Split(list, "\x00") {
+		for item := range strings.SplitSeq(list, "\x00") {
 			key, value, _ := strings.Cut(item, "\n")
 			name, isURL := strings.CutSuffix(strings.TrimPrefix(key, "remote."), ".url")
 			if host, path, err := gitrepo.ParseURL(value); isURL && err == nil {

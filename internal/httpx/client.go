@@ -43,23 +43,23 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	msg := fmt.Sprintf("%s: %s %s: %d %s", e.Service, e.Method, e.Path, e.Status, http.StatusText(e.Status))
+	var msg strings.Builder
+	_, _ = fmt.Fprintf(&msg, "%s: %s %s: %d %s", e.Service, e.Method, e.Path, e.Status, http.StatusText(e.Status))
 	if !e.Message.IsZero() {
-		msg += ": " + e.Message.String()
+		msg.WriteString(": " + e.Message.String())
 	}
 	for _, f := range e.Fields {
-		msg += "; " + f.String()
+		msg.WriteString("; " + f.String())
 	}
 	if !e.RequestID.IsZero() {
-		msg += " (request " + e.RequestID.String() + ")"
+		msg.WriteString(" (request " + e.RequestID.String() + ")")
 	}
-	return msg
+	return msg.String()
 }
 
 // Status returns the HTTP status that err carries, or 0.
 func Status(err error) int {
-	var s *StatusError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*StatusError](err); ok {
 		return s.Status
 	}
 	return 0
@@ -112,8 +112,7 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		// *url.Error repeats the whole URL; our own form says method and path.
-		var ue *url.Error
-		if errors.As(err, &ue) {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err
 		}
 		return nil, c.ambiguous(call, fmt.Errorf("%s: %s %s: %w", c.service, call.Method, call.Path, err))

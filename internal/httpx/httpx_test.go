@@ -159,8 +159,7 @@ func TestAnswersThatAreNoAnswers(t *testing.T) {
 		s := serve(t, h)
 		var out struct{}
 		_, err := s.Do(t.Context(), httpx.Call{Method: http.MethodPost, Path: "/x", Out: &out})
-		var unclear *httpx.AmbiguousError
-		if !errors.As(err, &unclear) {
+		if _, ok := errors.AsType[*httpx.AmbiguousError](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

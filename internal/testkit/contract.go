@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -107,9 +108,7 @@ func (c *Contract) Server(base string, h http.Handler) *httptest.Server {
 		inner.Body = io.NopCloser(bytes.NewReader(body))
 		h.ServeHTTP(rec, inner)
 		c.check(base, r, body, rec)
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(rec.Body.Bytes())
 	}))

@@ -162,6 +162,35 @@ func (s *Screen) Send(keys string) {
 	}
 }
 
+// Press sends keys and waits for text, and sends them again at each change of the screen and in
+// between as long as it does not come: a wizard ignores Enter for a moment after it has drawn a
+// question.
+func (s *Screen) Press(keys, text string) {
+	s.t.Helper()
+	again := time.NewTicker(pause)
+	defer again.Stop()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for s.Send(keys); ; {
+		s.mu.Lock()
+		seen, changed := s.text(), s.changed
+		s.mu.Unlock()
+		if strings.Contains(seen, text) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-again.C:
+			s.Send(keys)
+		case <-s.over:
+			s.WaitFor(text)
+			return
+		case <-deadline.C:
+			s.t.Fatalf("the text %s did not come after %q; the screen is:\n%s", text, keys, seen)
+		}
+	}
+}
+
 // Signal sends a signal to the program.
 func (s *Screen) Signal(sig os.Signal) {
 	s.t.Helper()

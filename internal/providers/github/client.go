@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -101,7 +102,7 @@ type repository struct {
 func (c *client) repo(ctx context.Context, owner, name string) (r repository, err error) {
 	_, header, err := c.do(ctx, http.MethodGet, "/repos/"+owner+"/"+name, nil, &r)
 	if s, ok := header["X-Oauth-Scopes"]; ok && len(s) > 0 {
-		for _, scope := range strings.Split(s[0], ",") {
+		for scope := range strings.SplitSeq(s[0], ",") {
 			r.scopes = append(r.scopes, strings.TrimSpace(scope))
 		}
 	}
@@ -138,12 +139,12 @@ func (a address) secretsPath() string {
 	return "/repos/" + a.owner + "/" + a.repo + "/actions/secrets"
 }
 
-func (c *client) environment(ctx context.Context, a address) (e environment, exists bool, err error) {
-	_, _, err = c.do(ctx, http.MethodGet, a.environmentPath(), nil, &e)
+func (c *client) environmentExists(ctx context.Context, a address) (bool, error) {
+	_, _, err := c.do(ctx, http.MethodGet, a.environmentPath(), nil, nil)
 	if httpx.Status(err) == http.StatusNotFound {
-		return e, false, nil
+		return false, nil
 	}
-	return e, err == nil, err
+	return err == nil, err
 }
 
 func (c *client) createEnvironment(ctx context.Context, a address) error {
@@ -214,9 +215,7 @@ func (c *client) putSealed(ctx context.Context, a address, name string, v *secre
 			return false, at, err
 		}
 		body := map[string]any{"encrypted_value": sealed, "key_id": key.ID}
-		for k, x := range more {
-			body[k] = x
-		}
+		maps.Copy(body, more)
 		status, header, err := c.do(ctx, http.MethodPut, a.secretsPath()+"/"+name, body, nil)
 		if httpx.Status(err) == http.StatusUnprocessableEntity && again == 0 {
 			continue

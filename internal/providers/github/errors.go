@@ -15,8 +15,7 @@ import (
 
 // explain turns go-gh's error into ours and says what to do about it.
 func explain(err error, method, path string) error {
-	var moved *httpx.RedirectError
-	if errors.As(err, &moved) {
+	if moved, ok := errors.AsType[*httpx.RedirectError](err); ok {
 		return hint.Wrap(moved, "github: "+method+" "+path, "The repository was probably renamed or moved. Give its new name with --repo.", "")
 	}
 	var h *api.HTTPError

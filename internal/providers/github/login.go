@@ -84,8 +84,7 @@ func DefaultHost(getenv func(string) string) string {
 
 // unwrapURL takes the address off a *url.Error: the error around it says method and path.
 func unwrapURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

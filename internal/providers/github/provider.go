@@ -106,7 +106,7 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 		note = "scopes of the log-in: " + strings.Join(r.scopes, ", ")
 	}
 	if a.environment != "" {
-		_, exists, err := p.api.environment(ctx, a)
+		exists, err := p.api.environmentExists(ctx, a)
 		if err != nil {
 			return providers.Access{}, err
 		}
@@ -133,7 +133,7 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		return providers.Receipt{}, fmt.Errorf("github: secret %s: %w", t.Secret, err)
 	}
 	if a.environment != "" {
-		_, exists, err := p.api.environment(ctx, a)
+		exists, err := p.api.environmentExists(ctx, a)
 		if err == nil && !exists {
 			err = p.api.createEnvironment(ctx, a)
 		}

@@ -198,7 +198,7 @@ func TestParseRepo(t *testing.T) {
 	_, w := newWorld(t)
 	p, _ := w.Store.(providers.Platform)
 	for text, want := range map[string]string{
-		"acme/etl": "acme/etl", " acme/etl ": "acme/etl", "github.com/acme/etl": "acme/etl", "https://github.com/acme/etl.git": "acme/etl",
+		"acme/etl": "acme/etl", "acme/etl/": "acme/etl", "github.com/acme/etl": "acme/etl", "https://github.com/acme/etl.git": "acme/etl",
 		"acme": "", "ghe.corp/acme/etl": "", "acme/etl#x": "", "a/b/c/d": "", "acme/../x": "", "": "",
 	} {
 		if got, err := p.ParseRepo(text); got.Path != want || (err == nil) != (want != "") {

@@ -163,12 +163,12 @@ func (s *Server) id() string {
 func (s *Server) seed() {
 	org := s.addOrganization("Acme Analytics")
 	s.state.Users = []user{{ID: s.id(), Username: "ada@acme.example", FullName: "Ada Example", Roles: []grant{{"ORGANIZATION", org, "ORGANIZATION_OWNER"}}}}
-	data := s.addWorkspace(org, "Data Platform", false)
+	data := s.addWorkspace(org, "Data Platform")
 	s.addDeployment(data, "etl-prod", true, false)
-	ml := s.addWorkspace(org, "Machine Learning", false)
+	ml := s.addWorkspace(org, "Machine Learning")
 	s.addDeployment(ml, "ml-dev", true, false)
 	s.addDeployment(ml, "ml-prod", false, true)
-	s.addWorkspace(org, "Finance", false)
+	s.addWorkspace(org, "Finance")
 }
 
 func (s *Server) addOrganization(name string) string {
@@ -177,23 +177,21 @@ func (s *Server) addOrganization(name string) string {
 	return id
 }
 
-func (s *Server) addWorkspace(org, name string, enforced bool) string {
+func (s *Server) addWorkspace(org, name string) string {
 	id := s.id()
-	s.state.Workspaces = append(s.state.Workspaces, workspace{id, org, name, enforced})
+	s.state.Workspaces = append(s.state.Workspaces, workspace{ID: id, Organization: org, Name: name})
 	return id
 }
 
-func (s *Server) addDeployment(ws, name string, dags, enforced bool) string {
-	id := s.id()
-	s.state.Deployments = append(s.state.Deployments, deployment{ID: id, Workspace: ws, Name: name, Status: "HEALTHY", DAGDeploys: dags, CICDEnforced: enforced})
-	return id
+func (s *Server) addDeployment(ws, name string, dags, enforced bool) {
+	s.state.Deployments = append(s.state.Deployments, deployment{ID: s.id(), Workspace: ws, Name: name, Status: "HEALTHY", DAGDeploys: dags, CICDEnforced: enforced})
 }
 
 // AddWorkspace makes a Workspace with Deployments of these names and returns the Workspace's id.
 func (s *Server) AddWorkspace(name string, deployments ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ws := s.addWorkspace(s.state.Organizations[0].ID, name, false)
+	ws := s.addWorkspace(s.state.Organizations[0].ID, name)
 	for _, d := range deployments {
 		s.addDeployment(ws, d, true, false)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -122,12 +123,8 @@ func TestRefusals(t *testing.T) {
 		"unknown scope":   {"scope": "GALAXY"},
 	} {
 		body := map[string]any{}
-		for k, v := range good {
-			body[k] = v
-		}
-		for k, v := range change {
-			body[k] = v
-		}
+		maps.Copy(body, good)
+		maps.Copy(body, change)
 		if got, _ := w.call(ada, "POST", "/organizations/{org}/tokens", body); got != 400 {
 			t.Errorf("%s: %d", name, got)
 		}

@@ -2,6 +2,7 @@
 package fault
 
 import (
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -83,9 +84,7 @@ func (s *Set) Wrap(h http.Handler) http.Handler {
 		if f.Kind == CutApplied || f.Kind == CutBefore {
 			panic(http.ErrAbortHandler)
 		}
-		for k, v := range f.Header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), f.Header)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(f.Status)
 		_, _ = w.Write([]byte(f.Body))

@@ -4,128 +4,155 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
-	"github.com/astro-ci/astro-ci/internal/hint"
 )
 
-type resultJSON struct {
-	Setup    string       `json:"setup,omitempty"`
-	Token    *tokenJSON   `json:"token"`
-	Targets  []targetJSON `json:"targets"`
-	Pipeline *fileJSON    `json:"pipeline,omitempty"`
-	Actions  []actionJSON `json:"actions"`
-	Exists   []string     `json:"exists,omitempty"` // after a failure: how to take back what stands
-	Missing  []missJSON   `json:"missing,omitempty"`
-	Error    *errorJSON   `json:"error,omitempty"`
+// object is what --json prints, exactly one, on one line.
+type object struct {
+	Setup    string        `json:"setup"`
+	Token    *token        `json:"token"` // null: there is none, or it was taken back
+	Targets  []target      `json:"targets"`
+	Pipeline *file         `json:"pipeline"`
+	Actions  []action      `json:"actions"`
+	Error    *failure      `json:"error,omitempty"`
+	Exists   []string      `json:"exists,omitempty"`  // with an error: what stands in the world
+	Missing  []missingItem `json:"missing,omitempty"` // with an error: the answers that are needed
 }
 
-type tokenJSON struct {
-	ID         string    `json:"id"`
-	ShortToken string    `json:"shortToken"`
-	Scope      string    `json:"scope"`
-	Role       string    `json:"role"`
-	ExpiresAt  time.Time `json:"expiresAt"`
+type token struct {
+	ID         string     `json:"id"`
+	ShortToken string     `json:"shortToken"`
+	Scope      string     `json:"scope"`
+	Role       string     `json:"role"`
+	ExpiresAt  *time.Time `json:"expiresAt"` // null: never
 }
 
-type targetJSON struct {
+type target struct {
 	Target  string `json:"target"`
 	State   string `json:"state"`
-	Version string `json:"version,omitempty"`
-	Proof   string `json:"proof,omitempty"`
+	Version string `json:"version"`
+	Proof   string `json:"proof"`
 }
 
-type fileJSON struct {
+type file struct {
 	File    string `json:"file"`
 	Changed bool   `json:"changed"`
 }
 
-type actionJSON struct {
+type action struct {
 	Key   string `json:"key"`
 	Say   string `json:"say"`
 	State string `json:"state"`
 }
 
-type missJSON struct {
-	What     string   `json:"what"`
-	Flag     string   `json:"flag"`
-	Variable string   `json:"variable,omitempty"`
-	Key      string   `json:"key"`
-	Problem  string   `json:"problem,omitempty"`
-	Choices  []string `json:"choices,omitempty"`
+// event is one line of --json=events.
+type event struct {
+	action
+	Detail  string   `json:"detail,omitempty"`
+	Seconds float64  `json:"seconds,omitempty"`
+	Error   *failure `json:"error,omitempty"`
 }
 
-type errorJSON struct {
+type failure struct {
 	What string `json:"what"`
-	Next string `json:"next,omitempty"`
-	Link string `json:"link,omitempty"`
+	Next string `json:"next"`
+	Link string `json:"link"`
 }
 
-// ResultJSON prints one object: what was made, by which actions, and why it ended when it failed.
+type missingItem struct {
+	What     string          `json:"what"`
+	Flag     string          `json:"flag"`
+	Variable string          `json:"variable"`
+	Key      string          `json:"key"`
+	Problem  string          `json:"problem,omitempty"`
+	Choices  []missingChoice `json:"choices,omitempty"`
+}
+
+type missingChoice struct {
+	Value string `json:"value"`
+	Label string `json:"label"`
+}
+
+// ResultJSON prints one object: what was made, by which actions, and, when the run failed, why and
+// what it left. Before a run it is the preview: every action is planned and there is no token.
 func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed error) error {
-	out := resultJSON{
-		Setup: r.Plan.Name, Targets: []targetJSON{}, Actions: []actionJSON{},
-		Pipeline: &fileJSON{r.File.Path, r.FileChanged}, Error: errorOf(failed),
+	out := object{
+		Setup: r.Plan.Name, Targets: []target{}, Pipeline: &file{r.File.Path, r.FileChanged}, Actions: []action{}, Error: failureOf(failed),
 	}
-	if r.Token.ID != "" && !r.TokenRevoked {
+	if tokenStands(r) {
 		c := r.Plan.Credential
-		out.Token = &tokenJSON{r.Token.ID, r.Token.ShortToken.String(), c.Kind.Scope(), c.Role, r.Token.EndAt}
+		out.Token = &token{ID: r.Token.ID, ShortToken: r.Token.ShortToken.String(), Scope: c.Kind.Scope(), Role: c.Role}
+		if !r.Token.EndAt.IsZero() {
+			out.Token.ExpiresAt = &r.Token.EndAt
+		}
 	}
 	for _, t := range r.Targets {
-		out.Targets = append(out.Targets, targetJSON{t.Target.String(), string(t.State), t.Version, string(t.Proof)})
+		out.Targets = append(out.Targets, target{t.Target.String(), string(t.State), t.Version, string(t.Proof)})
 	}
 	for _, ev := range actions {
-		out.Actions = append(out.Actions, actionJSON{ev.Action.Key, ev.Action.Say, string(ev.State)})
-		if failed != nil && ev.Action.Undo != nil && (ev.State == engine.Done || ev.State == engine.Failed) {
-			out.Exists = append(out.Exists, ev.Action.UndoSays)
-		}
+		out.Actions = append(out.Actions, actionOf(ev))
+	}
+	if failed != nil {
+		out.Exists = Exists(r, actions)
 	}
 	return encode(w, out)
 }
 
-// ErrorJSON prints one object for an error that ended the program before anything was made; missing
-// answers are listed with their flag, variable and key.
+// ErrorJSON prints one object for an error that ended the program before anything was made.
 func ErrorJSON(w io.Writer, err error) error {
-	out := resultJSON{Targets: []targetJSON{}, Actions: []actionJSON{}, Error: errorOf(err)}
-	var missing *flow.MissingError
-	if errors.As(err, &missing) {
-		for _, m := range missing.Items {
-			out.Missing = append(out.Missing, missing1(m))
-		}
+	out := object{Targets: []target{}, Actions: []action{}, Error: failureOf(err)}
+	if missing, ok := errors.AsType[*flow.MissingError](err); ok {
+		out.Missing = missingItems(missing.Items)
 	}
 	return encode(w, out)
 }
 
-func missing1(m flow.Missing) missJSON {
-	out := missJSON{What: m.Step.Name, Flag: "--" + m.Step.Flag, Variable: m.Step.Env, Key: m.Step.ID}
-	if m.Problem != nil {
-		out.Problem = m.Problem.Error()
-	}
-	for _, c := range m.Choices.Items {
-		out.Choices = append(out.Choices, c.Value)
+func missingItems(items []flow.Missing) (out []missingItem) {
+	for _, m := range items {
+		i := missingItem{What: m.Step.Name, Flag: "--" + m.Step.Flag, Variable: m.Step.Env, Key: m.Step.ID}
+		if m.Problem != nil {
+			i.Problem = missingNote(m)
+		}
+		for _, c := range m.Choices.Items {
+			i.Choices = append(i.Choices, missingChoice{c.Value, c.Label.String()})
+		}
+		out = append(out, i)
 	}
 	return out
 }
 
 // Event prints one event as one line of JSON.
 func Event(w io.Writer, ev engine.Event) {
-	_ = encode(w, struct {
-		Action string     `json:"action"`
-		Say    string     `json:"say"`
-		State  string     `json:"state"`
-		Detail string     `json:"detail,omitempty"`
-		Error  *errorJSON `json:"error,omitempty"`
-	}{ev.Action.Key, ev.Action.Say, string(ev.State), ev.Detail, errorOf(ev.Err)})
+	_ = encode(w, event{actionOf(ev), oneLine(ev.Detail), ev.Took.Round(time.Millisecond).Seconds(), failureOf(ev.Err)})
 }
 
-func errorOf(err error) *errorJSON {
+func actionOf(ev engine.Event) action {
+	return action{ev.Action.Key, ev.Action.Say, string(ev.State)}
+}
+
+// failureOf is err in one object; of several errors the words follow one another.
+func failureOf(err error) *failure {
 	if err == nil {
 		return nil
 	}
-	h := hint.Of(err)
-	return &errorJSON{What: err.Error(), Next: h.Next, Link: h.Link}
+	var out failure
+	var what, next []string
+	for _, p := range explain(err) {
+		what = append(what, p.sentence())
+		if p.next != "" && !slices.Contains(next, p.next) {
+			next = append(next, p.next)
+		}
+		if out.Link == "" {
+			out.Link = p.link
+		}
+	}
+	out.What, out.Next = strings.Join(what, "; "), strings.Join(next, " ")
+	return &out
 }
 
 func encode(w io.Writer, v any) error {

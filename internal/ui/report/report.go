@@ -1,9 +1,9 @@
 // Package report prints results and errors as text or JSON. It uses no colour and no escape codes:
-// what it prints can be piped, logged and read aloud.
+// what it prints can be piped, logged and read aloud. Errors keep one order everywhere: what failed,
+// what to do, where to read, and the technical cause last.
 package report
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,90 +11,41 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/engine"
-	"github.com/astro-ci/astro-ci/internal/flow"
-	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
+// A write that fails is not reported: there is nowhere left to say it.
 func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-
-// Error prints what failed, what to do, and where to read, in that order.
-func Error(w io.Writer, err error) {
-	var missing *flow.MissingError
-	if errors.As(err, &missing) {
-		missingAnswers(w, missing)
-		return
-	}
-	for _, one := range split(err) {
-		h := hint.Of(one)
-		say(w, "error: %s", one)
-		if h.Next != "" {
-			say(w, "  what to do: %s", h.Next)
-		}
-		if h.Link != "" {
-			say(w, "  read: %s", h.Link)
-		}
-	}
-}
-
-// split takes errors apart that were joined, so that each gets its own lines.
-func split(err error) []error {
-	if h := new(hint.Error); errors.As(err, &h) && error(h) == err {
-		return []error{err}
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && !strings.Contains(fmt.Sprintf("%T", err), "fmt.") {
-		var out []error
-		for _, e := range joined.Unwrap() {
-			out = append(out, split(e)...)
-		}
-		return out
-	}
-	return []error{err}
-}
-
-func missingAnswers(w io.Writer, m *flow.MissingError) {
-	say(w, "error: %d answers are needed", len(m.Items))
-	if len(m.Items) == 1 {
-		say(w, "error: an answer is needed")
-	}
-	t := tabwriter.NewWriter(w, 0, 4, 3, ' ', 0)
-	say(t, "  \tflag\tvariable\tkey in astro-ci.yaml")
-	for _, i := range m.Items {
-		say(t, "  %s\t--%s\t%s\t%s", i.Step.Name, i.Step.Flag, i.Step.Env, i.Step.ID)
-	}
-	_ = t.Flush()
-	for _, i := range m.Items {
-		if i.Problem != nil {
-			h := hint.Of(i.Problem)
-			say(w, "  %s. %s", i.Problem, h.Next)
-			continue
-		}
-		var names []string
-		for _, c := range i.Choices.Items {
-			names = append(names, c.Value)
-		}
-		if len(names) > 0 && len(names) <= 8 {
-			say(w, "  --%s is one of: %s", i.Step.Flag, strings.Join(names, ", "))
-		}
-	}
-	say(w, "  what to do: give them, or leave --no-input away to be asked.")
-}
 
 // Progress prints one line when an action ends.
 func Progress(w io.Writer, ev engine.Event) {
-	if ev.State == engine.Started {
-		return
+	if ev.State != engine.Started {
+		say(w, "%s: %s", inWords(ev.State), Ended(ev))
 	}
-	what := ev.Action.Say
-	if ev.State == engine.Undone {
-		what = ev.Action.UndoSays
+}
+
+// Ended is an action that ended, what came out and how long it took, on one line.
+func Ended(ev engine.Event) string {
+	out := ev.Action.Say
+	if ev.State == engine.Undone && ev.Action.UndoSays != "" {
+		out = ev.Action.UndoSays
 	}
-	line := fmt.Sprintf("%-7s %s", ev.State, what)
 	if ev.Detail != "" {
-		line += " (" + ev.Detail + ")"
+		out += ", " + oneLine(ev.Detail)
 	}
-	say(w, "%s", line)
+	if took := ev.Took.Round(100 * time.Millisecond); took > 0 {
+		out += fmt.Sprintf(", %.1f s", took.Seconds())
+	}
+	return out
+}
+
+func inWords(s engine.State) string {
+	if s == engine.Undone {
+		return "taken back"
+	}
+	return string(s)
 }
 
 // Preview prints what a run would do.
@@ -102,6 +53,9 @@ func Preview(w io.Writer, r ui.Review) {
 	say(w, "This would be done, in this order:")
 	for i, a := range r.Actions {
 		say(w, "%3d. %s", i+1, a.Say)
+	}
+	if len(r.Warnings) > 0 {
+		say(w, "")
 	}
 	for _, n := range r.Warnings {
 		say(w, "note: %s", n)
@@ -115,19 +69,20 @@ func Preview(w io.Writer, r ui.Review) {
 
 // Result prints what was made and what is left to do.
 func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
-	p := r.Plan
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	say(t, "Token\t%s for %s, %s", p.Credential.Kind, p.Entity(), r.Token.ID)
-	say(t, "Role\t%s, until %s", p.Credential.Role, r.Token.EndAt.Format(time.DateOnly))
+	say(t, "Token:\t%s", tokenWords(r))
 	for _, x := range r.Targets {
-		say(t, "Secret\t%s, %s", x.Target, InWords(x.Proof))
+		say(t, "Secret:\t%s, %s", x.Target, InWords(x.Proof))
 	}
-	changed := "already as it should be"
+	file := "already as it should be"
 	if r.FileChanged {
-		changed = "written"
+		file = "written"
 	}
-	say(t, "File\t%s, %s", r.File.Path, changed)
+	say(t, "File:\t%s, %s", r.File.Path, file)
 	_ = t.Flush()
+	if len(next) == 0 {
+		return
+	}
 	say(w, "\nNext:")
 	for i, n := range next {
 		say(w, "%2d. %s", i+1, n.Say)
@@ -137,6 +92,16 @@ func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 			}
 		}
 	}
+}
+
+// tokenWords describes the token; its value is never part of it.
+func tokenWords(r *engine.Result) string {
+	p := r.Plan
+	out := fmt.Sprintf("%s, %s for %s, role %s", r.Token.ID, p.Credential.Kind, p.Entity(), p.Credential.Role)
+	if !r.Token.EndAt.IsZero() {
+		out += ", until " + r.Token.EndAt.Format(time.DateOnly)
+	}
+	return out
 }
 
 // InWords says honestly how far a secret was proved.
@@ -154,21 +119,62 @@ func InWords(p providers.Proof) string {
 	return "not written"
 }
 
-// Failure prints why a run failed, what stands now, and how to take it back.
-func Failure(w io.Writer, r ui.Review, err error) {
-	Error(w, err)
-	left := r.Run.Left()
-	if len(left) == 0 {
+// Exists lists what a run that did not finish left in the world, one line each. events are the
+// actions with their present states.
+func Exists(r *engine.Result, events []engine.Event) (out []string) {
+	if tokenStands(r) {
+		out = append(out, "token "+tokenWords(r))
+	}
+	for _, t := range r.Targets {
+		if t.State == engine.Done {
+			out = append(out, "secret "+t.Target.String())
+		}
+	}
+	if r.FileChanged {
+		out = append(out, "file "+r.File.Path)
+	}
+	for _, ev := range events {
+		if ev.Action.Undo != nil && (ev.State == engine.Failed || ev.State == engine.Started) {
+			out = append(out, "not certain whether it took effect: "+ev.Action.Say)
+		}
+	}
+	return out
+}
+
+func tokenStands(r *engine.Result) bool { return r.Token.ID != "" && !r.TokenRevoked }
+
+// Standing prints what Exists lists.
+func Standing(w io.Writer, r ui.Review) {
+	all := Exists(r.Result, r.Run.Actions())
+	if len(all) == 0 {
 		say(w, "Nothing of this run is left behind.")
 		return
 	}
-	say(w, "This may stand now:")
-	for _, a := range left {
-		say(w, "  - %s: to be taken back with: %s", a.Key, a.UndoSays)
+	say(w, "What exists now:")
+	for _, line := range all {
+		say(w, "  - %s", line)
 	}
-	if id := r.Result.Token.ID; id != "" && !r.Result.TokenRevoked {
-		p := r.Result.Plan
-		say(w, "The token is %s. Its value is gone with this run. Delete it with:", id)
-		say(w, "  astro %s token delete %s", strings.ToLower(p.Credential.Kind.Scope()), id)
+}
+
+// Failure prints why a run failed, what exists now, and how to delete the token by hand.
+func Failure(w io.Writer, r ui.Review, err error) {
+	Error(w, err)
+	Standing(w, r)
+	if tokenStands(r.Result) {
+		say(w, "The token's value is gone with this run. If no pipeline uses it, delete it with:")
+		say(w, "  %s", deleteCommand(r.Result))
 	}
+}
+
+// deleteCommand is how the astro CLI deletes the token. All its parts are ids.
+func deleteCommand(r *engine.Result) string {
+	p := r.Plan
+	switch p.Credential.Kind {
+	case setup.DeploymentToken:
+		return "astro deployment token delete " + r.Token.ID + " --deployment-id " + p.Deployment.ID
+	case setup.WorkspaceToken:
+		return "astro workspace token delete " + r.Token.ID + " --workspace-id " + p.Workspace.ID
+	case setup.OrganizationToken:
+	}
+	return "astro organization token delete " + r.Token.ID
 }

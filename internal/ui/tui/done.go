@@ -41,7 +41,8 @@ func (d *done) view(m *model, w, h int) []string { return d.win.view(m.th, d.lin
 
 func (d *done) lines(m *model, w int) []string {
 	w = min(w, 90)
-	out := []string{m.th.good.Render(m.th.g.done) + " " + m.th.strong.Render("The pipeline has its own key to Astro"), ""}
+	out := indent(m.th.good.Render(m.th.g.done)+" ", each(wrap("The pipeline has its own key to Astro", w-2), m.th.strong))
+	out = append(out, "")
 	out = append(out, m.th.pairs(results(d.review.Result), w)...)
 	if d.review.Next == nil {
 		return out

@@ -85,12 +85,12 @@ func (f *failed) lines(m *model, w int) []string {
 	case f.after.err != nil:
 		out = m.th.problem(f.after.err, w)
 	case f.after.undo && len(f.left) == 0:
-		out = []string{m.th.good.Render(m.th.g.done) + " " + m.th.strong.Render("Everything that was made was taken back")}
+		out = indent(m.th.good.Render(m.th.g.done)+" ", each(wrap("Everything that was made was taken back", w-2), m.th.strong))
 	default:
 		out = []string{m.th.warn.Render(m.th.g.warn) + " " + m.th.strong.Render("Stopped")}
 	}
 	if f.after.undo {
-		out = append(out, "", m.th.strong.Render("Taken back"), "")
+		out = append(out, "", m.th.strong.Render("Taken back"))
 		for _, ev := range f.after.rows {
 			out = append(out, f.after.row(m, ev, false, w)...)
 		}
@@ -98,12 +98,15 @@ func (f *failed) lines(m *model, w int) []string {
 	if f.after.undo && len(f.left) == 0 {
 		return out
 	}
-	out = append(out, "", m.th.strong.Render("What exists now"), "")
+	out = append(out, "", m.th.strong.Render("What exists now"))
 	if len(f.left) == 0 {
-		return append(out, wrap("Nothing. No token, no secret and no file was made.", w)...)
+		out = append(out, wrap("Nothing. No token, no secret and no file was made.", w)...)
 	}
 	for _, a := range f.left {
 		out = append(out, f.standing(m, a, w)...)
+	}
+	if f.after.err != nil {
+		out = append(out, m.th.cause(f.after.err, w)...)
 	}
 	return out
 }

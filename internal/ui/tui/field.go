@@ -17,7 +17,7 @@ const (
 	// many is the number of choices from which the filter is offered.
 	many = 8
 	// most is how many choices the list holds at one time; the filter reaches the others.
-	most = 500
+	most = 200
 	// longest is how many characters an answer may have.
 	longest = 1024
 )
@@ -60,9 +60,13 @@ func newField(m *model, p flow.Prepared, start string) *field {
 // build makes the form anew; the answer so far is kept.
 func (f *field) build(m *model, s flow.Step) {
 	f.built = m.th
+	styles := m.th.field
+	theme := huh.ThemeFunc(func(bool) *huh.Styles { return styles }) // huh itself never asks for the background
 	var one huh.Field
 	if s.Kind == flow.Select {
-		f.list = huh.NewSelect[int]().Options(f.options(m)...).Height(max(1, f.rows)).Value(&f.index)
+		f.list = huh.NewSelect[int]()
+		f.list.WithTheme(theme) // before the options, or huh makes its own theme anew for each of them
+		f.list.Options(f.options(m)...).Height(max(1, f.rows)).Value(&f.index)
 		one = f.list
 	} else {
 		f.input = huh.NewInput().Prompt(m.th.g.pick + " ").CharLimit(longest).Value(&f.text).Validate(func(text string) error {
@@ -73,10 +77,9 @@ func (f *field) build(m *model, s flow.Step) {
 		})
 		one = f.input
 	}
-	th := m.th.field
 	f.form = huh.NewForm(huh.NewGroup(one)).WithAccessible(false).WithShowHelp(false).WithShowErrors(false).
 		WithKeyMap(keymap()).WithWidth(max(4, f.w)).
-		WithTheme(huh.ThemeFunc(func(bool) *huh.Styles { return th }))
+		WithTheme(theme)
 	_ = one.Focus() // the command makes the cursor blink; a calm one is enough
 }
 
@@ -120,16 +123,23 @@ func (f *field) shown() []int {
 	return f.matches[from : from+most]
 }
 
+// measure finds the widest label, and whether all remarks fit beside the labels. It looks at all
+// items, so that a filter moves nothing.
+func (f *field) measure(m *model, w int) (labels int, inline bool) {
+	remarks := 0
+	for i, c := range f.items {
+		labels = max(labels, ansi.StringWidth(c.Label.String()))
+		remarks = max(remarks, ansi.StringWidth(f.remark(m, i)))
+	}
+	return labels, 2+labels+2+remarks <= w
+}
+
 // options are the matches as lines: the label, and what is said beside it.
 func (f *field) options(m *model) []huh.Option[int] {
 	shown := f.shown()
 	room := f.w - 2
-	labels, notes := 0, 0
-	for _, i := range shown {
-		labels = max(labels, ansi.StringWidth(f.items[i].Label.String()))
-		notes = max(notes, ansi.StringWidth(f.remark(m, i)))
-	}
-	f.inline = labels+2+notes <= room
+	var labels int
+	labels, f.inline = f.measure(m, f.w)
 	var out []huh.Option[int]
 	for _, i := range shown {
 		c := f.items[i]

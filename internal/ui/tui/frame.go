@@ -17,8 +17,8 @@ type box struct{ w, h int }
 // reasons stand at the right; maxWidth keeps lines readable.
 const (
 	wide     = 72
-	roomy    = 112
-	maxWidth = 132
+	roomy    = 136
+	maxWidth = 146
 	gap      = 3
 )
 
@@ -236,8 +236,8 @@ func (m *model) steps(w, h int) []string {
 
 // source says in words where an answer came from that nobody was asked for.
 func (m *model) source(a flow.Answered, room int) string {
-	if s := a.Source.String(); s != "" && ansi.StringWidth(s)+1 < room {
-		return m.th.dim.Render(" " + s)
+	if s := a.Source.String(); s != "" && ansi.StringWidth(s)+3 <= room {
+		return m.th.dim.Render(" " + m.th.g.dot + " " + s)
 	}
 	return ""
 }

@@ -229,7 +229,10 @@ func (u *menu) view(t theme, w int) []string {
 		if i == u.cursor {
 			line = t.accent.Bold(true).Render(t.g.pick + " " + t.pad(it.say, names))
 		}
-		out = append(out, t.cut(line+"  "+t.dim.Render(it.note), w))
+		if it.note != "" && names+4+ansi.StringWidth(it.note) <= w {
+			line += "  " + t.dim.Render(it.note)
+		}
+		out = append(out, t.cut(line, w))
 	}
 	return out
 }

@@ -25,7 +25,10 @@ type question struct {
 }
 
 // parts says what of the question there is room for.
-type parts struct{ note, help bool }
+type parts struct {
+	note int // lines
+	help bool
+}
 
 // preparedMsg is what flow.Prepare returned.
 type preparedMsg struct {
@@ -131,7 +134,10 @@ func columns(w int) (steps, main, why int) {
 	if w+4 < wide {
 		return 0, w, 0
 	}
-	steps = min(max(26, w*3/10), 38)
+	steps = min(max(w*2/5, 26), 30)
+	if w+4 >= roomy {
+		steps = 36
+	}
 	main = w - steps - 4
 	if w+4 >= roomy {
 		why = 30
@@ -154,19 +160,24 @@ func (q *question) fit(m *model, w, h int) {
 		want = max(1, len(q.field.matches))
 	}
 	if q.field.status(m) != "" {
-		free--
+		free -= 2
 	}
-	take := func(lines int) bool {
-		if lines == 0 || free-min(want, 5) < lines+1 {
-			return false
+	// The list keeps a few lines; the remark may be cut, the reasons are shown whole or not at all.
+	take := func(lines, least int) int {
+		lines = min(lines, free-min(want, 5)-1)
+		if lines < least || lines < 1 {
+			return 0
 		}
 		free -= lines + 1
-		return true
+		return lines
 	}
-	q.show = parts{}
-	q.field.fit(m, q.step, main, max(1, min(want, free))) // options decide whether remarks stand beside them
-	q.show.note = take(q.remarks(m, main))
-	q.show.help = why == 0 && take(len(q.help(m, main)))
+	_, q.field.inline = q.field.measure(m, main)
+	help := 0
+	if why == 0 {
+		help = len(q.help(m, main))
+	}
+	q.show.help = take(help, help) > 0
+	q.show.note = take(q.remarks(m, main), 1)
 	q.field.fit(m, q.step, main, max(1, min(want, free)))
 }
 
@@ -180,27 +191,30 @@ func (q *question) view(m *model, w, h int) []string {
 	case why == 0:
 		return m.beside(h, column{m.steps(steps, h), steps}, column{body, main})
 	}
-	return m.beside(h, column{m.steps(steps, h), steps}, column{body, main}, column{q.help(m, why), why})
+	return m.beside(h, column{m.steps(steps, h), steps}, column{body, main}, column{q.why(m, why), why})
 }
 
 // body is the question itself.
 func (q *question) body(m *model, w int) []string {
-	out := append(each(wrap(q.step.Title, w), m.th.strong), "")
+	out := each(wrap(q.step.Title, w), m.th.strong)
+	if q.show.help {
+		out = append(append(out, ""), q.help(m, w)...)
+	}
+	out = append(out, "")
 	if q.field == nil {
 		return append(append(out, q.wait.view(m.th)...), q.problem(m, w)...)
 	}
-	out = append(out, q.field.view(m)...)
 	if s := q.field.status(m); s != "" {
-		out = append(out, s)
+		out = append(out, s, "")
 	}
+	out = append(out, q.field.view(m)...)
 	out = append(out, q.problem(m, w)...)
-	if q.show.note {
+	if n := q.show.note; n > 0 {
 		lines := q.remark(m, w)
+		if len(lines) > n {
+			lines = append(lines[:n-1:n-1], m.th.cut(lines[n-1], w-3)+m.th.dim.Render(m.th.g.more))
+		}
 		out = append(append(out, ""), lines...)
-		out = append(out, make([]string, max(0, q.remarks(m, w)-len(lines)))...)
-	}
-	if q.show.help {
-		out = append(append(out, ""), q.help(m, w)...)
 	}
 	return out
 }
@@ -240,16 +254,22 @@ func (q *question) remarkOn(m *model, c flow.Choice, w int) []string {
 		return out
 	}
 	for _, r := range q.ready.Choices.Items {
-		if r.Recommended && (!q.field.inline || r.Note.String() != note) {
-			return append(out, each(wrap("Recommended: "+r.Label.String()+". "+note, w), m.th.dim)...)
-		} else if r.Recommended {
-			return out
+		switch {
+		case !r.Recommended:
+			continue
+		case q.field.inline && r.Note.String() == note:
+			return out // it stands beside the choice
+		case r.Value == c.Value:
+			note = "Recommended. " + note
+		default:
+			note = r.Label.String() + " is recommended. " + note
 		}
+		break
 	}
 	return append(out, each(wrap(note, w), m.th.dim)...)
 }
 
-// remarks is the height that the remark needs for any choice, so that nothing jumps.
+// remarks is the height that the longest remark needs, so that the list keeps its height.
 func (q *question) remarks(m *model, w int) int {
 	lines := len(q.remarkOn(m, flow.Choice{}, w))
 	if !q.field.inline {
@@ -262,11 +282,15 @@ func (q *question) remarks(m *model, w int) int {
 	return lines
 }
 
-func (q *question) help(m *model, w int) []string {
+// help says why the question matters.
+func (q *question) help(m *model, w int) []string { return each(wrap(q.step.Help, w), m.th.dim) }
+
+// why is the help with a heading, for a column of its own.
+func (q *question) why(m *model, w int) []string {
 	if q.step.Help == "" {
 		return nil
 	}
-	return append([]string{m.th.dim.Render("Why it matters")}, wrap(q.step.Help, w)...)
+	return append([]string{m.th.strong.Render("Why it matters"), ""}, wrap(q.step.Help, w)...)
 }
 
 func (q *question) keys(m *model) []keyHint {

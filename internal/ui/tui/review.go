@@ -191,8 +191,8 @@ func (r *review) view(m *model, w, h int) []string {
 // which line each answer stands.
 func (r *review) lines(m *model, w int) (lines []string, rows []int) {
 	left, right := w, w
-	if w+4 >= 100 {
-		left = w * 45 / 100
+	if w+4 >= 80 {
+		left = w * 47 / 100
 		right = w - left - 4
 	}
 	answers, rows := r.answers(m, left)
@@ -217,14 +217,17 @@ func (r *review) answers(m *model, w int) (lines []string, rows []int) {
 			key = labels[i : i+1]
 		}
 		mark, room := "  ", w-names-6
-		value := m.th.cut(a.Choice.Label.String(), room)
-		name := m.th.dim.Render(m.th.pad(a.Step.Name, names))
+		value, name := wrap(a.Choice.Label.String(), room), m.th.dim.Render(m.th.pad(a.Step.Name, names))
+		if len(value) == 0 {
+			value = []string{""}
+		}
+		last := len(value) - 1
+		value[last] += m.source(a, room-ansi.StringWidth(value[last]))
 		if i == r.cursor {
-			mark = m.th.accent.Bold(true).Render(m.th.g.pick + " ")
-			name, value = m.th.accent.Bold(true).Render(m.th.pad(a.Step.Name, names)), m.th.strong.Render(value)
+			mark, name = m.th.accent.Bold(true).Render(m.th.g.pick+" "), m.th.accent.Bold(true).Render(m.th.pad(a.Step.Name, names))
 		}
 		rows = append(rows, len(lines))
-		lines = append(lines, mark+m.th.strong.Render(key)+" "+name+"  "+value+m.source(a, room-ansi.StringWidth(value)))
+		lines = append(lines, indent(mark+m.th.strong.Render(key)+" "+name+"  ", value)...)
 	}
 	return lines, rows
 }

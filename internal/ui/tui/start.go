@@ -73,7 +73,7 @@ func (s *start) lines(m *model, w int) []string {
 	out = append(out, wrap("You answer a few questions. Then you see everything that will be done: a token with the least rights and an end, "+
 		"a secret in your CI platform, and the pipeline file that uses it. Nothing is created before you confirm.", w)...)
 	if len(s.facts) > 0 {
-		out = append(out, "", m.th.dim.Render("Found"), "")
+		out = append(out, "", m.th.dim.Render("Found"))
 		var rows [][2]string
 		for _, f := range s.facts {
 			rows = append(rows, [2]string{f.Name, f.Value.String()})

@@ -30,8 +30,19 @@ func wrap(s string, w int) []string {
 	if s == "" {
 		return nil
 	}
-	return strings.Split(ansi.Wrap(s, max(1, w), ""), "\n")
+	w = max(1, w)
+	var out []string
+	// A name stays whole, hyphens and all; one that is longer than a line breaks after a sign.
+	for line := range strings.SplitSeq(ansi.Wordwrap(strings.ReplaceAll(s, "-", noBreak), w, ""), "\n") {
+		if ansi.StringWidth(line) > w {
+			line = ansi.Wrap(line, w, "/_#")
+		}
+		out = append(out, strings.Split(strings.ReplaceAll(line, noBreak, "-"), "\n")...)
+	}
+	return out
 }
+
+const noBreak = "\u2011"
 
 // each applies a style to every line, so that no style crosses a line break.
 func each(lines []string, style interface{ Render(...string) string }) []string {
@@ -114,15 +125,16 @@ func (s *scroll) view(t theme, lines []string, h int) []string {
 	top := max(0, min(s.top, len(lines)-h))
 	out := append([]string(nil), lines[top:top+h]...)
 	if below := len(lines) - top - h; below > 0 && h > 2 {
-		out[h-1] = t.dim.Render(plural(below+1, "more line") + " below")
+		out[h-1] = t.dim.Render(plural(below+1, "more line") + " below, pgdn shows them")
 	}
 	return out
 }
 
-// sentence begins s with a capital letter, as errors do not.
+// sentence begins s with a capital letter, as errors do not. An id at the beginning stays as it is.
 func sentence(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 || strings.HasPrefix(s, "astro") {
+	first, _, _ := strings.Cut(s, " ")
+	if n == 0 || strings.ContainsAny(first, ":-_./") {
 		return s
 	}
 	return string(unicode.ToUpper(r)) + s[n:]

@@ -2,6 +2,7 @@ package tui
 
 import (
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -26,24 +27,37 @@ func (w *waiting) view(t theme) []string {
 	return []string{t.accent.Render(t.g.spinner[w.turns%len(t.g.spinner)]) + " " + t.dim.Render(w.what+t.g.more)}
 }
 
-// problem is an error as people read it: what failed, what to do, where to read, the raw cause last.
+// problem is an error as people read it: what failed, what to do and where to read.
 func (t theme) problem(err error, w int) []string {
 	w = min(w, 90)
 	h := hint.Of(err)
 	out := indent(t.bad.Render(t.g.failed)+" ", each(wrap(sentence(display.Clean(h.Doing).String()), w-2), t.strong))
-	if h.Next != "" {
-		out = append(out, "", t.dim.Render("What to do"))
-		out = append(out, wrap(h.Next, w)...)
+	if h.Next != "" || h.Link != "" {
+		out = append(out, "")
 	}
-	if h.Link != "" {
-		out = append(out, "", t.dim.Render("Where to read"))
-		out = append(out, each(wrap(h.Link, w), t.accent.Hyperlink(h.Link))...)
+	out = append(out, t.labelled("What to do", h.Next, w, lipgloss.NewStyle())...)
+	return append(out, t.labelled("More at", h.Link, w, t.accent.Hyperlink(h.Link))...)
+}
+
+// cause is the raw text below an error's hint.
+func (t theme) cause(err error, w int) []string {
+	h := hint.Of(err)
+	if h.Err == nil {
+		return nil
 	}
-	if h.Err != nil {
-		out = append(out, "", t.dim.Render("The cause, word for word"))
-		out = append(out, each(wrap(display.Clean(h.Err.Error()).String(), w), t.dim)...)
+	return append([]string{""}, t.labelled("Cause", display.Clean(h.Err.Error()).String(), min(w, 90), t.dim)...)
+}
+
+// labelled is a text with its name at the left, or above it where there is no room.
+func (t theme) labelled(name, text string, w int, style lipgloss.Style) []string {
+	const names = 12
+	if text == "" {
+		return nil
 	}
-	return out
+	if w < 56 {
+		return append([]string{t.dim.Render(name)}, each(wrap(text, w), style)...)
+	}
+	return indent(t.dim.Render(t.pad(name, names)), each(wrap(text, w-names), style))
 }
 
 // failure says that something could not be loaded, and offers to try again.
@@ -52,7 +66,6 @@ type failure struct {
 	retry func(*model) tea.Cmd
 	first bool // there is nothing to go back to
 	win   scroll
-	lines int
 	h     int
 }
 
@@ -83,12 +96,16 @@ func (f *failure) update(m *model, msg tea.Msg) tea.Cmd {
 }
 
 func (f *failure) fit(m *model, w, h int) {
-	f.h, f.lines = h, len(m.th.problem(f.err, w))
-	f.win.fit(f.lines, h)
+	f.h = h
+	f.win.fit(len(f.lines(m, w)), h)
 }
 
 func (f *failure) view(m *model, w, h int) []string {
-	return f.win.view(m.th, m.th.problem(f.err, w), h)
+	return f.win.view(m.th, f.lines(m, w), h)
+}
+
+func (f *failure) lines(m *model, w int) []string {
+	return append(m.th.problem(f.err, w), m.th.cause(f.err, w)...)
 }
 
 func (f *failure) keys(*model) []keyHint {

@@ -1,0 +1,137 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/hint"
+)
+
+// lineLength is how many characters what failed and its cause may have to share a line.
+const lineLength = 100
+
+// problem is one failure as people read it.
+type problem struct {
+	what   string   // what failed
+	faults []string // where several things are wrong: each of them
+	next   string
+	link   string
+	cause  string // the technical cause, when it is too long to stand in what
+}
+
+// Error prints what failed, what to do, and where to read, in that order. Errors that were joined
+// follow one another; missing answers are listed all at once.
+func Error(w io.Writer, err error) {
+	if missing, ok := errors.AsType[*flow.MissingError](err); ok {
+		Missing(w, missing.Items)
+		return
+	}
+	label := "error: "
+	if errors.Is(err, engine.ErrCancelled) || errors.Is(err, context.Canceled) {
+		label = "" // the person knows
+	}
+	for _, p := range explain(err) {
+		say(w, "%s%s", label, strings.ReplaceAll(p.what, "\n", "\n  "))
+		for _, f := range p.faults {
+			say(w, "  - %s", f)
+		}
+		for _, l := range [][2]string{{"what to do", p.next}, {"read", p.link}, {"cause", p.cause}} {
+			if l[1] != "" {
+				say(w, "  %s: %s", l[0], l[1])
+			}
+		}
+	}
+}
+
+// explain takes err apart: joined errors one by one, and of each the words for people and the
+// technical cause.
+func explain(err error) []problem {
+	for e := err; e != nil && e.Error() == err.Error(); e = errors.Unwrap(e) {
+		if all := joined(e); all != nil {
+			var out []problem
+			for _, one := range all {
+				out = append(out, explain(one)...)
+			}
+			return out
+		}
+	}
+	full := err.Error()
+	p := problem{what: full}
+	// The innermost hint knows best, and what it wraps is the technical cause. A list of faults is
+	// what failed, not why.
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if all := joined(e); all != nil {
+			p.what, p.cause = strings.TrimSuffix(full, ": "+e.Error()), ""
+			for _, one := range all {
+				p.faults = append(p.faults, oneLine(one.Error()))
+			}
+			break
+		}
+		if h, ok := any(e).(*hint.Error); ok {
+			p.next, p.link = h.Next, h.Link
+			if h.Err != nil {
+				p.cause = h.Err.Error()
+				p.what = strings.TrimSuffix(full, ": "+p.cause)
+			} else {
+				p.what, p.cause = full, ""
+			}
+		}
+	}
+	if p.cause != "" && utf8.RuneCountInString(full) <= lineLength && !strings.Contains(p.cause, "\n") {
+		p.what, p.cause = full, ""
+	}
+	p.what, p.next, p.link, p.cause = plain(p.what), oneLine(p.next), oneLine(p.link), oneLine(p.cause)
+	return []problem{p}
+}
+
+// joined returns the errors that errors.Join put together, or nil.
+func joined(err error) []error {
+	j, ok := any(err).(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, e := range j.Unwrap() {
+		texts = append(texts, e.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return nil // fmt.Errorf with several %w: one sentence
+	}
+	return j.Unwrap()
+}
+
+// sentence is the whole problem on one line, for JSON.
+func (p problem) sentence() string {
+	out := oneLine(p.what)
+	if len(p.faults) > 0 {
+		out += ": " + strings.Join(p.faults, "; ")
+	}
+	if p.cause != "" {
+		out += ": " + p.cause
+	}
+	return out
+}
+
+// plain replaces what would act on a terminal; line breaks stay.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r == '\t':
+			return ' '
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.TrimRight(s, "\n"))
+}
+
+// oneLine is plain text without line breaks.
+func oneLine(s string) string { return strings.ReplaceAll(plain(s), "\n", " ") }
