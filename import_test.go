@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/providers/all":          {"internal/providers", "internal/providers/github"},
 	"internal/pipeline":               {"assets", "internal/providers", "internal/setup", "internal/display", "internal/hint"},
 	"internal/steps":                  {"internal/flow", "internal/setup", "internal/astro", "internal/providers", "internal/pipeline", "internal/display", "internal/hint"},
-	"internal/engine":                 {"internal/astro", "internal/providers", "internal/pipeline", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/engine":                 {"internal/httpx", "internal/astro", "internal/providers", "internal/pipeline", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui":                     {"internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/tui":                 {"internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/line":                {"internal/ui/report", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},

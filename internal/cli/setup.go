@@ -146,7 +146,9 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 		_, _ = fmt.Fprintln(a.err, "Nothing was created.")
 		return engine.ErrCancelled
 	case out.Err != nil:
-		report.Failure(a.err, *out.Review, out.Err)
+		if fe == wizard { // the line mode has said it already
+			report.Failure(a.err, *out.Review, out.Err)
+		}
 		if len(out.Review.Run.Left()) > 0 {
 			return errors.Join(errShown, partError{out.Err})
 		}

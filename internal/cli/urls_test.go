@@ -182,6 +182,7 @@ func TestLogInOfTheAstroCLI(t *testing.T) {
 	}
 	var token string
 	_ = s.Login().Use(func(b []byte) error { token = string(b); return nil })
+	testkit.Need(t, "sh")
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		t.Fatal(err)

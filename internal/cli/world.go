@@ -48,8 +48,13 @@ type world struct {
 }
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
-func (a *app) discover(ctx context.Context) (*world, error) {
+func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	w := &world{app: a}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
 	cwd, err := os.Getwd()
 	if err != nil {
 		return nil, hint.Wrap(err, "find the present folder", "Change into a folder that exists.", "")

@@ -59,7 +59,7 @@ func Clean(raw string) Text {
 		case unicode.IsSpace(r):
 			space = b.Len() > 0
 			continue
-		case hidden(r):
+		case Acts(r):
 			continue
 		case unicode.Is(unicode.M, r):
 			if marks++; marks > maxMarks {
@@ -83,10 +83,21 @@ func Clean(raw string) Text {
 	return Text{b.String()}
 }
 
-// hidden reports runes that print nothing or act on the terminal: controls (C0, C1), format
-// characters (bidi, zero width, tags), private use, surrogates.
-func hidden(r rune) bool {
+// Acts reports runes that print nothing or act on the terminal: controls (C0, C1), format
+// characters (bidi, zero width, tags), private use, surrogates, fillers.
+func Acts(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) ||
 		r == '\u034f' || r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0' || // fillers
 		unicode.Is(unicode.Variation_Selector, r)
+}
+
+// Block cleans text of several lines, like a difference or an error: line breaks and indentation
+// stay, every other rune that Acts becomes U+FFFD.
+func Block(raw string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && Acts(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ReplaceAll(raw, "\r\n", "\n"))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -110,12 +111,13 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		return n, nil
 	}
 	var value *secret.Value
-	tried := false
+	tried, refused := false, false
 	var held func(context.Context) error // an error says which target may hold the token
 	add(Action{
 		Key:      "token:create",
 		Say:      fmt.Sprintf("Create a %s for %s: role %s, %d days", p.Credential.Kind, p.Entity(), p.Credential.Role, p.Credential.ExpiresInDays),
 		UndoSays: "Take the new token back",
+		Stands:   func() bool { return !refused },
 		Do: func(ctx context.Context) (string, error) {
 			if tried {
 				if _, err := orphans(ctx); err != nil {
@@ -124,6 +126,7 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 			}
 			tried = true
 			t, v, err := d.Issuer.CreateToken(ctx, p.Setup, marker)
+			refused = httpx.Refused(err)
 			if err != nil {
 				return "", err
 			}

@@ -24,6 +24,8 @@ type Action struct {
 	// is nothing to take back.
 	Undo     func(context.Context) (detail string, err error)
 	UndoSays string
+	// Stands reports whether something of the effect may stand after Do failed. nil: it may.
+	Stands func() bool
 }
 
 // State is where an action stands.
@@ -45,6 +47,7 @@ type Event struct {
 	Detail string        // what came out: "expires 2027-02-21"
 	Err    error         // for Failed
 	Took   time.Duration // for Done, Failed and Undone
+	Undo   bool          // it is about taking the action back
 }
 
 // Run performs actions in order. It stops at the first failure and can go on from there: a second
@@ -109,12 +112,21 @@ func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 // what Undo would take back.
 func (r *Run) Left() []Action {
 	var out []Action
-	for i, v := range slices.Backward(r.actions) {
-		if a := v; a.Undo != nil && r.states[i] != Planned && r.states[i] != Undone {
+	for i, a := range slices.Backward(r.actions) {
+		if r.stands(i) {
 			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// stands reports whether something of action i may stand and can be taken back.
+func (r *Run) stands(i int) bool {
+	a := r.actions[i]
+	if a.Undo == nil || r.states[i] == Planned || r.states[i] == Undone {
+		return false
+	}
+	return r.states[i] == Done || a.Stands == nil || a.Stands()
 }
 
 // Undo takes back what was done, last first, and goes on when one step fails. It uses a context of
@@ -125,12 +137,12 @@ func (r *Run) Undo(ctx context.Context) iter.Seq[Event] {
 		defer cancel()
 		for i := len(r.actions) - 1; i >= 0; i-- {
 			a := r.actions[i]
-			if a.Undo == nil || r.states[i] == Planned || r.states[i] == Undone {
+			if !r.stands(i) {
 				continue
 			}
 			start := time.Now()
 			detail, err := a.Undo(ctx)
-			ev := Event{Action: a, State: Undone, Detail: detail, Took: time.Since(start)}
+			ev := Event{Action: a, State: Undone, Detail: detail, Took: time.Since(start), Undo: true}
 			if err != nil {
 				ev.State, ev.Err = Failed, err
 			} else {

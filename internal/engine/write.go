@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -35,6 +36,7 @@ func (w *write) action(next func() (*secret.Value, providers.Meta)) Action {
 	}
 	if rm, ok := w.store.(providers.Remover); ok {
 		a.UndoSays = "Remove the secret " + t.String()
+		a.Stands = func() bool { return w.tried }
 		a.Undo = func(ctx context.Context) (string, error) { return w.undo(ctx, rm) }
 	}
 	return a
@@ -48,9 +50,10 @@ func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Me
 		}
 		w.before, w.asked = before, true
 	}
-	w.tried = true
 	v, meta := next()
 	rec, err := w.store.Put(ctx, w.target(), v, meta)
+	// A store that clearly refused holds nothing new; after any other outcome it may.
+	w.tried = w.tried || !httpx.Refused(err)
 	if err != nil {
 		return "", err
 	}

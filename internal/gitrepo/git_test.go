@@ -11,6 +11,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/gitrepo"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 // git runs the git program in dir without any configuration but the repository's own.
@@ -33,6 +34,7 @@ func must(t *testing.T, dir string, args ...string) string {
 }
 
 func TestLikeGit(t *testing.T) {
+	testkit.Need(t, "git")
 	t.Parallel()
 	root := t.TempDir()
 	must(t, root, "init", "-q", "-b", "work")
@@ -85,6 +87,7 @@ func TestLikeGit(t *testing.T) {
 
 // What git makes of a configuration is what Find makes of it, down to what is refused.
 func TestConfigLikeGit(t *testing.T) {
+	testkit.Need(t, "git")
 	t.Parallel()
 	const head = "[remote \"origin\"]\n\turl = "
 	for _, text := range []string{

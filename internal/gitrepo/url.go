@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/astro-ci/astro-ci/internal/display"
 )
 
 // ErrLocal says that a remote is a local folder.
@@ -94,6 +96,6 @@ func cleanPath(path string) (string, error) {
 // hidden reports text with characters that print nothing or act on a terminal.
 func hidden(s string) bool {
 	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
-		return r == unicode.ReplacementChar || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
+		return r == unicode.ReplacementChar || display.Acts(r)
 	})
 }

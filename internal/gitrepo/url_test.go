@@ -99,7 +99,7 @@ func FuzzParseURL(f *testing.F) {
 			}
 		}
 		const said = "github.com acme/etl the remote's address cannot be read" // without any password
-		if len(password) < 4 || strings.Contains(said, password) {             //nolint:gocritic // the order is meant
+		if len(password) < 4 || strings.Contains(said, password) {
 			return
 		}
 		for _, address := range []string{"https://ada:" + password + "@github.com/acme/etl", "ssh://" + password + "@github.com/acme/etl"} {

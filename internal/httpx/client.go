@@ -65,6 +65,12 @@ func Status(err error) int {
 	return 0
 }
 
+// Refused reports whether the service clearly refused: the request had no effect.
+func Refused(err error) bool {
+	s := Status(err)
+	return s >= 400 && s < 500 && s != http.StatusRequestTimeout
+}
+
 // AmbiguousError says that a request may have been carried out although no usable answer came.
 type AmbiguousError struct{ Err error }
 

@@ -2,10 +2,10 @@ package pipeline
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/astro-ci/astro-ci/internal/display"
 )
 
 // Changed reports whether the file's content differs.
@@ -56,7 +56,7 @@ func (c Change) Diff() string {
 	if err != nil || !c.Changed() {
 		return ""
 	}
-	return printable(u.String())
+	return display.Block(u.String())
 }
 
 func (c Change) unified() (udiff.UnifiedDiff, error) {
@@ -65,17 +65,4 @@ func (c Change) unified() (udiff.UnifiedDiff, error) {
 		from = "/dev/null"
 	}
 	return udiff.ToUnifiedDiff(from, "b/"+c.Path, before, udiff.Lines(before, string(c.After)), udiff.DefaultContextLines)
-}
-
-// printable keeps indentation and line breaks, which display.Clean would fold.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ReplaceAll(s, "\r\n", "\n"))
 }

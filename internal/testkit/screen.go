@@ -33,6 +33,9 @@ const (
 // patience is how long a text may take to appear. It only bounds a test that fails anyway.
 const patience = 30 * time.Second
 
+// pause is how long Press lets the screen stand before it presses again.
+const pause = 500 * time.Millisecond
+
 // Screen is a program on a terminal of its own: what it draws can be read, what a person would
 // type can be sent. The terminal answers queries, as real ones do.
 type Screen struct {
@@ -72,7 +75,7 @@ func StartScreen(t testing.TB, cmd *exec.Cmd, cols, rows int) *Screen {
 }
 
 func size(cols, rows int) *pty.Winsize {
-	return &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)} //nolint:gosec // a terminal has fewer than 65536 cells a side
+	return &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)}
 }
 
 func (s *Screen) read() {
@@ -162,9 +165,9 @@ func (s *Screen) Send(keys string) {
 	}
 }
 
-// Press sends keys and waits for text, and sends them again at each change of the screen and in
-// between as long as it does not come: a wizard ignores Enter for a moment after it has drawn a
-// question.
+// Press sends keys until the screen shows text; again only after the screen has not changed for a
+// moment. The wizard ignores Enter for a short while after it has drawn a question, so a test that
+// is quicker than a person has to press twice.
 func (s *Screen) Press(keys, text string) {
 	s.t.Helper()
 	again := time.NewTicker(pause)
@@ -180,6 +183,7 @@ func (s *Screen) Press(keys, text string) {
 		}
 		select {
 		case <-changed:
+			again.Reset(pause)
 		case <-again.C:
 			s.Send(keys)
 		case <-s.over:

@@ -25,7 +25,7 @@ type Session struct {
 	// Sandbox is set when nothing real is touched; every screen says so.
 	Sandbox bool
 	// Find looks for what can be found without asking (log-in, repository, platform). It is called
-	// once, before the first question, and may take seconds.
+	// before the first question, again when the person wants to try again, and may take seconds.
 	Find func(context.Context) ([]Fact, error)
 	// Walk holds the questions. Find may be what makes it usable: read it only afterwards.
 	Walk func() *flow.Walk

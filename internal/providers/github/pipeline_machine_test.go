@@ -18,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 // machine is a stand-in for a runner: steps are executed for real, in a folder of their own, and
@@ -35,6 +37,7 @@ var tools = []string{"bash", "cat", "curl", "date", "git", "grep", "gzip", "jq",
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
+	testkit.Need(t, tools...)
 	m := &machine{t: t, dir: t.TempDir(), temp: t.TempDir()}
 	bin := t.TempDir()
 	m.argv = filepath.Join(bin, "argv.log")

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 )
 
@@ -54,7 +55,7 @@ func (c *console) Write(p []byte) (int, error) {
 		switch {
 		case r == '\n':
 			return r
-		case act(r):
+		case display.Acts(r):
 			return unicode.ReplacementChar
 		}
 		return r
@@ -66,11 +67,6 @@ func (c *console) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// act reports characters that print nothing or act on the terminal.
-func act(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp)
 }
 
 func (c *console) say(format string, args ...any) { _, _ = fmt.Fprintf(c, format+"\n", args...) }
@@ -103,7 +99,7 @@ func (c *console) ask(ctx context.Context) (string, error) {
 		switch {
 		case text == "q":
 			return "", errLeave
-		case !utf8.ValidString(text) || strings.ContainsFunc(text, act):
+		case !utf8.ValidString(text) || strings.ContainsFunc(text, display.Acts):
 			c.say("That holds a key that is no text. Please type it again.")
 		default:
 			return text, nil

@@ -124,7 +124,10 @@ func (l *list) nextPage() {
 // choice asks for one of the choices.
 func (t *talk) choice(ctx context.Context, q flow.Prepared) error {
 	l := newList(q, t.walk.Last(q.Step.ID))
-	if note := q.Choices.Note.String(); !strings.Contains(t.enter(q, l), strings.TrimRight(note, ".")) {
+	note := q.Choices.Note.String()
+	heard := strings.Contains(t.enter(q, l), strings.TrimRight(note, ".")) ||
+		slices.ContainsFunc(l.items, func(c flow.Choice) bool { return c.Note == q.Choices.Note })
+	if !heard {
 		t.say("%s", note)
 	}
 	t.show(q, l)

@@ -55,6 +55,7 @@ func (t *talk) review(ctx context.Context) (confirmed bool, err error) {
 			return false, nil
 		case failed == nil && text == "d":
 			t.diff(r)
+			t.say("%s", how)
 		case failed == nil && strings.EqualFold(text, "yes"):
 			t.outcome.Confirmed = true
 			t.outcome.Err = t.run(ctx, r)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -118,19 +118,9 @@ func (p problem) sentence() string {
 	return out
 }
 
-// plain replaces what would act on a terminal; line breaks stay.
+// plain cleans an error's text; line breaks stay.
 func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n':
-			return r
-		case r == '\t':
-			return ' '
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.TrimRight(s, "\n"))
+	return strings.ReplaceAll(display.Block(strings.TrimRight(s, "\n")), "\t", " ")
 }
 
 // oneLine is plain text without line breaks.

@@ -29,7 +29,7 @@ func Progress(w io.Writer, ev engine.Event) {
 // Ended is an action that ended, what came out and how long it took, on one line.
 func Ended(ev engine.Event) string {
 	out := ev.Action.Say
-	if ev.State == engine.Undone && ev.Action.UndoSays != "" {
+	if ev.Undo && ev.Action.UndoSays != "" {
 		out = ev.Action.UndoSays
 	}
 	if ev.Detail != "" {
@@ -120,7 +120,7 @@ func InWords(p providers.Proof) string {
 }
 
 // Exists lists what a run that did not finish left in the world, one line each. events are the
-// actions with their present states.
+// actions with their present states; those whose outcome is not clear are named as such.
 func Exists(r *engine.Result, events []engine.Event) (out []string) {
 	if tokenStands(r) {
 		out = append(out, "token "+tokenWords(r))
@@ -134,7 +134,7 @@ func Exists(r *engine.Result, events []engine.Event) (out []string) {
 		out = append(out, "file "+r.File.Path)
 	}
 	for _, ev := range events {
-		if ev.Action.Undo != nil && (ev.State == engine.Failed || ev.State == engine.Started) {
+		if ev.Action.Undo != nil && (ev.State == engine.Failed || ev.State == engine.Started) && (ev.Action.Stands == nil || ev.Action.Stands()) {
 			out = append(out, "not certain whether it took effect: "+ev.Action.Say)
 		}
 	}

@@ -163,7 +163,7 @@ var events = []engine.Event{
 	{Action: engine.Action{Key: "token:create", Say: "Create a token"}, State: engine.Started},
 	{Action: engine.Action{Key: "token:create", Say: "Create a token"}, State: engine.Done, Detail: "tok1\x1b[2J", Took: 440 * time.Millisecond},
 	{Action: engine.Action{Key: "secret", Say: "Write the secret"}, State: engine.Failed, Err: forbidden, Took: 20 * time.Millisecond},
-	{Action: engine.Action{Key: "token:create", Say: "Create a token", UndoSays: "Take the token back"}, State: engine.Undone, Took: time.Second},
+	{Action: engine.Action{Key: "token:create", Say: "Create a token", UndoSays: "Take the token back"}, State: engine.Undone, Undo: true, Took: time.Second},
 }
 
 func TestDeleteCommand(t *testing.T) {

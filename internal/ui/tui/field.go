@@ -193,6 +193,11 @@ func (f *field) update(m *model, s flow.Step, msg tea.Msg) (cmd tea.Cmd, complet
 		return nil, false
 	}
 	_, cmd = f.form.Update(msg)
+	if f.list != nil {
+		if i, ok := f.list.Hovered(); ok {
+			f.index = i // huh forgets to, when it jumps to the end
+		}
+	}
 	if k, ok := msg.(tea.KeyPressMsg); ok && k.String() != "enter" {
 		cmd = nil // a blinking cursor, or a program that reads the clipboard
 	}
@@ -261,16 +266,12 @@ func (f *field) answer() flow.Choice {
 	return flow.Choice{Value: text, Label: display.Clean(text)}
 }
 
-// hovered is the choice under the cursor; false where there is none.
-func (f *field) hovered() (flow.Choice, bool) {
-	if f.list == nil {
-		return flow.Choice{}, false
+// hovered is the choice under the cursor; the zero Choice where there is none.
+func (f *field) hovered() flow.Choice {
+	if f.list == nil || len(f.matches) == 0 {
+		return flow.Choice{}
 	}
-	i, ok := f.list.Hovered()
-	if !ok || len(f.matches) == 0 {
-		return flow.Choice{}, false
-	}
-	return f.items[i], true
+	return f.items[f.index]
 }
 
 // err is what huh has against the answer.

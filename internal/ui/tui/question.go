@@ -240,8 +240,7 @@ func (q *question) problem(m *model, w int) []string {
 // remark is what there is to say about the choice under the cursor, and why the recommended one is
 // recommended.
 func (q *question) remark(m *model, w int) []string {
-	c, _ := q.field.hovered()
-	return q.remarkOn(m, c, w)
+	return q.remarkOn(m, q.field.hovered(), w)
 }
 
 func (q *question) remarkOn(m *model, c flow.Choice, w int) []string {

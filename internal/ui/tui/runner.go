@@ -76,10 +76,13 @@ func (r *runner) drain(m *model) {
 	for {
 		msg, _ := r.pull().(eventMsg)
 		if !msg.more {
-			return
+			break
 		}
 		if msg.ev.State == engine.Failed {
 			m.out.Err = msg.ev.Err
 		}
+	}
+	if m.out.Err == nil && !m.out.Review.Run.Finished() { // an action panicked
+		m.out.Err = hint.New(r.last+": the program broke down", "It may have happened or not. Look before you try again.", "")
 	}
 }

@@ -83,8 +83,8 @@ func (t theme) pairs(rows [][2]string, w int) []string {
 // scroll is a window onto lines that are too many.
 type scroll struct{ top int }
 
-// key moves the window; it reports whether the key was one that scrolls.
-func (s *scroll) key(name string, h int) bool {
+// key moves the window by the keys that scroll; h is its height.
+func (s *scroll) key(name string, h int) {
 	switch name {
 	case "up", "k":
 		s.top--
@@ -98,10 +98,7 @@ func (s *scroll) key(name string, h int) bool {
 		s.top = 0
 	case "end", "G":
 		s.top = 1 << 30
-	default:
-		return false
 	}
-	return true
 }
 
 // fit keeps the window on n lines of which h can be seen.

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -40,7 +41,7 @@ type Options struct {
 func Run(ctx context.Context, s ui.Session, o Options) (ui.Outcome, error) {
 	environ := o.Environ
 	if o.NoColor {
-		environ = append(environ[:len(environ):len(environ)], "NO_COLOR=1")
+		environ = append(slices.Clip(environ), "NO_COLOR=1")
 	}
 	m := newModel(ctx, s, o)
 
