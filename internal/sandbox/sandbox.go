@@ -38,6 +38,8 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
+	// Around may watch what passes between the clients and a service, "astro" or "github"; nil: nobody.
+	Around func(service string, h http.Handler) http.Handler
 }
 
 // Sandbox is a set of running servers.
@@ -106,9 +108,13 @@ func (s *Sandbox) listen(o Options) error {
 	if err != nil {
 		return hint.Wrap(err, "start the sandbox", "Choose another port with --listen.", "")
 	}
+	around := o.Around
+	if around == nil {
+		around = func(_ string, h http.Handler) http.Handler { return h }
+	}
 	m := http.NewServeMux()
-	m.Handle("/", s.astro.Handler())
-	m.Handle("/api/v3/", http.StripPrefix("/api/v3", s.github.Handler()))
+	m.Handle("/", around("astro", s.astro.Handler()))
+	m.Handle("/api/v3/", http.StripPrefix("/api/v3", around("github", s.github.Handler())))
 	releases := released.Handler(o.Releases)
 	m.Handle("/releases/", releases)
 	m.Handle("/astro-cli", releases)

@@ -96,13 +96,23 @@ func Serve(t testing.TB, path, base string, h http.Handler) *httptest.Server {
 	return srv
 }
 
-// Server serves h below base (for example /v1) and checks everything that passes. Every call has to
-// be in the description; what the description does not say about an answer (429) is let pass.
+// Server serves h and checks every call below base (for example /v1), see Around.
 func (c *Contract) Server(base string, h http.Handler) *httptest.Server {
 	c.t.Helper()
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewServer(c.Around(base, h))
+	c.t.Cleanup(srv.Close)
+	return srv
+}
+
+// Around checks every call below base that passes to h. Each has to be in the description; what
+// the description does not say about refusals (429) is let pass.
+func (c *Contract) Around(base string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, base) {
+			h.ServeHTTP(w, r)
+			return
+		}
 		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		rec := httptest.NewRecorder()
 		inner := r.Clone(r.Context())
 		inner.Body = io.NopCloser(bytes.NewReader(body))
@@ -111,9 +121,7 @@ func (c *Contract) Server(base string, h http.Handler) *httptest.Server {
 		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(rec.Body.Bytes())
-	}))
-	c.t.Cleanup(srv.Close)
-	return srv
+	})
 }
 
 func (c *Contract) check(base string, r *http.Request, body []byte, rec *httptest.ResponseRecorder) {

@@ -30,6 +30,12 @@ var etl = setup.Repository{Host: "github.com", Path: "acme/etl"}
 // newWorld is a provider on an embedded GitHub; everything between them fits GitHub's description.
 func newWorld(t *testing.T) (*githubd.Server, *providertest.World) {
 	t.Helper()
+	return newWorldOn(t, "github.com", contract)
+}
+
+// newWorldOn is the same on another host, by that host's description.
+func newWorldOn(t *testing.T, host, contract string) (*githubd.Server, *providertest.World) {
+	t.Helper()
 	server, err := githubd.New(githubd.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +44,7 @@ func newWorld(t *testing.T) (*githubd.Server, *providertest.World) {
 	w := &providertest.World{Faults: &server.Faults, Log: &bytes.Buffer{}}
 	w.As = func(v *secret.Value) providers.Store {
 		p, err := github.New(github.Options{
-			Host: "github.com", APIURL: base, Token: v, Base: httpx.NewBase(nil, nil), Agent: "astro-ci/test", Jitter: func() float64 { return 0 },
+			Host: host, APIURL: base, Token: v, Base: httpx.NewBase(nil, nil), Agent: "astro-ci/test", Jitter: func() float64 { return 0 },
 			Debug: func(line string) { w.Log.WriteString(line + "\n") },
 		})
 		if err != nil {
@@ -84,6 +90,26 @@ func TestStore(t *testing.T) {
 			target("acme/etl#${{ x }}", name), target("acme#x", name), target("a%2fb/etl", name), target("", name),
 		},
 	})
+}
+
+// A GitHub Enterprise Server takes the same requests, by its own description.
+func TestEnterpriseServer(t *testing.T) {
+	server, w := newWorldOn(t, "ghe.corp", "github/ghes-3.19.subset.json")
+	for _, x := range []string{"acme/etl", "acme/etl#staging", "acme/etl#new", "acme"} {
+		if _, err := w.Store.Check(t.Context(), target(x, "A")); err != nil {
+			t.Fatal(err)
+		}
+		v := testkit.Canary(t)
+		if _, err := w.Store.Put(t.Context(), target(x, "A"), v, providers.Meta{Repository: etl}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.Open(target(x, "A")); err != nil || !got.Equal(v) {
+			t.Errorf("%s: %v", x, err)
+		}
+	}
+	if n := server.Faults.Count(http.MethodPut, "/secrets/A"); n != 4 {
+		t.Errorf("%d secrets were written", n)
+	}
 }
 
 func TestEnvironmentsAreOnlyMadeWhenMissing(t *testing.T) {
