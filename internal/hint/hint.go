@@ -39,8 +39,7 @@ func Wrap(err error, doing, next, link string) error {
 	if err == nil {
 		return nil
 	}
-	var inner *Error
-	if errors.As(err, &inner) {
+	if inner, ok := errors.AsType[*Error](err); ok {
 		return &Error{Doing: doing, Next: inner.Next, Link: inner.Link, Err: err}
 	}
 	return &Error{Doing: doing, Next: next, Link: link, Err: err}
@@ -48,8 +47,7 @@ func Wrap(err error, doing, next, link string) error {
 
 // Of returns the hint that err carries, or one made of its text alone.
 func Of(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{Doing: err.Error()}

@@ -37,8 +37,9 @@ type field struct {
 	filter    string
 	matches   []int // the items that fit the filter, by index
 
-	w, rows int // the size the form was built for
-	inline  bool
+	w, rows int  // the size the form was built for
+	inline  bool // remarks stand beside the labels
+	crowded bool // there are more choices than lines
 	built   theme
 }
 
@@ -306,7 +307,7 @@ func (f *field) status(m *model) string {
 		return m.th.accent.Bold(true).Render("/ ") + f.filter + cursor + m.th.dim.Render("   "+count)
 	case len(f.matches) > most:
 		return m.th.dim.Render(fmt.Sprintf("%d choices, / finds one", len(f.items)))
-	case len(f.items) > many:
+	case len(f.items) > many, f.crowded:
 		return m.th.dim.Render(fmt.Sprintf("%d choices", len(f.items)))
 	}
 	return ""

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/astro-ci/astro-ci/internal/engine"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -86,7 +88,8 @@ func TestGolden(t *testing.T) {
 // still makes the times of all actions the same.
 func (p *progress) still() {
 	for i := range p.rows {
-		if p.rows[i].Took > 0 {
+		switch p.rows[i].State {
+		case engine.Done, engine.Failed, engine.Undone:
 			p.rows[i].Took = 300 * time.Millisecond
 		}
 	}

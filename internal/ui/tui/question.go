@@ -135,7 +135,7 @@ func columns(w int) (steps, main, why int) {
 		return 0, w, 0
 	}
 	steps = min(max(w*2/5, 26), 30)
-	if w+4 >= roomy {
+	if w >= 100 {
 		steps = 36
 	}
 	main = w - steps - 4
@@ -159,12 +159,13 @@ func (q *question) fit(m *model, w, h int) {
 	if q.field.list != nil {
 		want = max(1, len(q.field.matches))
 	}
+	q.field.crowded = q.field.list != nil && want > free
 	if q.field.status(m) != "" {
 		free -= 2
 	}
-	// The list keeps a few lines; the remark may be cut, the reasons are shown whole or not at all.
+	// A short list is seen whole; the remark may be cut, the reasons are shown whole or not at all.
 	take := func(lines, least int) int {
-		lines = min(lines, free-min(want, 5)-1)
+		lines = min(lines, free-min(want, many)-1)
 		if lines < least || lines < 1 {
 			return 0
 		}
@@ -247,7 +248,7 @@ func (q *question) remarkOn(m *model, c flow.Choice, w int) []string {
 	var out []string
 	note := q.ready.Choices.Note.String()
 	if own := c.Note.String(); !q.field.inline && own != "" && own != note {
-		out = append(out, each(wrap(own, w), m.th.dim)...)
+		out = append(out, each(wrap(sentence(own), w), m.th.dim)...)
 	}
 	if note == "" {
 		return out
