@@ -88,8 +88,7 @@ func TestGolden(t *testing.T) {
 // still makes the times of all actions the same.
 func (p *progress) still() {
 	for i := range p.rows {
-		switch p.rows[i].State {
-		case engine.Done, engine.Failed, engine.Undone:
+		if s := p.rows[i].State; s == engine.Done || s == engine.Failed || s == engine.Undone {
 			p.rows[i].Took = 300 * time.Millisecond
 		}
 	}

@@ -73,6 +73,10 @@ func (p *progress) update(m *model, msg tea.Msg) tea.Cmd {
 	case tickMsg:
 		return p.wait.turn(m)
 	case eventMsg:
+		if msg.broken != nil {
+			p.err = m.run.failure(msg.broken)
+			m.out.Err = p.err
+		}
 		if !msg.more {
 			return p.over(m)
 		}

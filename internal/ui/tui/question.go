@@ -197,14 +197,14 @@ func (q *question) view(m *model, w, h int) []string {
 
 // body is the question itself.
 func (q *question) body(m *model, w int) []string {
+	if q.field == nil { // its title would only flash by when it answers itself
+		return append(q.wait.view(m.th), q.problem(m, w)...)
+	}
 	out := each(wrap(q.step.Title, w), m.th.strong)
 	if q.show.help {
 		out = append(append(out, ""), q.help(m, w)...)
 	}
 	out = append(out, "")
-	if q.field == nil {
-		return append(append(out, q.wait.view(m.th)...), q.problem(m, w)...)
-	}
 	if s := q.field.status(m); s != "" {
 		out = append(out, s, "")
 	}

@@ -236,6 +236,9 @@ func TestLoadingShowsAndCancels(t *testing.T) {
 	if strings.Contains(d.text(), "Looking up") {
 		t.Error("the spinner shows at once")
 	}
+	if strings.Contains(d.text(), "Which Workspace?") {
+		t.Error("a question shows before it can be answered")
+	}
 	d.send(tagged{d.m.gen, tickMsg{}})
 	d.wants("Looking up Workspace")
 	d.send(stroke("enter")) // nothing to choose yet

@@ -185,6 +185,25 @@ func TestFinishDrains(t *testing.T) {
 	}
 }
 
+// A fault in an action is a failure like any other: what exists is shown, and can be taken back.
+func TestPanicInAnAction(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	d := onReview(t, w)
+	w.gate = func(key string) {
+		if key == "secret:put" {
+			panic("a value that nobody must see")
+		}
+	}
+	d.press("y", "enter")
+	d.wants("✗ Write the secret", "a fault in astro-ci itself", "What exists now", "› Try again from here")
+	if strings.Contains(d.text(), "nobody must see") || d.m.out.Err == nil {
+		t.Errorf("error %v:\n%s", d.m.out.Err, d.text())
+	}
+	d.press("down", "enter")
+	d.wants("Everything that was made was taken back")
+}
+
 func TestTheRunsContextSaysWhy(t *testing.T) {
 	t.Parallel()
 	run := engine.NewRun([]engine.Action{{Key: "a", Do: func(context.Context) (string, error) { return "", nil }}})

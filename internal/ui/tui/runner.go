@@ -2,7 +2,9 @@ package tui
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"runtime"
 	"sync"
 
 	tea "charm.land/bubbletea/v2"
@@ -24,10 +26,12 @@ type runner struct {
 	end  func()
 }
 
-// eventMsg is one event of a run; more is false when there are no more.
+// eventMsg is one event of a run; more is false when there are no more, broken then says why when
+// the run did not end by itself.
 type eventMsg struct {
-	ev   engine.Event
-	more bool
+	ev     engine.Event
+	more   bool
+	broken error
 }
 
 // newRunner starts nothing yet: each pull performs the run as far as its next event. Go gets a
@@ -43,12 +47,33 @@ func newRunner(ctx context.Context, events func(context.Context) iter.Seq[engine
 	return r
 }
 
-// pull is the command that waits for the next event.
-func (r *runner) pull() tea.Msg {
+// pull is the command that waits for the next event. An action that panics ends the run as a
+// failure: what exists must still be shown.
+func (r *runner) pull() (msg tea.Msg) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer func() {
+		if fault := recover(); fault != nil {
+			msg = eventMsg{broken: broke(fault)}
+		}
+	}()
 	ev, more := r.next()
-	return eventMsg{ev, more}
+	return eventMsg{ev: ev, more: more}
+}
+
+// broke is a panic as an error. Only what Go itself says is repeated: any other value could hold
+// anything.
+func broke(fault any) error {
+	cause, ok := fault.(runtime.Error)
+	if !ok {
+		return fmt.Errorf("a fault in astro-ci itself (%T)", fault)
+	}
+	return fmt.Errorf("a fault in astro-ci itself: %w", cause)
+}
+
+// failure says what was under way when the run broke.
+func (r *runner) failure(cause error) error {
+	return hint.Wrap(cause, r.last, "It may have happened or not. Look at what exists before you try again.", "")
 }
 
 // interrupt handles Ctrl-C: the first one lets the open action finish, the second one leaves.
@@ -64,7 +89,7 @@ func (r *runner) interrupt(m *model) tea.Cmd {
 // abandon gives the open action up. It may still come through.
 func (r *runner) abandon(m *model) {
 	r.left = true
-	m.out.Err = hint.Wrap(engine.ErrCancelled, r.last, "You left while this was under way, so it may have happened or not. Look before you try again.", "")
+	m.out.Err = hint.Wrap(engine.ErrCancelled, r.last, "This was under way, so it may have happened or not. Look at what exists before you try again.", "")
 }
 
 // drain lets the open action finish and takes down a failure; used when the program is over.
@@ -75,14 +100,14 @@ func (r *runner) drain(m *model) {
 	}
 	for {
 		msg, _ := r.pull().(eventMsg)
-		if !msg.more {
-			break
-		}
-		if msg.ev.State == engine.Failed {
+		switch {
+		case msg.broken != nil:
+			m.out.Err = r.failure(msg.broken)
+			return
+		case !msg.more:
+			return
+		case msg.ev.State == engine.Failed:
 			m.out.Err = msg.ev.Err
 		}
-	}
-	if m.out.Err == nil && !m.out.Review.Run.Finished() { // an action panicked
-		m.out.Err = hint.New(r.last+": the program broke down", "It may have happened or not. Look before you try again.", "")
 	}
 }
