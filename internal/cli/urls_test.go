@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bufio"
 	"net/http"
 	"os"
 	"os/exec"
@@ -209,5 +210,43 @@ func TestLogInOfTheAstroCLI(t *testing.T) {
 	p.env = append(p.env, "ASTRO_API_TOKEN=eyJhbGciOiJFZERTQSJ9.e30.c2ln")
 	if _, stderr, code = p.run(real()...); code != 4 || !strings.Contains(stderr, "astro login") {
 		t.Errorf("a bad token: exit %d: %s", code, stderr)
+	}
+}
+
+// `astro-ci sandbox` serves until it is stopped, and prints what points others at it.
+func TestSandboxCommand(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	cmd := p.command("sandbox")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for len(p.env) < 11 && lines.Scan() {
+		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
+		p.env = append(p.env, name+"="+strings.Trim(value, "'"))
+	}
+	if err := sandbox.SampleProject(p.dir); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := p.run(real()...)
+	if code != 0 || decode(t, stdout).Token == nil {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run(card...); code != 1 || !strings.Contains(stderr, "--state-dir") {
+		t.Errorf("a second sandbox on the same folder: exit %d: %s", code, stderr)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if _, stderr, code := p.run("sandbox", "reset"); code != 0 || !strings.Contains(stderr, "empty") {
+		t.Errorf("reset: exit %d: %s", code, stderr)
 	}
 }
