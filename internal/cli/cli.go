@@ -49,7 +49,7 @@ func Main(args []string, in *os.File, out, errw *os.File, environ []string) int 
 		a.redactor.Add(secret.New([]byte(in)))
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	cmd := a.root()

@@ -141,6 +141,9 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	}
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
+		if out.Confirmed && out.Review != nil {
+			report.Standing(a.err, *out.Review)
+		}
 		return err
 	case !out.Confirmed:
 		_, _ = fmt.Fprintln(a.err, "Nothing was created.")

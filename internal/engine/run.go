@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -54,6 +55,7 @@ type Event struct {
 // call of Go starts with the action that failed.
 type Run struct {
 	actions []Action
+	mu      sync.Mutex // a run that was left at once may still end its action
 	states  []State
 }
 
@@ -66,11 +68,23 @@ func NewRun(actions []Action) *Run {
 	return r
 }
 
+func (r *Run) state(i int) State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.states[i]
+}
+
+func (r *Run) set(i int, s State) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.states[i] = s
+}
+
 // Actions lists the actions with their present states, in order.
 func (r *Run) Actions() []Event {
 	out := make([]Event, len(r.actions))
 	for i, a := range r.actions {
-		out[i] = Event{Action: a, State: r.states[i]}
+		out[i] = Event{Action: a, State: r.state(i)}
 	}
 	return out
 }
@@ -81,14 +95,14 @@ func (r *Run) Actions() []Event {
 func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for i, a := range r.actions {
-			if r.states[i] == Done {
+			if r.state(i) == Done {
 				continue
 			}
 			if ctx.Err() != nil {
 				yield(Event{Action: a, State: Failed, Err: fmt.Errorf("%w before: %s", ErrCancelled, a.Say)})
 				return
 			}
-			r.states[i] = Started
+			r.set(i, Started)
 			if !yield(Event{Action: a, State: Started}) {
 				return
 			}
@@ -100,7 +114,7 @@ func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 			if err != nil {
 				ev.State, ev.Err = Failed, err
 			}
-			r.states[i] = ev.State
+			r.set(i, ev.State)
 			if !yield(ev) || err != nil {
 				return
 			}
@@ -123,10 +137,10 @@ func (r *Run) Left() []Action {
 // stands reports whether something of action i may stand and can be taken back.
 func (r *Run) stands(i int) bool {
 	a := r.actions[i]
-	if a.Undo == nil || r.states[i] == Planned || r.states[i] == Undone {
+	if a.Undo == nil || r.state(i) == Planned || r.state(i) == Undone {
 		return false
 	}
-	return r.states[i] == Done || a.Stands == nil || a.Stands()
+	return r.state(i) == Done || a.Stands == nil || a.Stands()
 }
 
 // Undo takes back what was done, last first, and goes on when one step fails. It uses a context of
@@ -135,8 +149,8 @@ func (r *Run) Undo(ctx context.Context) iter.Seq[Event] {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	return func(yield func(Event) bool) {
 		defer cancel()
-		for i := len(r.actions) - 1; i >= 0; i-- {
-			a := r.actions[i]
+		for i, a := range slices.Backward(r.actions) {
+
 			if !r.stands(i) {
 				continue
 			}
@@ -146,7 +160,7 @@ func (r *Run) Undo(ctx context.Context) iter.Seq[Event] {
 			if err != nil {
 				ev.State, ev.Err = Failed, err
 			} else {
-				r.states[i] = Undone
+				r.set(i, Undone)
 			}
 			if !yield(ev) {
 				return
@@ -167,8 +181,8 @@ func finish(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Finished reports whether every action is done.
 func (r *Run) Finished() bool {
-	for _, s := range r.states {
-		if s != Done {
+	for i := range r.actions {
+		if r.state(i) != Done {
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package steps_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -138,9 +139,7 @@ func TestWrongAnswers(t *testing.T) {
 		"branch": "a..b", "name": "A b", "pipeline-file": "../x", "secret-name": "GITHUB_X", "job": "dance",
 	} {
 		given := map[string]string{}
-		for k, v := range base {
-			given[k] = v
-		}
+		maps.Copy(given, base)
 		given[field] = value
 		_, err := fill(t, given)
 		var m *flow.MissingError
