@@ -150,7 +150,6 @@ func (r *Run) Undo(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		defer cancel()
 		for i, a := range slices.Backward(r.actions) {
-
 			if !r.stands(i) {
 				continue
 			}
