@@ -1,9 +1,14 @@
 package astro
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
+	"time"
 
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -14,48 +19,16 @@ type Advice struct {
 	Reason      string // one sentence, for people
 }
 
-// needs are the permissions a job uses, in the API's own names. A job whose names are not
-// documented has none here and goes by the documented role.
-func needs(job setup.Job) []string {
-	switch job {
-	case setup.DeployCode, setup.DeployDAGs:
-		return []string{"deployment.get", "deployment.deploys.create"}
-	case setup.ManageDeployments:
-		return []string{"deployment.create", "deployment.update", "deployment.delete"}
-	case setup.ManageUsers:
-	}
-	return nil
-}
-
-// documented is the smallest built-in role that the vendor's pages name for a job, by scope.
-func documented(job setup.Job, kind setup.Kind) string {
-	switch kind {
-	case setup.DeploymentToken:
-		return "DEPLOYMENT_ADMIN"
-	case setup.WorkspaceToken:
-		switch job {
-		case setup.DeployCode, setup.DeployDAGs:
-			return "WORKSPACE_AUTHOR"
-		case setup.ManageDeployments:
-			return "WORKSPACE_OPERATOR"
-		case setup.ManageUsers:
-			return "WORKSPACE_OWNER"
-		}
-	case setup.OrganizationToken:
-		return "ORGANIZATION_OWNER"
-	}
-	return ""
-}
-
 // Kinds lists the credential types that can do the job, the least privileged first.
 func Kinds(job setup.Job) []Advice {
 	workspace := Advice{Kind: setup.WorkspaceToken}
 	organization := Advice{Kind: setup.OrganizationToken, Reason: "Reaches every Workspace. Prefer one Workspace token for each Workspace."}
 	if job.Deploys() {
-		workspace.Reason = "Reaches every Deployment of one Workspace. Choose it when one pipeline deploys to several."
+		workspace.Reason = "The next wider choice: reaches every Deployment of one Workspace, for a pipeline that deploys to several."
 		return []Advice{
 			{Kind: setup.DeploymentToken, Recommended: true, Reason: "Reaches one Deployment and nothing else. It is the least that can deploy."},
 			workspace, organization,
+			{Kind: setup.DeploymentKey, Reason: "A key that you have already. " + KeysEnded},
 		}
 	}
 	workspace.Recommended = true
@@ -63,45 +36,156 @@ func Kinds(job setup.Job) []Advice {
 	return []Advice{workspace, organization}
 }
 
-// BestRole picks, among roles, the one with the fewest permissions that still allows the job, and
-// says why. Permissions come from the API; where it does not list the ones the job needs, the role
-// that the documentation names is taken. The name is empty when nothing fits.
-func BestRole(job setup.Job, kind setup.Kind, roles []Role) (name, reason string) {
-	var best *Role
-	wanted := needs(job)
-	for i, r := range roles {
-		if r.ScopeType != kind.Scope() || len(wanted) == 0 || slices.ContainsFunc(wanted, func(p string) bool { return !slices.Contains(r.Permissions, p) }) {
-			continue
+// DeployRole is the custom role that deploys code and nothing else: the documented minimum of
+// `astro deploy`.
+const DeployRole = "CI_Deploy"
+
+// DeployPermissions are the permissions of DeployRole.
+func DeployPermissions() []string { return []string{"deployment.get", "deployment.deploys.create"} }
+
+// needs are the permissions that a job uses, as patterns over the API's own names; a role has to
+// give at least one permission for each pattern.
+func needs(job setup.Job, kind setup.Kind) (out []*regexp.Regexp) {
+	var patterns []string
+	switch job {
+	case setup.DeployCode, setup.DeployDAGs:
+		for _, p := range DeployPermissions() {
+			patterns = append(patterns, regexp.QuoteMeta(p))
 		}
-		if best == nil || len(r.Permissions) < len(best.Permissions) {
-			best = &roles[i]
-		}
+	case setup.ManageDeployments:
+		patterns = []string{`(workspace\.deployments|deployment)\.create`, `deployment\.update`, `deployment\.delete`}
+	case setup.ManageUsers:
+		patterns = []string{strings.ToLower(kind.Scope()) + `\.user(s|Roles)\.(create|update|access)`}
 	}
-	if best != nil {
-		return best.Name, fmt.Sprintf("%s is the smallest role that can do it: %d permissions.", best.Name, len(best.Permissions))
+	for _, p := range patterns {
+		out = append(out, regexp.MustCompile("^"+p+"$"))
 	}
-	if d := documented(job, kind); slices.ContainsFunc(roles, func(r Role) bool { return r.Name == d && r.ScopeType == kind.Scope() }) {
-		return d, d + " is the smallest role documented for it."
-	}
-	return "", ""
+	return out
 }
 
-// Warnings says what a careful colleague would say about the credential of s.
-func Warnings(s setup.Plan, org Organization) []string {
+// allows reports whether the role's permissions are enough for a job.
+func (r Role) allows(needed []*regexp.Regexp) bool {
+	return !slices.ContainsFunc(needed, func(n *regexp.Regexp) bool { return !slices.ContainsFunc(r.Permissions, n.MatchString) })
+}
+
+// RoleAdvice is the smallest role for a job and the next one.
+type RoleAdvice struct {
+	Role   string // "" when no role fits
+	Reason string // why, and what the next wider role adds
+	Exact  bool   // the role gives what the job needs and nothing else
+}
+
+// BestRole picks, among roles as Astro lists them, the one with the fewest permissions that allows
+// the job with this type of credential.
+func BestRole(job setup.Job, kind setup.Kind, roles []Role) RoleAdvice {
+	needed := needs(job, kind)
+	var fit []Role
+	for _, r := range roles {
+		if r.ScopeType == kind.Scope() && len(r.Permissions) > 0 && r.allows(needed) {
+			fit = append(fit, r)
+		}
+	}
+	if len(fit) == 0 {
+		return RoleAdvice{Reason: "Astro lists no role that is known to be enough for this."}
+	}
+	slices.SortStableFunc(fit, func(a, b Role) int { return len(a.Permissions) - len(b.Permissions) })
+	best := fit[0]
+	out := RoleAdvice{Role: best.Name, Exact: len(best.Permissions) == len(needed)}
+	out.Reason = fmt.Sprintf("%s is the smallest role that can do it, with %d permissions.", best.Name, len(best.Permissions))
+	if len(fit) > 1 {
+		wider := fit[1]
+		if added := missing(best.Permissions, wider.Permissions); len(added) > 0 {
+			out.Reason += fmt.Sprintf(" The next wider one, %s, adds %s.", wider.Name, few(added))
+		}
+	}
+	return out
+}
+
+// missing lists what is in want and not in have.
+func missing(have, want []string) (out []string) {
+	for _, p := range want {
+		if !slices.Contains(have, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// few names the first two of a list, and how many more there are.
+func few(all []string) string {
+	if len(all) <= 3 {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:2], ", "), len(all)-2)
+}
+
+// Advise says what a careful colleague would say about the credential of p. It asks Astro for the
+// Organization and for the tokens that there are already.
+func (c *Client) Advise(ctx context.Context, p setup.Plan, now time.Time) ([]string, error) {
+	org, err := c.Organization(ctx, p.Organization.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := Warnings(p, org)
+	if p.Credential.Kind != setup.DeploymentKey {
+		tokens, err := c.Tokens(ctx, p.Organization.ID, p.Workspace.ID, p.Deployment.ID)
+		switch {
+		case httpx.Refused(err):
+			out = append(out, "Your log-in may not list tokens, so it is not known whether there is one for the same place already.")
+		case err != nil:
+			return nil, err
+		}
+		for _, t := range Duplicates(p.Setup, tokens, now) {
+			out = append(out, fmt.Sprintf("There is a token for the same place already: %s, %s. If nothing else uses it, delete it afterwards with: astro-ci token revoke %s", t.ID, lasts(t), t.ID))
+		}
+	}
+	if ahead := c.ClockAhead(); ahead.Abs() > skew {
+		word := "ahead of"
+		if ahead < 0 {
+			word = "behind"
+		}
+		out = append(out, fmt.Sprintf("This computer's clock is %s %s Astro's. Dates on these screens are off by as much.", ahead.Abs().Round(time.Second), word))
+	}
+	return out, nil
+}
+
+// lasts says until when a token lives.
+func lasts(t Token) string {
+	if t.EndAt.IsZero() {
+		return "which never expires"
+	}
+	return "until " + t.EndAt.Format(time.DateOnly)
+}
+
+// Duplicates are the living tokens that were made for the same target and reach the same thing.
+func Duplicates(s setup.Setup, tokens []Token, now time.Time) (out []Token) {
+	for _, t := range tokens {
+		if t.Name.String() == s.TokenName() && t.Scope == s.Credential.Kind.Scope() && t.On().EntityID == s.Entity().ID && !t.Expired(now) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Warnings says what there is to say about the credential of p without asking Astro anything more.
+func Warnings(p setup.Plan, org Organization) []string {
 	var out []string
-	if s.Credential.Kind == setup.OrganizationToken && s.Job != setup.ManageUsers {
+	if p.Credential.Kind == setup.DeploymentKey {
+		out = append(out, KeysEnded)
+	}
+	if p.Credential.Kind == setup.OrganizationToken && p.Job != setup.ManageUsers {
 		out = append(out, "An Organization API token reaches every Workspace. A separate Workspace token for each Workspace limits what a leak can do.")
 	}
-	if slices.Contains([]string{"ORGANIZATION_OWNER", "WORKSPACE_OWNER"}, s.Credential.Role) && s.Job != setup.ManageUsers {
-		out = append(out, s.Credential.Role+" can also manage users and tokens; the pipeline does not need that.")
+	if strings.HasSuffix(p.Credential.Role, "_OWNER") && p.Job != setup.ManageUsers {
+		out = append(out, p.Credential.Role+" can also manage users and tokens; the pipeline does not need that.")
 	}
-	if s.Credential.ExpiresInDays > 365 {
-		out = append(out, fmt.Sprintf("%d days is long. A leaked token stays usable until it ends or is deleted.", s.Credential.ExpiresInDays))
+	if p.Credential.ExpiresInDays > 365 {
+		out = append(out, fmt.Sprintf("%d days is long. A leaked token stays usable until it ends or is deleted.", p.Credential.ExpiresInDays))
 	}
 	if org.HasIPAllowList {
 		out = append(out, "The Organization has an IP access list. A hosted runner outside of it will be refused by Astro.")
 	}
-	if s.CICDEnforced {
+	if p.CICDEnforced {
 		out = append(out, "The Deployment enforces CI/CD: only API tokens may deploy to it, so this pipeline becomes the only way.")
 	}
 	return out

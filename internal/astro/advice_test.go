@@ -1,67 +1,74 @@
 package astro_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
-// roles is what an Organization with one custom role answers.
-var roles = []astro.Role{
-	{Name: "WORKSPACE_OWNER", ScopeType: "WORKSPACE", Permissions: []string{"deployment.get", "deployment.deploys.create", "deployment.create", "deployment.update", "deployment.delete", "workspace.users.update"}},
-	{Name: "WORKSPACE_OPERATOR", ScopeType: "WORKSPACE", Permissions: []string{"deployment.get", "deployment.deploys.create", "deployment.create", "deployment.update", "deployment.delete"}},
-	{Name: "WORKSPACE_AUTHOR", ScopeType: "WORKSPACE", Permissions: []string{"deployment.get", "deployment.deploys.create"}},
-	{Name: "WORKSPACE_MEMBER", ScopeType: "WORKSPACE", Permissions: []string{"deployment.get"}},
-	{Name: "DEPLOYMENT_ADMIN", ScopeType: "DEPLOYMENT", Permissions: []string{"deployment.get", "deployment.deploys.create", "deployment.update"}},
-	{Name: "ORGANIZATION_OWNER", ScopeType: "ORGANIZATION", Permissions: []string{"organization.update"}},
+// builtin are the built-in roles as the embedded Astro lists them.
+func builtin(t *testing.T) []astro.Role {
+	t.Helper()
+	w := newWorld(t, setup.DeploymentToken, "DEPLOYMENT_ADMIN")
+	roles, err := w.client.Roles(t.Context(), w.s.Organization.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return roles
 }
 
+// Every job, with every credential type that can do it: which comes first, and which role.
 func TestAdvice(t *testing.T) {
-	custom := append([]astro.Role{{Name: "ci deploy", ScopeType: "DEPLOYMENT", Custom: true, Permissions: []string{"deployment.get", "deployment.deploys.create"}}}, roles...)
-	for _, tc := range []struct {
-		job      setup.Job
-		kind     setup.Kind // the one that is proposed
-		role     string
-		withRole string // when the custom role exists
-	}{
-		{setup.DeployCode, setup.DeploymentToken, "DEPLOYMENT_ADMIN", "ci deploy"},
-		{setup.DeployDAGs, setup.DeploymentToken, "DEPLOYMENT_ADMIN", "ci deploy"},
-		{setup.ManageDeployments, setup.WorkspaceToken, "WORKSPACE_OPERATOR", "WORKSPACE_OPERATOR"},
-		{setup.ManageUsers, setup.WorkspaceToken, "WORKSPACE_OWNER", "WORKSPACE_OWNER"},
+	const none = ""
+	roles := builtin(t)
+	custom := slices.Concat(roles, []astro.Role{{Name: "ci deploy", ScopeType: "DEPLOYMENT", Custom: true, Permissions: astro.DeployPermissions()}})
+	for job, kinds := range map[setup.Job][][2]string{
+		setup.DeployCode:        {{"deployment-token", "DEPLOYMENT_ADMIN"}, {"workspace-token", "WORKSPACE_AUTHOR"}, {"organization-token", "ORGANIZATION_OWNER"}, {"deployment-key", none}},
+		setup.DeployDAGs:        {{"deployment-token", "DEPLOYMENT_ADMIN"}, {"workspace-token", "WORKSPACE_AUTHOR"}, {"organization-token", "ORGANIZATION_OWNER"}, {"deployment-key", none}},
+		setup.ManageDeployments: {{"workspace-token", "WORKSPACE_OPERATOR"}, {"organization-token", "ORGANIZATION_OWNER"}},
+		setup.ManageUsers:       {{"workspace-token", "WORKSPACE_OWNER"}, {"organization-token", "ORGANIZATION_OWNER"}},
 	} {
-		kinds := astro.Kinds(tc.job)
-		if kinds[0].Kind != tc.kind || !kinds[0].Recommended {
-			t.Errorf("%s: %s is proposed, want %s", tc.job, kinds[0].Kind, tc.kind)
+		got := astro.Kinds(job)
+		if len(got) != len(kinds) {
+			t.Errorf("%s: %d kinds, want %d", job, len(got), len(kinds))
+			continue
 		}
-		for _, k := range kinds {
-			if k.Reason == "" {
-				t.Errorf("%s: no reason is said for %s", tc.job, k.Kind)
+		for i, want := range kinds {
+			if string(got[i].Kind) != want[0] || got[i].Recommended != (i == 0) || got[i].Reason == "" {
+				t.Errorf("%s: choice %d is %+v, want %s", job, i, got[i], want[0])
 			}
-			if got, reason := astro.BestRole(tc.job, k.Kind, roles); got == "" || reason == "" {
-				t.Errorf("%s with %s: no role", tc.job, k.Kind)
+			best := astro.BestRole(job, got[i].Kind, roles)
+			if best.Role != want[1] || best.Reason == "" {
+				t.Errorf("%s with %s: %+v, want %s", job, want[0], best, want[1])
 			}
-		}
-		if got, _ := astro.BestRole(tc.job, tc.kind, roles); got != tc.role {
-			t.Errorf("%s: role %s, want %s", tc.job, got, tc.role)
-		}
-		if got, _ := astro.BestRole(tc.job, tc.kind, custom); got != tc.withRole {
-			t.Errorf("%s with a custom role: %s, want %s", tc.job, got, tc.withRole)
+			if with := astro.BestRole(job, got[i].Kind, custom); got[i].Kind == setup.DeploymentToken && (with.Role != "ci deploy" || !with.Exact || !strings.Contains(with.Reason, "DEPLOYMENT_ADMIN, adds")) {
+				t.Errorf("%s with a custom role: %+v", job, with)
+			}
 		}
 	}
-	if got, _ := astro.BestRole(setup.DeployCode, setup.WorkspaceToken, roles); got != "WORKSPACE_AUTHOR" {
-		t.Errorf("deploying with a Workspace token: role %s", got)
+	if best := astro.BestRole(setup.ManageUsers, setup.WorkspaceToken, nil); best.Role != "" || best.Reason == "" {
+		t.Errorf("without roles: %+v", best)
 	}
 }
 
 func TestWarnings(t *testing.T) {
-	p := setup.Plan{Setup: setup.Setup{Job: setup.DeployCode, Credential: setup.Credential{Kind: setup.DeploymentToken, Role: "DEPLOYMENT_ADMIN", ExpiresInDays: 90}}}
+	p := setup.Plan{Setup: setup.Setup{Job: setup.DeployCode, Credential: setup.Credential{Kind: setup.DeploymentToken, Role: "DEPLOYMENT_ADMIN", ExpiresInDays: 365}}}
 	if got := astro.Warnings(p, astro.Organization{}); len(got) != 0 {
 		t.Errorf("a careful choice is warned about: %q", got)
 	}
-	p.Credential = setup.Credential{Kind: setup.OrganizationToken, Role: "ORGANIZATION_OWNER", ExpiresInDays: 400}
+	p.Credential = setup.Credential{Kind: setup.OrganizationToken, Role: "ORGANIZATION_OWNER", ExpiresInDays: 366}
 	p.CICDEnforced = true
-	if got := astro.Warnings(p, astro.Organization{HasIPAllowList: true}); len(got) != 5 {
-		t.Errorf("got %d warnings, want 5: %q", len(got), got)
+	got := strings.Join(astro.Warnings(p, astro.Organization{HasIPAllowList: true}), "\n")
+	for _, want := range []string{"separate Workspace token for each Workspace", "manage users", "366 days", "IP access list", "enforces CI/CD"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not said: %s", want, got)
+		}
+	}
+	p.Credential = setup.Credential{Kind: setup.DeploymentKey}
+	if got := astro.Warnings(p, astro.Organization{}); !slices.Contains(got, astro.KeysEnded) {
+		t.Errorf("a key: %q", got)
 	}
 }

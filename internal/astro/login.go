@@ -14,6 +14,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -26,15 +27,36 @@ type Host struct {
 	// AstroCLI runs the astro CLI with a clean environment that holds no token, and returns what it
 	// printed on stdout. It is an error when there is no astro CLI.
 	AstroCLI func(ctx context.Context, args ...string) ([]byte, error)
+	Keyring  Keyring // nil: there is none
 	Now      func() time.Time
+	Wire     httpx.Options       // how the identity provider is reached
+	Live     func(*secret.Value) // is told about every credential as soon as it is known
 }
 
 // Login is a credential for Astro and the API it belongs to.
 type Login struct {
-	Value  *secret.Value
+	Auth   httpx.Auth
+	Claims Claims       // what the credential says about itself; zero when it says nothing
 	Source string       // where it was found, in words
 	User   display.Text // e-mail address, when the source tells
+	EndsAt time.Time    // of the log-in; zero when the source does not tell
 	Base   *url.URL     // e.g. https://api.astronomer.io/v1
+}
+
+// Fixed is a log-in with a value that is known beforehand.
+func Fixed(base *url.URL, v *secret.Value, source string, user display.Text, live func(*secret.Value)) Login {
+	return Login{Source: source, User: user, Base: base}.with(v, Host{Live: live})
+}
+
+// with is the login with a value that never changes.
+func (l Login) with(v *secret.Value, h Host) Login {
+	h.Live(v)
+	l.Auth = httpx.Bearer(v)
+	l.Claims, _ = ReadClaims(v) // a credential of another form says nothing
+	if l.EndsAt.IsZero() && l.Claims.End != 0 {
+		l.EndsAt = time.Unix(l.Claims.End, 0)
+	}
+	return l
 }
 
 // ErrNoLogin says that no usable log-in was found.
@@ -46,8 +68,8 @@ var (
 	previewDomain = regexp.MustCompile(`^(pr[0-9]{4,6})\.(cloud\.)?(astronomer-dev\.io)$`)
 )
 
-// FindLogin looks for a log-in: ASTRO_API_TOKEN, then `astro auth token`, then the astro CLI's own
-// file. It never writes to that file.
+// FindLogin looks for a log-in: ASTRO_API_TOKEN, then astro-ci's own in the keyring, then `astro
+// auth token`, then the astro CLI's own file. It never writes to that file.
 func FindLogin(ctx context.Context, h Host) (Login, error) {
 	cfg, cfgErr := readConfig(h)
 	base, err := baseURL(h, cfg)
@@ -55,27 +77,101 @@ func FindLogin(ctx context.Context, h Host) (Login, error) {
 		return Login{}, err
 	}
 	if v := strings.TrimSpace(h.Getenv("ASTRO_API_TOKEN")); v != "" {
-		v = strings.TrimPrefix(v, "Bearer ")
-		return Login{Value: secret.New([]byte(v)), Source: "ASTRO_API_TOKEN", Base: base}, nil
+		return Login{Source: "ASTRO_API_TOKEN", Base: base}.with(secret.New([]byte(strings.TrimPrefix(v, "Bearer "))), h), nil
+	}
+	own, ownErr := ownLogin(ctx, h, base)
+	if own.Auth != nil {
+		return own, nil
 	}
 	if out, err := h.AstroCLI(ctx, "auth", "token"); err == nil {
 		// The CLI may print a notice before the token: the last line is the token.
 		lines := strings.Fields(strings.TrimSpace(string(out)))
 		if n := len(lines); n > 0 && strings.Count(lines[n-1], ".") == 2 {
-			return Login{Value: secret.New([]byte(lines[n-1])), Source: "astro auth token", User: cfg.current(h).User, Base: base}, nil
+			return Login{Source: "astro auth token", User: cfg.current(h).User, Base: base}.with(secret.New([]byte(lines[n-1])), h), nil
 		}
 	}
 	if c := cfg.current(h); c.Token.v != nil {
 		if !c.Expires.IsZero() && c.Expires.Before(h.Now()) {
-			return Login{}, hint.Wrap(ErrNoLogin, "the astro CLI's log-in ended on "+c.Expires.Format(time.DateTime),
-				"Log in again with: astro login", docsAPI)
+			return Login{}, hint.Wrap(errors.Join(ErrNoLogin, ownErr), "the astro CLI's log-in ended on "+c.Expires.Format(time.DateTime),
+				"Log in again with: astro-ci login, or with: astro login", docsAPI)
 		}
-		return Login{Value: c.Token.v, Source: "the astro CLI's log-in", User: c.User, Base: base}, nil
+		return Login{Source: "the astro CLI's log-in", User: c.User, EndsAt: c.Expires, Base: base}.with(c.Token.v, h), nil
+	}
+	if ownErr != nil {
+		return Login{}, ownErr
 	}
 	return Login{}, &hint.Error{
 		Doing: "look for a log-in to Astro", Err: errors.Join(ErrNoLogin, cfgErr), Link: docsAPI,
-		Next: "Log in with: astro login. Or set ASTRO_API_TOKEN. To try everything without an account, add --sandbox.",
+		Next: "Log in with: astro-ci login. Or set ASTRO_API_TOKEN. To try everything without an account, add --sandbox.",
 	}
+}
+
+// ownLogin is the log-in that `astro-ci login` left in the keyring; its Auth is nil when there is
+// none that can be used.
+func ownLogin(ctx context.Context, h Host, base *url.URL) (Login, error) {
+	if h.Keyring == nil {
+		return Login{}, nil
+	}
+	s, ok, err := KeptSession(h.Keyring, host(base))
+	if err != nil || !ok {
+		return Login{}, nil // a locked keyring is not a fault: there are other log-ins
+	}
+	k := &keeper{ring: h.Keyring, base: base, now: h.Now, live: h.Live, authority: func(ctx context.Context) (*Authority, error) {
+		return FindAuthority(ctx, base, h.Wire, h.Now)
+	}}
+	k.take(s)
+	if _, err := k.fresh(ctx); err != nil {
+		return Login{}, err
+	}
+	return Login{Auth: k.auth, Source: "astro-ci login", User: s.User, EndsAt: k.session.EndsAt, Base: base}, nil
+}
+
+// LogIn leads a person through a log-in with the browser and keeps it in the keyring. The keyring
+// is tried first: a log-in that cannot be kept is not begun. show gets the address for the browser.
+func LogIn(ctx context.Context, h Host, show func(address string)) (Login, error) {
+	cfg, _ := readConfig(h)
+	base, err := baseURL(h, cfg)
+	if err != nil {
+		return Login{}, err
+	}
+	const next = "Log in with: astro login, or set ASTRO_API_TOKEN. astro-ci keeps its own log-in only in the keyring of the operating system, never in a file."
+	if h.Keyring == nil {
+		return Login{}, hint.New("there is no keyring to keep the log-in in", next, "")
+	}
+	const probe = "probe"
+	err = h.Keyring.Set(probe, secret.New([]byte("astro-ci looks whether it can write here")))
+	if err = errors.Join(err, h.Keyring.Delete(probe)); err != nil {
+		return Login{}, hint.Wrap(err, "the keyring cannot be written", "Unlock it and try again. "+next, "")
+	}
+	a, err := FindAuthority(ctx, base, h.Wire, h.Now)
+	if err != nil {
+		return Login{}, err
+	}
+	s, err := a.LogIn(ctx, show)
+	if err != nil {
+		return Login{}, err
+	}
+	h.Live(s.Access)
+	if !s.Refresh.Empty() {
+		h.Live(s.Refresh)
+	}
+	if err := s.Keep(h.Keyring, host(base)); err != nil {
+		return Login{}, hint.Wrap(err, "keep the log-in in the keyring", next, "")
+	}
+	return Login{Auth: httpx.Bearer(s.Access), Source: "astro-ci login", User: s.User, EndsAt: s.EndsAt, Base: base}, nil
+}
+
+// LogOut forgets the log-in that LogIn kept; had reports whether there was one.
+func LogOut(h Host) (base *url.URL, had bool, err error) {
+	cfg, _ := readConfig(h)
+	if base, err = baseURL(h, cfg); err != nil || h.Keyring == nil {
+		return base, false, err
+	}
+	v, err := h.Keyring.Get(host(base))
+	if err != nil || v.Empty() {
+		return base, false, hint.Wrap(err, "look into the keyring", "Unlock it and try again.", "")
+	}
+	return base, true, hint.Wrap(h.Keyring.Delete(host(base)), "take the log-in out of the keyring", "Unlock it and try again.", "")
 }
 
 // cliConfig is the part of the astro CLI's config.yaml that matters here.

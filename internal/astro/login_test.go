@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -26,7 +27,8 @@ type machine struct {
 func (m *machine) host() astro.Host {
 	return astro.Host{
 		Getenv: func(k string) string { return m.env[k] }, Home: "/home/ada",
-		Now: func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) },
+		Now:  func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) },
+		Live: func(*secret.Value) {},
 		ReadFile: func(path string) ([]byte, error) {
 			if want := m.env["ASTRO_HOME"]; m.config == "" || (want != "" && !strings.HasPrefix(path, want)) {
 				return nil, os.ErrNotExist
@@ -114,7 +116,8 @@ func TestFindLogin(t *testing.T) {
 			if got.Source != tc.source || got.Base.String() != tc.base || got.User.String() != tc.user {
 				t.Errorf("got %q %q %q", got.Source, got.Base, got.User)
 			}
-			if !got.Value.Equal(secret.New([]byte(jwt))) {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com", nil)
+			if err := got.Auth(req); err != nil || req.Header.Get("Authorization") != "Bearer "+jwt {
 				t.Error("another value was found")
 			}
 			if tc.m.cliArgs != nil && !slices.Equal(tc.m.cliArgs, []string{"auth", "token"}) {

@@ -2,6 +2,9 @@ package astro
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,47 +18,70 @@ import (
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
-// CheckCreate asks whether the caller may create the token of s, without creating one: the role
-// must exist for the scope, and the caller's own roles must hold the permission. Where the API does
-// not tell the caller's permissions, the note says so and the create itself decides.
-func (c *Client) CheckCreate(ctx context.Context, s setup.Setup) (note string, err error) {
-	roles, err := c.Roles(ctx, s.Organization.ID)
+// CheckCreate asks whether the caller may create the token of p, without creating one: the role
+// must exist for the scope, and the caller's own roles must give the right to create tokens and
+// everything that the new token may do. Where Astro does not tell the caller's permissions, the
+// note says so and the create itself decides.
+func (c *Client) CheckCreate(ctx context.Context, p setup.Plan) (note string, err error) {
+	const decides = "Astro decides when the token is created"
+	roles, err := c.Roles(ctx, p.Organization.ID)
+	if httpx.Status(err) == http.StatusForbidden {
+		return "Astro does not show you the roles: " + decides, nil
+	}
 	if err != nil {
 		return "", err
 	}
-	scope := s.Credential.Kind.Scope()
-	if !slices.ContainsFunc(roles, func(r Role) bool { return r.Name == s.Credential.Role && r.ScopeType == scope }) {
-		return "", hint.New(fmt.Sprintf("astro: there is no role %q for a %s", s.Credential.Role, s.Credential.Kind),
+	scope := p.Credential.Kind.Scope()
+	i := slices.IndexFunc(roles, func(r Role) bool { return r.Name == p.Credential.Role && r.ScopeType == scope })
+	if i < 0 && len(p.NewRole) == 0 {
+		return "", hint.New(fmt.Sprintf("astro: there is no role %q for a %s", p.Credential.Role, p.Credential.Kind),
 			"Choose one of: "+strings.Join(names(roles, scope), ", ")+".", docsToken)
 	}
-	me, err := c.Self(ctx)
+	wanted := p.NewRole
+	if i >= 0 {
+		wanted = roles[i].Permissions
+	}
+	mine, err := c.Rights(ctx, roles)
 	if err != nil {
-		if st := httpx.Status(err); st == http.StatusForbidden || st == http.StatusNotFound {
-			return "logged in with an API token: Astro decides when the token is created", nil
-		}
 		return "", err
 	}
+	if !mine.Known {
+		return "logged in with an API token: " + decides, nil
+	}
+	places := []string{p.Organization.ID, p.Workspace.ID, p.Deployment.ID}
+	if len(p.NewRole) > 0 && i < 0 && !mine.MayCreateRoles(p.Organization.ID) {
+		return "", hint.New("astro: your roles do not allow you to create a custom role", "Choose a role that exists, or ask an Organization Owner to create one.", docsRoles)
+	}
 	needed := strings.ToLower(scope) + ".apiTokens.create"
-	known := false
-	for _, r := range roles {
-		known = known || slices.Contains(r.Permissions, needed)
+	if !slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(r.Permissions, needed) }) {
+		return decides, nil // this Astro has other names for it
 	}
-	if !known {
-		return "Astro decides when the token is created", nil
+	// Owners may by documentation, whatever the lists spell out.
+	owner := mine.holds("ORGANIZATION_OWNER", places...) || p.Credential.Kind != setup.OrganizationToken && mine.holds("WORKSPACE_OWNER", places...)
+	by := mine.May(needed, places...)
+	switch {
+	case owner && by == "":
+		return "as an Owner you may", nil
+	case by == "":
+		return "", hint.New(fmt.Sprintf("astro: none of your roles may create a %s for %s", p.Credential.Kind, p.Entity()),
+			"Ask a Workspace Owner or Organization Owner to run this set-up, or to give you the role.", docsToken)
 	}
-	for _, mine := range me.Roles {
-		covers := mine.Scope.EntityID == s.Organization.ID || mine.Scope.EntityID == s.Workspace.ID || mine.Scope.EntityID == s.Deployment.ID
-		if !covers {
-			continue
+	var more []string
+	for _, permission := range wanted {
+		if mine.May(permission, places...) == "" {
+			more = append(more, permission)
 		}
-		// Owners may by documentation, whatever the lists spell out.
-		owner := mine.Role == "ORGANIZATION_OWNER" || mine.Role == "WORKSPACE_OWNER" && s.Credential.Kind != setup.OrganizationToken
-		if owner || slices.ContainsFunc(roles, func(r Role) bool { return r.Name == mine.Role && slices.Contains(r.Permissions, needed) }) {
-			return "your role " + mine.Role + " allows it", nil
-		}
 	}
-	return "", hint.New(fmt.Sprintf("astro: none of your roles may create a %s for %s", s.Credential.Kind, s.Entity()),
-		"Ask a Workspace Owner or Organization Owner to run this set-up, or to give you the role.", docsToken)
+	if len(more) > 0 {
+		return "", hint.New(fmt.Sprintf("astro: role %s may do more than you: %s", p.Credential.Role, few(more)),
+			"Astro never gives a token more rights than its maker has. Choose a smaller role, or ask an Owner to run this set-up.", docsToken)
+	}
+	return "your role " + by + " allows it", nil
+}
+
+// MayCreateRoles reports whether the caller may make custom roles in an Organization.
+func (r Rights) MayCreateRoles(org string) bool {
+	return r.holds("ORGANIZATION_OWNER", org) || r.May("organization.customRoles.create", org) != ""
 }
 
 func names(roles []Role, scope string) (out []string) {
@@ -67,48 +93,152 @@ func names(roles []Role, scope string) (out []string) {
 	return out
 }
 
-// Prove calls Astro with the new token itself, and compares what Astro recorded with what was
-// asked: scope, role and end.
+// Prove shows with Astro's own answers that the new token is what was asked for: it is accepted,
+// its record has the scope, role and end that were asked for, and something outside of its scope
+// is refused to it. t is the record that came with the value.
 func (c *Client) Prove(ctx context.Context, s setup.Setup, t Token, v *secret.Value) (string, error) {
-	path := "/organizations/" + url.PathEscape(s.Organization.ID)
-	what := "Organization " + s.Organization.String()
-	switch s.Credential.Kind {
-	case setup.DeploymentToken:
-		path += "/deployments/" + url.PathEscape(s.Deployment.ID)
-		what = "Deployment " + s.Deployment.String()
-	case setup.WorkspaceToken:
-		path += "/workspaces/" + url.PathEscape(s.Workspace.ID)
-		what = "Workspace " + s.Workspace.String()
-	case setup.OrganizationToken:
+	with := c.As(v)
+	path, what := reach(s)
+	if err := with.get(ctx, path); err != nil {
+		return "", unproved(err, "use the new token")
 	}
-	var got struct {
-		ID string `json:"id"`
+	record, err := c.Token(ctx, s.Organization.ID, t.ID)
+	switch {
+	case err == nil:
+		t = record
+	case !httpx.Refused(err): // a caller that may create but not read has the first record only
+		return "", err
 	}
-	_, err := c.As(v).http.Do(ctx, httpx.Call{Method: http.MethodGet, Path: path, Out: &got})
-	if err != nil {
-		return "", hint.Wrap(err, "use the new token", "Astro made the token but does not accept it yet. Try again, or take it back.", docsAPI)
-	}
-	if faults := differences(s, t); len(faults) > 0 {
+	if faults := append(differences(s, t), contradictions(t, v)...); len(faults) > 0 {
 		return "", hint.New("astro: the token is not what was asked for: "+strings.Join(faults, "; "), "Take it back; nothing uses it yet.", docsToken)
 	}
-	return "it can read " + what, nil
+	refused, err := c.outside(ctx, with, s)
+	if err != nil {
+		return "", err
+	}
+	return "it can read " + what + ", " + refused, nil
 }
 
-// differences lists where the token differs from what was asked.
+func (c *Client) get(ctx context.Context, path string) error {
+	_, err := c.http.Do(ctx, httpx.Call{Method: http.MethodGet, Path: path})
+	return err
+}
+
+// reach is the path and the name of what a credential is for.
+func reach(s setup.Setup) (path, what string) {
+	path = orgPath(s.Organization.ID)
+	switch s.Credential.Kind {
+	case setup.DeploymentToken, setup.DeploymentKey:
+		return path + "/deployments/" + url.PathEscape(s.Deployment.ID), "Deployment " + s.Deployment.String()
+	case setup.WorkspaceToken:
+		return path + "/workspaces/" + url.PathEscape(s.Workspace.ID), "Workspace " + s.Workspace.String()
+	case setup.OrganizationToken:
+	}
+	return path, "Organization " + s.Organization.String()
+}
+
+// outside asks with the new token for something that it must not see: another Workspace, or, where
+// the caller knows no other, the Organization's IP access list.
+func (c *Client) outside(ctx context.Context, with *Client, s setup.Setup) (string, error) {
+	if s.Credential.Role == "ORGANIZATION_OWNER" {
+		return "and nothing in the Organization is closed to it", nil
+	}
+	path, what := orgPath(s.Organization.ID)+"/allowed-ip-address-ranges", "the Organization's IP access list"
+	if s.Credential.Kind != setup.OrganizationToken {
+		page, err := c.Workspaces(ctx, s.Organization.ID)
+		if err != nil {
+			return "", err
+		}
+		for _, w := range page.Items {
+			if w.ID != s.Workspace.ID {
+				path, what = orgPath(s.Organization.ID)+"/workspaces/"+url.PathEscape(w.ID), "Workspace "+w.Name.String()
+				break
+			}
+		}
+	}
+	err := with.get(ctx, path)
+	switch httpx.Status(err) {
+	case http.StatusForbidden, http.StatusNotFound:
+		return "and " + what + " is closed to it", nil
+	}
+	if err != nil {
+		return "", unproved(err, "ask with the new token for what it must not see")
+	}
+	return "", hint.New("astro: the new token can read "+what+", which is outside of what was asked for", "Take it back, and choose a smaller role.", docsToken)
+}
+
+// unproved tells the reasons apart for which a new token was not accepted.
+func unproved(err error, doing string) error {
+	next := "The network failed, not the token. Try again."
+	switch s := httpx.Status(err); {
+	case s == http.StatusUnauthorized:
+		next = "Astro made the token but does not accept it yet. Try again in a moment, or take it back."
+	case s == http.StatusForbidden, s == http.StatusNotFound:
+		next = "Astro accepts the token, but its role does not reach this. Take it back and choose another role."
+	case s == http.StatusTooManyRequests:
+		next = "Astro asks for fewer requests; this says nothing about the token. Try again in a minute."
+	case s >= http.StatusInternalServerError:
+		next = "Astro has trouble answering; this says nothing about the token. Try again."
+	}
+	return hint.Wrap(err, doing, next, docsAPI)
+}
+
+// differences lists where Astro's record of a token differs from what was asked.
 func differences(s setup.Setup, t Token) (out []string) {
 	if want := s.Credential.Kind.Scope(); t.Scope != want {
 		out = append(out, fmt.Sprintf("scope %s instead of %s", t.Scope, want))
 	}
-	if len(t.Roles) > 0 && !slices.ContainsFunc(t.Roles, func(r TokenRole) bool {
-		return r.Role == s.Credential.Role && r.EntityID == s.Entity().ID
-	}) {
-		out = append(out, "another role than "+s.Credential.Role)
+	if len(t.Roles) > 0 && !(len(t.Roles) == 1 && t.Roles[0].Role == s.Credential.Role && t.Roles[0].EntityID == s.Entity().ID) {
+		out = append(out, "other roles than "+s.Credential.Role+" on "+s.Entity().String())
 	}
+	if t.Days != s.Credential.ExpiresInDays {
+		out = append(out, fmt.Sprintf("a life of %d days instead of %d", t.Days, s.Credential.ExpiresInDays))
+	}
+	// The API takes whole days, and answers with a time.
 	switch want := t.StartAt.AddDate(0, 0, s.Credential.ExpiresInDays); {
 	case t.EndAt.IsZero():
 		out = append(out, "it never expires")
-	case t.EndAt.Sub(want).Abs() > skew+25*time.Hour: // a day may have 23 to 25 hours
+	case t.EndAt.Sub(want).Abs() > 24*time.Hour:
 		out = append(out, fmt.Sprintf("it ends on %s instead of %s", t.EndAt.Format(time.DateOnly), want.Format(time.DateOnly)))
+	}
+	return out
+}
+
+// Claims is what a token says about itself. It is read without checking the signature, so it may
+// only be compared with what Astro says, never be believed.
+type Claims struct {
+	TokenID string `json:"apiTokenId"`
+	End     int64  `json:"exp"` // seconds since 1970; 0: never
+}
+
+// ReadClaims reads what a token says about itself.
+func ReadClaims(v *secret.Value) (c Claims, err error) {
+	err = v.Use(func(b []byte) error {
+		parts := strings.Split(string(b), ".")
+		if len(parts) != 3 {
+			return errors.New("it does not have the form of a token")
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+		if err != nil || json.Unmarshal(raw, &c) != nil {
+			return errors.New("it does not have the form of a token")
+		}
+		return nil
+	})
+	return c, err
+}
+
+// contradictions lists where the token's own words differ from Astro's record: the astro CLI
+// believes those words.
+func contradictions(t Token, v *secret.Value) (out []string) {
+	c, err := ReadClaims(v)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if c.TokenID != "" && c.TokenID != t.ID {
+		out = append(out, "its value belongs to another token")
+	}
+	if c.End != 0 && time.Unix(c.End, 0).Sub(t.EndAt).Abs() > skew {
+		out = append(out, "its value says that it ends on "+time.Unix(c.End, 0).UTC().Format(time.DateOnly))
 	}
 	return out
 }

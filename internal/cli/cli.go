@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
@@ -32,15 +33,27 @@ type app struct {
 	setup    setupFlags
 	env      environment
 	in       io.Reader
+	file     *os.File  // the same, as the operating system knows it
 	out, err io.Writer // both redacted
 	tty      bool      // stdin and stdout are a terminal
 	rawOut   io.Writer // the terminal itself, for the wizard
 	redactor secret.Redactor
+	keyring  func() astro.Keyring
 }
 
 // Main runs the program and returns its exit code.
 func Main(args []string, in *os.File, out, errw *os.File, environ []string) int {
-	a := &app{env: takeOver(environ), in: in, rawOut: out}
+	return newApp(in, out, environ).run(args, out, errw)
+}
+
+func newApp(in *os.File, out io.Writer, environ []string) *app {
+	a := &app{env: takeOver(environ), in: in, rawOut: out, file: in}
+	a.keyring = a.systemKeyring
+	return a
+}
+
+func (a *app) run(args []string, out, errw *os.File) int {
+	in := a.file
 	a.tty = term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
 	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)
 	defer func() { _, _ = stdout.Close(), stderr.Close() }()
@@ -97,7 +110,8 @@ func (a *app) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
 	}
 	a.setup.register(set.Flags(), steps.SetUp(steps.Deps{}))
-	root.AddCommand(set, a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(set, a.tokenCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.loginCommands()...)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -21,7 +21,7 @@ func takeOver(environ []string) environment {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	for _, k := range []string{"ASTRO_API_TOKEN", "ASTRONOMER_KEY_SECRET", "TEA_TRACE", "TEA_DEBUG"} {
+	for _, k := range []string{"ASTRO_API_TOKEN", "ASTRONOMER_KEY_ID", "ASTRONOMER_KEY_SECRET", "TEA_TRACE", "TEA_DEBUG"} {
 		_ = os.Unsetenv(k)
 	}
 	return env
@@ -30,14 +30,15 @@ func takeOver(environ []string) environment {
 func (e environment) get(k string) string { return e[k] }
 
 // child is the environment that a child process gets: what it needs to find its own files and the
-// network, and no credential.
-func (e environment) child() []string {
+// network, and no credential. more names
+// further variables that it needs.
+func (e environment) child(more ...string) []string {
 	var out []string
-	for _, k := range []string{
+	for _, k := range append(more,
 		"PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS",
 		"ASTRO_HOME", "ASTRO_DOMAIN", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
 		"SystemRoot", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "TEMP", "TMP", "PATHEXT", "COMSPEC",
-	} {
+	) {
 		if v, ok := e[k]; ok {
 			out = append(out, k+"="+v)
 		}
@@ -48,7 +49,7 @@ func (e environment) child() []string {
 // list is the environment as KEY=VALUE, without the log-ins; the wizard decides on colours by it.
 func (e environment) list() (out []string) {
 	for k, v := range e {
-		if !strings.Contains(k, "TOKEN") && !strings.Contains(k, "SECRET") && !strings.HasPrefix(k, "TEA_") {
+		if !strings.Contains(k, "TOKEN") && !strings.Contains(k, "SECRET") && !strings.Contains(k, "KEY_ID") && !strings.HasPrefix(k, "TEA_") {
 			out = append(out, k+"="+v)
 		}
 	}

@@ -39,16 +39,18 @@ type setupFlags struct {
 	cliURL       string
 	replaceEdits bool
 	onFailure    string
+	keyStdin     bool
 }
 
 // register makes a flag of every question.
 func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
 	s.answers = map[string]*string{}
 	for _, st := range steps {
-		if s.answers[st.Flag] == nil {
+		if s.answers[st.Flag] == nil && st.Kind != flow.Secret {
 			s.answers[st.Flag] = f.String(st.Flag, "", flagHelp(st)+" ["+st.Env+"]")
 		}
 	}
+	f.BoolVar(&s.keyStdin, "key-stdin", false, "read a Deployment API key from stdin: its id, then its secret, a line each [ASTRONOMER_KEY_ID, ASTRONOMER_KEY_SECRET]")
 	f.StringSliceVar(&s.cliSHA256, "cli-sha256", nil, "SHA-256 of the Astro CLI archives, as OS_ARCH=SUM (for a version astro-ci does not know)")
 	f.StringVar(&s.cliURL, "cli-url", "", "folder from which the pipeline installs the Astro CLI, for a mirror of your own")
 	f.BoolVar(&s.replaceEdits, "replace-edits", false, "replace the managed part of the pipeline file although it was edited by hand")
@@ -59,7 +61,7 @@ func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
 func flagHelp(s flow.Step) string {
 	switch s.ID {
 	case "credential":
-		return "deployment-token, workspace-token or organization-token"
+		return "deployment-token, workspace-token, organization-token or deployment-key"
 	case "job":
 		return "what the pipeline does: deploy, dags, deployments or users"
 	case "organization", "workspace", "deployment":
@@ -70,6 +72,8 @@ func flagHelp(s flow.Step) string {
 		return "what a push sends: infer, image, dags or image-only"
 	case "target":
 		return "where the secret is kept, as STORE:ADDRESS, like github:acme/etl"
+	case "legacy-key":
+		return "what becomes of a Deployment API key that the repository uses: replace or keep"
 	case "environment":
 		return "keep the secret in this environment of the repository; it is made when it is missing"
 	}
@@ -80,6 +84,9 @@ func flagHelp(s flow.Step) string {
 func (s *setupFlags) given(env environment, steps []flow.Step) map[string]string {
 	out := map[string]string{}
 	for _, st := range steps {
+		if st.Kind == flow.Secret {
+			continue
+		}
 		if v := *s.answers[st.Flag]; v != "" {
 			out[st.ID] = v
 		} else if v := env.get(st.Env); v != "" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 func (a *app) sandboxCommand() *cobra.Command {
@@ -43,6 +44,15 @@ func (a *app) sandboxCommand() *cobra.Command {
 func (a *app) sandboxDir() (string, error) {
 	state, err := a.env.stateDir(a.stateDir)
 	return filepath.Join(state, "sandbox"), err
+}
+
+// startSandbox starts the embedded servers for this run; repos exist beside those they have.
+func (a *app) startSandbox(repos []setup.Repository) (*sandbox.Sandbox, error) {
+	dir, err := a.sandboxDir()
+	if err != nil {
+		return nil, err
+	}
+	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos})
 }
 
 func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {

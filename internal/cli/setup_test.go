@@ -156,7 +156,7 @@ func TestExitCodes(t *testing.T) {
 		"wrong value":      {append(slices.Clone(card), "--workspace", "Nope"), 2, []string{"--workspace", "Nope", "Data Platform"}},
 		"too many days":    {append(slices.Clone(card), "--expires-in", "4000"), 2, []string{"3650"}},
 		"never":            {append(slices.Clone(card), "--expires-in", "never"), 2, []string{"90d"}},
-		"no log-in":        {[]string{"setup", "--no-input"}, 4, []string{"astro login", "--sandbox"}},
+		"no log-in":        {[]string{"setup", "--no-input"}, 4, []string{"astro-ci login", "--sandbox"}},
 		"empty Workspace":  {[]string{"setup", "--sandbox", "--no-input", "--yes", "--credential", "deployment-token", "--workspace", "Finance"}, 1, []string{"Finance", "Deployment"}},
 		"repository gone":  {append(slices.Clone(card), "--repo", "acme/nope"), 1, []string{"acme/nope"}},
 		"version":          {[]string{"version"}, 0, nil},

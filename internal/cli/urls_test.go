@@ -208,7 +208,7 @@ func TestLogInOfTheAstroCLI(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	p.env = append(p.env, "ASTRO_API_TOKEN=eyJhbGciOiJFZERTQSJ9.e30.c2ln")
-	if _, stderr, code = p.run(real()...); code != 4 || !strings.Contains(stderr, "astro login") {
+	if _, stderr, code = p.run(real()...); code != 4 || !strings.Contains(stderr, "astro-ci login") {
 		t.Errorf("a bad token: exit %d: %s", code, stderr)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -95,11 +94,15 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if a.setup.cliURL != "" {
 		w.pins.BaseURL = a.setup.cliURL
 	}
+	key, err := a.key()
+	if err != nil {
+		return nil, err
+	}
 	w.steps = steps.SetUp(steps.Deps{
 		Astro: w.astro, Platforms: []providers.Platform{w.github}, Detected: detected, Platform: platform,
-		Free: w.files.Free, Pin: w.pin,
+		Free: w.files.Free, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 	})
-	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits}, w.steps, a.setup.given(a.env, w.steps))
+	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
 	return w, nil
 }
 
@@ -164,7 +167,7 @@ func (w *world) enterSandbox() error {
 			return err
 		}
 	}
-	w.sandbox, err = sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos})
+	w.sandbox, err = w.app.startSandbox(repos)
 	return err
 }
 
@@ -176,41 +179,17 @@ func (w *world) remotes() []providers.Remote {
 }
 
 func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
-	login := astro.Login{Source: "the sandbox", User: display.Clean("ada@acme.example")}
-	if w.sandbox != nil {
-		u, err := url.Parse(w.sandbox.AstroURL())
-		if err != nil {
-			return err
-		}
-		login.Base, login.Value = u, w.sandbox.Login()
-	} else {
-		var err error
-		if login, err = astro.FindLogin(ctx, w.app.astroHost()); err != nil {
-			return err
-		}
+	login, err := w.app.login(ctx, base, w.sandbox)
+	if err != nil {
+		return err
 	}
-	w.app.redactor.Add(login.Value)
-	w.astro = astro.New(login.Base, login.Value, w.app.wire(base))
+	w.astro = astro.New(login.Base, login.Auth, w.app.wire(base))
 	who := login.Source
 	if !login.User.IsZero() {
 		who = login.User.String() + ", " + who
 	}
 	w.fact("Astro", "%s, %s", who, login.Base.Host)
 	return nil
-}
-
-// astroHost is what the search for a log-in may look at.
-func (a *app) astroHost() astro.Host {
-	return astro.Host{
-		Getenv: a.env.get, Home: a.env.home(), ReadFile: os.ReadFile, Now: time.Now,
-		AstroCLI: func(ctx context.Context, args ...string) ([]byte, error) {
-			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, "astro", args...)
-			cmd.Env = a.env.child()
-			return cmd.Output()
-		},
-	}
 }
 
 // loginGitHub finds the log-in for the host of the repository and tells which repository was
@@ -264,7 +243,7 @@ func (w *world) githubHost() string {
 	}
 	for _, r := range w.remotes() {
 		if github.KnownHost(r.Host, w.app.env.get) {
-			return r.Host
+			return github.Canonical(r.Host)
 		}
 	}
 	return github.DefaultHost(w.app.env.get)
@@ -318,7 +297,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 			}
 		}
 	}
-	change, err := w.files.Plan(result.File, p.Name, p.ReplaceEdits)
+	changes, err := w.changes(p)
 	if err != nil {
 		return ui.Review{}, err
 	}
@@ -327,23 +306,19 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 		return ui.Review{}, err
 	}
 	return ui.Review{
-		Actions: actions, Warnings: warnings, Change: change,
+		Actions: actions, Warnings: warnings, Changes: changes,
 		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result) },
 	}, nil
 }
 
 // warnings collects what a careful colleague would say.
 func (w *world) warnings(ctx context.Context, p setup.Plan) (out []display.Text, err error) {
-	orgs, err := w.astro.Organizations(ctx)
+	advice, err := w.astro.Advise(ctx, p, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range orgs {
-		if o.ID == p.Organization.ID {
-			for _, s := range astro.Warnings(p, o) {
-				out = append(out, display.Clean(s))
-			}
-		}
+	for _, s := range advice {
+		out = append(out, display.Clean(s))
 	}
 	for _, t := range p.Targets {
 		st, err := w.github.Stat(ctx, t)
@@ -367,20 +342,60 @@ func (w *world) warnings(ctx context.Context, p setup.Plan) (out []display.Text,
 	return out, nil
 }
 
+// changes are the differences that the run will make in the repository's files.
+func (w *world) changes(p setup.Plan) (out []pipeline.Change, err error) {
+	if !p.Pipeline.Own {
+		file, err := w.github.Pipeline(p)
+		if err != nil {
+			return nil, err
+		}
+		c, err := w.files.Plan(file, p.Name, p.ReplaceEdits)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	for _, path := range p.Retire.Files {
+		c, err := w.files.PlanEdit(path, func(b []byte) ([]byte, error) { return w.github.Modernize(b, p.Target()) })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
 // next says what is left to the person.
-func (w *world) next(r *engine.Result) []ui.NextStep {
-	file := r.File.Path
-	out := []ui.NextStep{}
-	if r.FileChanged {
+func (w *world) next(r *engine.Result) (out []ui.NextStep) {
+	var changed []string
+	for _, f := range r.Files {
+		if f.Changed {
+			changed = append(changed, shellWord(f.Path))
+		}
+	}
+	if len(changed) > 0 {
+		into := r.Plan.Pipeline.Branch
+		if into == "" {
+			into = "the branch that deploys"
+		}
 		out = append(out,
-			ui.NextStep{Say: "Commit the workflow file", Command: "git add " + shellWord(file) + " && git commit -m 'Deploy to Astro from GitHub Actions'"},
-			ui.NextStep{Say: "Push it, or open a pull request into " + r.Plan.Pipeline.Branch, Command: "git push"},
+			ui.NextStep{Say: "Commit the workflow file", Command: "git add " + strings.Join(changed, " ") + " && git commit -m 'Deploy to Astro from GitHub Actions'"},
+			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
-	out = append(out, ui.NextStep{
-		Say: "Then watch the first run", Link: "https://" + r.Plan.Repository.String() + "/actions/workflows/" + url.PathEscape(filepath.Base(file)),
-	})
-	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; the pipeline warns 14 days ahead"})
+	for _, f := range r.Files {
+		out = append(out, ui.NextStep{
+			Say: "Then watch the first run", Link: "https://" + r.Plan.Repository.String() + "/actions/workflows/" + url.PathEscape(filepath.Base(f.Path)),
+		})
+	}
+	if r.Token.EndAt.IsZero() {
+		return out
+	}
+	warns := "the pipeline warns 14 days ahead"
+	if r.Plan.Pipeline.Own {
+		warns = "note the date, your own pipeline does not warn"
+	}
+	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; " + warns})
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._:=-]+$`)

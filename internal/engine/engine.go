@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -18,7 +20,12 @@ import (
 // Issuer is what the engine needs from Astro.
 type Issuer interface {
 	// CheckCreate asks whether the caller may create such a token, without creating one.
-	CheckCreate(ctx context.Context, s setup.Setup) (note string, err error)
+	CheckCreate(ctx context.Context, p setup.Plan) (note string, err error)
+	// CreateRole makes a custom role for Deployments, or finds the one that is there.
+	CreateRole(ctx context.Context, organization, name string, permissions []string) (r astro.Role, created bool, err error)
+	DeleteRole(ctx context.Context, organization, id string) error
+	// ProveKey shows that a Deployment API key works.
+	ProveKey(ctx context.Context, s setup.Setup, k setup.Key) (detail string, err error)
 	CreateToken(ctx context.Context, s setup.Setup, marker string) (astro.Token, *secret.Value, error)
 	// Prove calls Astro with the new token itself and compares what Astro recorded with s.
 	Prove(ctx context.Context, s setup.Setup, t astro.Token, v *secret.Value) (detail string, err error)
@@ -53,9 +60,14 @@ type Result struct {
 	Plan         setup.Plan
 	Token        astro.Token // zero until it was created
 	Targets      []TargetResult
-	File         providers.File
-	FileChanged  bool
+	Files        []FileResult // the pipeline files: the one that is written, or those that are changed
 	TokenRevoked bool
+}
+
+// FileResult is what happened to one pipeline file.
+type FileResult struct {
+	Path    string // slash-separated, relative to the repository's root
+	Changed bool
 }
 
 // SetUp builds the actions of a first set-up and the result they fill in. It validates the whole
@@ -64,24 +76,57 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 	if err := p.Validate(); err != nil {
 		return nil, nil, hint.Wrap(err, "check the plan", "Correct the answers named above.", "")
 	}
-	file, err := platform.Pipeline(p)
-	if err != nil {
+	b := &builder{plan: p, platform: platform, Deps: d, result: &Result{Plan: p}}
+	legacy := p.Credential.Kind == setup.DeploymentKey
+	if legacy && !p.Key.Given() {
+		return nil, nil, hint.New("the Deployment API key is not known", "Give its id and its secret.", "")
+	}
+	if !legacy {
+		b.add(Action{
+			Key: "check:astro", Read: true, Say: fmt.Sprintf("Check that you may create a %s with role %s", p.Credential.Kind, p.Credential.Role),
+			Do: func(ctx context.Context) (string, error) { return d.Issuer.CheckCreate(ctx, p) },
+		})
+	}
+	if err := b.checks(); err != nil {
 		return nil, nil, err
 	}
-	res := &Result{Plan: p, File: file}
-	var actions []Action
-	add := func(a Action) { actions = append(actions, a) }
+	if legacy {
+		b.key()
+	} else {
+		b.role()
+		b.token()
+	}
+	b.secrets()
+	if !p.Pipeline.Own {
+		b.file()
+	}
+	b.retire()
+	return b.actions, b.result, nil
+}
 
-	add(Action{
-		Key: "check:astro", Read: true, Say: fmt.Sprintf("Check that you may create a %s with role %s", p.Credential.Kind, p.Credential.Role),
-		Do: func(ctx context.Context) (string, error) { return d.Issuer.CheckCreate(ctx, p.Setup) },
-	})
+// builder collects the actions of one set-up.
+type builder struct {
+	Deps
+	plan     setup.Plan
+	platform providers.Platform
+	actions  []Action
+	result   *Result
+	rendered providers.File
+	value    *secret.Value // of the new token
+	writes   []*write
+}
+
+func (b *builder) add(a Action) { b.actions = append(b.actions, a) }
+
+// checks asks, before anything exists, whether everything can be stored and written.
+func (b *builder) checks() error {
+	p := b.plan
 	for _, t := range p.Targets {
-		store, ok := d.Stores[t.Store]
+		store, ok := b.Stores[t.Store]
 		if !ok {
-			return nil, nil, hint.New(fmt.Sprintf("store %q is not known", t.Store), "Run astro-ci setup --help for the list.", "")
+			return hint.New(fmt.Sprintf("store %q is not known", t.Store), "Run astro-ci setup --help for the list.", "")
 		}
-		add(Action{
+		b.add(Action{
 			Key: "check:" + t.String(), Read: true, Say: "Check that " + t.String() + " can be written",
 			Do: func(ctx context.Context) (string, error) {
 				acc, err := store.Check(ctx, t)
@@ -89,100 +134,227 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 			},
 		})
 	}
-	add(Action{
-		Key: "check:file", Read: true, Say: "Check that " + file.Path + " can be written",
-		Do: func(context.Context) (string, error) { return "", d.Files.Check(file, p.Name, p.ReplaceEdits) },
-	})
+	if !p.Pipeline.Own {
+		var err error
+		if b.rendered, err = b.platform.Pipeline(p); err != nil {
+			return err
+		}
+		b.add(Action{
+			Key: "check:file", Read: true, Say: "Check that " + b.rendered.Path + " can be written",
+			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.rendered, p.Name, p.ReplaceEdits) },
+		})
+	}
+	for _, path := range p.Retire.Files {
+		b.add(Action{
+			Key: "check:file:" + path, Read: true, Say: "Check that the key in " + path + " can be replaced",
+			Do: func(context.Context) (string, error) {
+				_, err := b.Files.PlanEdit(path, b.modernize)
+				return "", err
+			},
+		})
+	}
+	return nil
+}
 
-	marker := p.Marker(d.NewID())
+// key proves the Deployment API key that was given.
+func (b *builder) key() {
+	b.add(Action{
+		Key: "key:prove", Read: true, Say: "Exchange the Deployment API key at Astro and use it",
+		Do: func(ctx context.Context) (string, error) { return b.Issuer.ProveKey(ctx, b.plan.Setup, b.plan.Key) },
+	})
+}
+
+// role makes the custom role when there is none yet.
+func (b *builder) role() {
+	p := b.plan
+	if len(p.NewRole) == 0 {
+		return
+	}
+	made := ""
+	b.add(Action{
+		Key: "role:create", Say: fmt.Sprintf("Create the custom role %s with exactly %s", p.Credential.Role, strings.Join(p.NewRole, " and ")),
+		UndoSays: "Delete the custom role " + p.Credential.Role,
+		Do: func(ctx context.Context) (string, error) {
+			r, created, err := b.Issuer.CreateRole(ctx, p.Organization.ID, p.Credential.Role, p.NewRole)
+			if err != nil {
+				return "", err
+			}
+			if !created {
+				return "it is there already", nil
+			}
+			made = r.ID
+			return r.ID, nil
+		},
+		Stands: func() bool { return made != "" },
+		Undo: func(ctx context.Context) (string, error) {
+			if made == "" {
+				return "it was there before", nil
+			}
+			return made, b.Issuer.DeleteRole(ctx, p.Organization.ID, made)
+		},
+	})
+}
+
+// token creates the token and proves it.
+func (b *builder) token() {
+	p, res := b.plan, b.result
+	marker := p.Marker(b.NewID())
 	// orphans deletes what an earlier, ambiguous create may have left. No target can hold such a
 	// token: its value never arrived.
-	orphans := func(ctx context.Context) (n int, err error) {
-		found, err := d.Issuer.FindTokens(ctx, p.Organization.ID, marker)
+	orphans := func(ctx context.Context, except string) (n int, err error) {
+		found, err := b.Issuer.FindTokens(ctx, p.Organization.ID, marker)
 		if err != nil {
 			return 0, err
 		}
 		for _, t := range found {
-			if err := d.Issuer.DeleteToken(ctx, p.Organization.ID, t.ID); err != nil {
+			if t.ID == except {
+				continue
+			}
+			if err := b.Issuer.DeleteToken(ctx, p.Organization.ID, t.ID); err != nil {
 				return n, err
 			}
 			n++
 		}
 		return n, nil
 	}
-	var value *secret.Value
-	tried, refused := false, false
-	var held func(context.Context) error // an error says which target may hold the token
-	add(Action{
+	// open: a create got no clear answer, so its token may exist, or come into being yet. unsure: the
+	// last one did, or is under way.
+	var open, unsure atomic.Bool
+	b.add(Action{
 		Key:      "token:create",
 		Say:      fmt.Sprintf("Create a %s for %s: role %s, %d days", p.Credential.Kind, p.Entity(), p.Credential.Role, p.Credential.ExpiresInDays),
 		UndoSays: "Take the new token back",
-		Stands:   func() bool { return !refused },
+		Stands:   func() bool { return open.Load() || unsure.Load() },
 		Do: func(ctx context.Context) (string, error) {
-			if tried {
-				if _, err := orphans(ctx); err != nil {
+			if open.Load() {
+				if _, err := orphans(ctx, ""); err != nil {
 					return "", err
 				}
 			}
-			tried = true
-			t, v, err := d.Issuer.CreateToken(ctx, p.Setup, marker)
-			refused = httpx.Refused(err)
+			unsure.Store(true)
+			t, v, err := b.Issuer.CreateToken(ctx, p.Setup, marker)
+			unsure.Store(!httpx.Refused(err))
 			if err != nil {
+				if unsure.Load() {
+					open.Store(true)
+				}
 				return "", err
 			}
-			res.Token, value = t, v
-			if d.Live != nil {
-				d.Live(v)
+			res.Token, b.value, res.TokenRevoked = t, v, false
+			if open.Load() { // the one without an answer may have come meanwhile
+				if _, err := orphans(ctx, t.ID); err != nil {
+					return "", err
+				}
+			}
+			if b.Live != nil {
+				b.Live(v)
 			}
 			return fmt.Sprintf("%s, expires %s", t.ID, t.EndAt.Format(time.DateOnly)), nil
 		},
 		Undo: func(ctx context.Context) (string, error) {
 			if res.Token.ID == "" {
-				n, err := orphans(ctx)
+				n, err := orphans(ctx, "")
+				if n == 0 && err == nil {
+					return "none was found on Astro; should one appear later, its description is: " + marker, nil
+				}
 				return fmt.Sprintf("%d found on Astro and deleted", n), err
 			}
-			if err := held(ctx); err != nil {
-				return "", err
+			for _, w := range b.writes {
+				if err := w.mayHold(ctx); err != nil {
+					return "", err
+				}
 			}
-			if err := d.Issuer.DeleteToken(ctx, p.Organization.ID, res.Token.ID); err != nil {
+			if err := b.Issuer.DeleteToken(ctx, p.Organization.ID, res.Token.ID); err != nil {
 				return "", err
 			}
 			res.TokenRevoked = true
+			if open.Load() {
+				_, err := orphans(ctx, "")
+				return res.Token.ID, err
+			}
 			return res.Token.ID, nil
 		},
 	})
-	add(Action{
+	b.add(Action{
 		Key: "token:prove", Read: true, Say: "Ask Astro with the new token itself",
-		Do: func(ctx context.Context) (string, error) { return d.Issuer.Prove(ctx, p.Setup, res.Token, value) },
+		Do: func(ctx context.Context) (string, error) { return b.Issuer.Prove(ctx, p.Setup, res.Token, b.value) },
 	})
+}
 
-	writes := make([]*write, len(p.Targets))
+// secrets writes the credential to every target.
+func (b *builder) secrets() {
+	p, res := b.plan, b.result
+	b.writes = make([]*write, len(p.Targets))
 	res.Targets = make([]TargetResult, len(p.Targets))
 	for i, t := range p.Targets {
 		res.Targets[i] = TargetResult{Target: t, State: Planned}
-		writes[i] = &write{store: d.Stores[t.Store], result: &res.Targets[i]}
-		add(writes[i].action(func() (*secret.Value, providers.Meta) {
-			return value, providers.Meta{Setup: p.Name, Repository: p.Repository, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
+		b.writes[i] = &write{store: b.Stores[t.Store], result: &res.Targets[i]}
+		b.add(b.writes[i].action(func() (*secret.Value, providers.Meta) {
+			meta := providers.Meta{Setup: p.Name, Repository: p.Repository, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
+			switch t.Feeds() {
+			case setup.KeyIDVariable:
+				return p.Key.ID, meta
+			case setup.KeySecretVariable:
+				return p.Key.Secret, meta
+			}
+			return b.value, meta
 		}))
 	}
-	held = func(ctx context.Context) error {
-		for _, w := range writes {
-			if err := w.mayHold(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+}
 
+// file writes the pipeline file.
+func (b *builder) file() {
+	p := b.plan
+	b.change("pipeline:write", "Write "+b.rendered.Path, b.rendered.Path, func() (pipeline.Change, error) {
+		return b.Files.Write(b.rendered, p.Name, p.ReplaceEdits)
+	})
+}
+
+// retire puts the token into the place of a Deployment API key: in the repository's own pipeline
+// files first, then the key's secrets go. Their values cannot be read, so that is not undone.
+func (b *builder) retire() {
+	for _, path := range b.plan.Retire.Files {
+		b.change("legacy:"+path, "Replace the Deployment API key in "+path, path, func() (pipeline.Change, error) {
+			return b.Files.Edit(path, b.modernize)
+		})
+	}
+	for _, t := range b.plan.Retire.Secrets {
+		b.add(Action{
+			Key: "legacy:" + t.String(), Say: "Remove the old secret " + t.String() + ", for good",
+			Do: func(ctx context.Context) (string, error) {
+				rm, ok := b.Stores[t.Store].(providers.Remover)
+				if !ok {
+					return "", hint.New("secrets of "+t.Store+" cannot be removed from here", "Remove it by hand.", "")
+				}
+				return "", rm.Remove(ctx, t)
+			},
+		})
+	}
+}
+
+// modernize puts the new token's secret into the place of a Deployment API key.
+func (b *builder) modernize(content []byte) ([]byte, error) {
+	m, ok := b.platform.(providers.Modernizer)
+	if !ok {
+		return nil, hint.New("pipeline files of "+b.plan.Platform+" cannot be changed from here", "Replace the key by hand.", "")
+	}
+	return m.Modernize(content, b.plan.Target())
+}
+
+// change adds the action that changes one file, and its result.
+func (b *builder) change(key, say, path string, do func() (pipeline.Change, error)) {
+	i := len(b.result.Files)
+	b.result.Files = append(b.result.Files, FileResult{Path: path})
 	var written pipeline.Change
-	add(Action{
-		Key: "pipeline:write", Say: "Write " + file.Path, UndoSays: "Put " + file.Path + " back as it was",
+	b.add(Action{
+		Key: key, Say: say, UndoSays: "Put " + path + " back as it was",
 		Do: func(context.Context) (string, error) {
-			c, err := d.Files.Write(file, p.Name, p.ReplaceEdits)
+			c, err := do()
+			written = c // also after a failure: the file may have been replaced all the same
 			if err != nil {
 				return "", err
 			}
-			written, res.FileChanged = c, c.Changed()
+			b.result.Files[i].Changed = c.Changed()
 			if !c.Changed() {
 				return "already as it should be", nil
 			}
@@ -192,11 +364,10 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 			if !written.Changed() {
 				return "it was not changed", nil
 			}
-			res.FileChanged = false
-			return file.Path, d.Files.Restore(written)
+			b.result.Files[i].Changed = false
+			return path, b.Files.Restore(written)
 		},
 	})
-	return actions, res, nil
 }
 
 // Tell drains the events of a run into see and returns the first failure.

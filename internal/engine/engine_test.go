@@ -14,6 +14,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -29,10 +30,15 @@ type earth struct {
 	values  map[string]*secret.Value
 	stored  map[setup.Target]*secret.Value
 	stamps  map[setup.Target]time.Time
+	roles   []string
 	clock   time.Time
 	calls   []string
-	failAt  string // name of the call that fails once
-	applied bool   // the failing call has its effect all the same
+	after   map[string]func() // runs once, after the call of this name
+	late    bool              // a failed create has its effect only after the next look at the list
+	failAt  string            // name of the call that fails once
+	pending []func()
+	refuse  bool // the failing call is clearly refused
+	applied bool // the failing call has its effect all the same
 }
 
 var errBoom = errors.New("boom")
@@ -47,19 +53,45 @@ func newEarth() *earth {
 // call records a call and runs effect unless the call is to fail before it.
 func (e *earth) call(name string, effect func()) error {
 	e.calls = append(e.calls, name)
+	if f := e.after[name]; f != nil {
+		delete(e.after, name)
+		defer f()
+	}
 	if e.failAt == name {
 		e.failAt = ""
-		if e.applied {
+		if e.refuse {
+			return &httpx.StatusError{Status: 403}
+		}
+		if e.applied && !e.late {
 			effect()
 		}
+		e.pending = append(e.pending, effect)
 		return errBoom
 	}
 	effect()
 	return nil
 }
 
-func (e *earth) CheckCreate(context.Context, setup.Setup) (string, error) {
+func (e *earth) CheckCreate(context.Context, setup.Plan) (string, error) {
 	return "", e.call("check:astro", func() {})
+}
+
+func (e *earth) CreateRole(_ context.Context, _, name string, _ []string) (astro.Role, bool, error) {
+	created := !slices.Contains(e.roles, name)
+	err := e.call("role", func() {
+		if created {
+			e.roles = append(e.roles, name)
+		}
+	})
+	return astro.Role{ID: name}, created, err
+}
+
+func (e *earth) DeleteRole(_ context.Context, _, id string) error {
+	return e.call("delete role", func() { e.roles = slices.DeleteFunc(e.roles, func(r string) bool { return r == id }) })
+}
+
+func (e *earth) ProveKey(context.Context, setup.Setup, setup.Key) (string, error) {
+	return "", e.call("prove key", func() {})
 }
 
 func (e *earth) CreateToken(_ context.Context, s setup.Setup, marker string) (t astro.Token, v *secret.Value, err error) {
@@ -85,6 +117,12 @@ func (e *earth) FindTokens(_ context.Context, _, marker string) (out []astro.Tok
 	for id, m := range e.tokens {
 		if m == marker {
 			out = append(out, astro.Token{ID: id})
+		}
+	}
+	if e.late {
+		e.late = false
+		for _, f := range e.pending {
+			f()
 		}
 	}
 	return out, nil
@@ -131,6 +169,8 @@ func (s store) Pipeline(p setup.Plan) (providers.File, error) {
 	return providers.File{Path: p.Pipeline.File, Content: []byte("name: x\n")}, nil
 }
 
+func (s store) Modernize([]byte, setup.Target) ([]byte, error) { return []byte("new\n"), nil }
+
 func plan() setup.Plan {
 	return setup.Plan{Setup: setup.Setup{
 		Name: "etl", Organization: setup.Ref{ID: id}, Workspace: setup.Ref{ID: id}, Deployment: setup.Ref{ID: id}, Job: setup.DeployCode,
@@ -168,7 +208,7 @@ func TestOrder(t *testing.T) {
 	if !slices.Equal(e.calls, want) {
 		t.Errorf("did   %v\nwant  %v", e.calls, want)
 	}
-	if !r.Finished() || len(e.tokens) != 1 || res.Token.ID == "" || !res.FileChanged {
+	if !r.Finished() || len(e.tokens) != 1 || res.Token.ID == "" || !res.Files[0].Changed {
 		t.Errorf("not finished: %+v", res)
 	}
 	for target, v := range e.stored {
@@ -228,7 +268,7 @@ func TestFailureAnywhere(t *testing.T) {
 				if len(e.tokens) != 0 || len(e.stored) != 0 || len(r.Left()) != 0 {
 					t.Errorf("left: tokens %v, targets %v, actions %v", e.tokens, e.stored, r.Left())
 				}
-				if res.FileChanged {
+				if res.Files[0].Changed {
 					t.Error("the file counts as changed")
 				}
 				if _, err := os.Stat(file); err == nil {
@@ -236,6 +276,130 @@ func TestFailureAnywhere(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A token whose create got no answer, and that comes into being late, is not forgotten.
+func TestATokenThatComesLate(t *testing.T) {
+	e := newEarth()
+	e.failAt, e.late = "create", true
+	r, res, _ := e.run(t, plan())
+	if engine.Tell(r.Go(t.Context()), nil) == nil {
+		t.Fatal("no failure")
+	}
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.tokens) != 1 || e.tokens[res.Token.ID] == "" {
+		t.Errorf("tokens %v, result %s", e.tokens, res.Token.ID)
+	}
+}
+
+// A clear refusal of the second try does not settle what became of the first.
+func TestARefusalAfterAnUnclearTry(t *testing.T) {
+	e := newEarth()
+	e.failAt, e.late = "create", true
+	r, _, _ := e.run(t, plan())
+	_ = engine.Tell(r.Go(t.Context()), nil)
+	e.failAt, e.refuse = "create", true
+	if engine.Tell(r.Go(t.Context()), nil) == nil || len(r.Left()) == 0 {
+		t.Fatalf("nothing is said to be left; tokens are %v", e.tokens)
+	}
+	if err := engine.Tell(r.Undo(t.Context()), nil); err != nil || len(e.tokens) != 0 {
+		t.Errorf("left are %v, %v", e.tokens, err)
+	}
+}
+
+// When the file cannot be written after all, everything can still be taken back, and tried again.
+func TestFileThatCannotBeWritten(t *testing.T) {
+	e := newEarth()
+	e.after = map[string]func(){}
+	r, res, file := e.run(t, plan())
+	e.after["put:github:acme/etl#prod/B"] = func() { // somebody else writes a file there
+		_ = os.MkdirAll(filepath.Dir(file), 0o700)
+		_ = os.WriteFile(file, []byte("name: theirs\n"), 0o600)
+	}
+	if engine.Tell(r.Go(t.Context()), nil) == nil {
+		t.Fatal("no failure")
+	}
+	if err := engine.Tell(r.Undo(t.Context()), nil); err != nil || len(r.Left()) != 0 || len(e.tokens)+len(e.stored) != 0 || !res.TokenRevoked {
+		t.Fatalf("%v; left: %v, tokens %v, targets %v", err, r.Left(), e.tokens, e.stored)
+	}
+	if b, _ := os.ReadFile(file); string(b) != "name: theirs\n" {
+		t.Errorf("their file is now %q", b)
+	}
+	_ = os.Remove(file)
+	e.calls = nil
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(e.calls, "prove") || res.TokenRevoked || len(e.tokens) != 1 {
+		t.Errorf("the second time: %v, revoked %v, tokens %v", e.calls, res.TokenRevoked, e.tokens)
+	}
+}
+
+func TestNewRole(t *testing.T) {
+	p := plan()
+	p.Credential.Role, p.NewRole = "CI_Deploy", []string{"deployment.get"}
+	e := newEarth()
+	e.failAt = "prove"
+	r, _, _ := e.run(t, p)
+	if engine.Tell(r.Go(t.Context()), nil) == nil || !slices.Contains(e.roles, "CI_Deploy") {
+		t.Fatalf("roles are %v", e.roles)
+	}
+	if err := engine.Tell(r.Undo(t.Context()), nil); err != nil || len(e.roles) != 0 {
+		t.Errorf("left are roles %v, %v", e.roles, err)
+	}
+	e.roles = []string{"CI_Deploy"} // one that was there before is not ours to delete
+	r, _, _ = e.run(t, p)
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Tell(r.Undo(t.Context()), nil); err != nil || len(e.roles) != 1 {
+		t.Errorf("roles are %v, %v", e.roles, err)
+	}
+}
+
+func TestDeploymentKey(t *testing.T) {
+	p := plan()
+	p.Credential = setup.Credential{Kind: setup.DeploymentKey}
+	p.Targets = []setup.Target{{Store: "github", Address: "acme/etl", Secret: "I", Variable: setup.KeyIDVariable}, {Store: "github", Address: "acme/etl", Secret: "S", Variable: setup.KeySecretVariable}}
+	if _, _, err := engine.SetUp(p, store{}, engine.Deps{}); err == nil {
+		t.Error("a key that nobody gave was let pass")
+	}
+	p.Key = setup.Key{ID: secret.New([]byte("id")), Secret: secret.New([]byte("secret"))}
+	e := newEarth()
+	r, res, _ := e.run(t, p)
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !e.stored[p.Targets[0]].Equal(p.Key.ID) || !e.stored[p.Targets[1]].Equal(p.Key.Secret) || len(e.tokens) != 0 || res.Token.ID != "" || !slices.Contains(e.calls, "prove key") {
+		t.Errorf("calls %v, stored %d", e.calls, len(e.stored))
+	}
+}
+
+// The token takes the key's place in the person's own file, and the old secrets go last.
+func TestRetire(t *testing.T) {
+	p := plan()
+	old := setup.Target{Store: "github", Address: "acme/etl", Secret: "ASTRONOMER_KEY_ID"}
+	p.Retire = setup.Legacy{Files: []string{".github/workflows/mine.yml"}, Secrets: []setup.Target{old}}
+	p.Pipeline = setup.Pipeline{Own: true}
+	e := newEarth()
+	e.stored[old] = secret.New([]byte("old"))
+	r, res, file := e.run(t, p)
+	mine := filepath.Join(file, ".github", "workflows", "mine.yml")
+	_ = os.MkdirAll(filepath.Dir(mine), 0o700)
+	if err := os.WriteFile(mine, []byte("old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := os.ReadFile(mine); string(b) != "new\n" || !res.Files[0].Changed || e.stored[old] != nil {
+		t.Errorf("the file holds %q, the old secret is there: %v", b, e.stored[old] != nil)
+	}
+	if last := e.calls[len(e.calls)-1]; last != "remove:"+old.String() {
+		t.Errorf("the last call is %s", last)
 	}
 }
 

@@ -160,10 +160,20 @@ func (r *Run) Undo(ctx context.Context) iter.Seq[Event] {
 				ev.State, ev.Err = Failed, err
 			} else {
 				r.set(i, Undone)
+				r.forget(i)
 			}
 			if !yield(ev) {
 				return
 			}
+		}
+	}
+}
+
+// forget lets the checks after action i be made again: what they saw is gone.
+func (r *Run) forget(i int) {
+	for j := i + 1; j < len(r.actions); j++ {
+		if r.actions[j].Read {
+			r.set(j, Planned)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -16,7 +17,7 @@ type write struct {
 	result *TargetResult
 	asked  bool            // before is known
 	before providers.State // as it was before the first try
-	tried  bool            // a write was started: from then on the target may hold the token
+	tried  atomic.Bool     // a write was started: from then on the target may hold the token
 }
 
 func (w *write) target() setup.Target { return w.result.Target }
@@ -36,7 +37,7 @@ func (w *write) action(next func() (*secret.Value, providers.Meta)) Action {
 	}
 	if rm, ok := w.store.(providers.Remover); ok {
 		a.UndoSays = "Remove the secret " + t.String()
-		a.Stands = func() bool { return w.tried }
+		a.Stands = func() bool { return w.tried.Load() }
 		a.Undo = func(ctx context.Context) (string, error) { return w.undo(ctx, rm) }
 	}
 	return a
@@ -51,9 +52,13 @@ func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Me
 		w.before, w.asked = before, true
 	}
 	v, meta := next()
+	// A store that clearly refused holds nothing new; after any other outcome, and as long as there is
+	// none, it may.
+	before := w.tried.Swap(true)
 	rec, err := w.store.Put(ctx, w.target(), v, meta)
-	// A store that clearly refused holds nothing new; after any other outcome it may.
-	w.tried = w.tried || !httpx.Refused(err)
+	if httpx.Refused(err) {
+		w.tried.Store(before)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +90,7 @@ func (w *write) undo(ctx context.Context, rm providers.Remover) (string, error) 
 
 // changed reports whether the target differs from what it was before the first try.
 func (w *write) changed(ctx context.Context) (bool, error) {
-	if !w.tried {
+	if !w.tried.Load() {
 		return false, nil
 	}
 	now, err := w.store.Stat(ctx, w.target())

@@ -9,10 +9,12 @@ package flow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -23,6 +25,7 @@ type Kind int
 const (
 	Select Kind = iota // one of the loaded choices
 	Input              // free text, checked by Step.Check
+	Secret             // text that is not shown, checked by Step.Check; the answer is Choice.Secret
 )
 
 // Choice is one possible answer.
@@ -32,6 +35,12 @@ type Choice struct {
 	Note        display.Text // one short remark, shown dimmed
 	Recommended bool         // the proposed one; Choices.Note says why
 	Data        any          // for Apply: what was loaded together with the choice
+	Secret      *secret.Value
+}
+
+// Hidden is the choice that a secret is; what people see of it is that it was given.
+func Hidden(v *secret.Value) Choice {
+	return Choice{Value: "given", Label: display.Clean("given, not shown"), Secret: v}
 }
 
 // Text is the choice that a text is, as an answer to an Input.
@@ -42,6 +51,36 @@ type Choices struct {
 	Items   []Choice     // for Select
 	Default string       // Value of the choice to start on, or the text an Input starts with
 	Note    display.Text // why the recommended choice is recommended, or what to know first
+	// More reads the next part of Items; nil: these are all. Choosing among a part is fine, but only
+	// the whole says that there is nothing else.
+	More func(context.Context) (Choices, error)
+	// Anew says, in what More returned, that the list changed while it was read: what came before has
+	// to be forgotten.
+	Anew bool
+	// Moot says that there is nothing to ask after all; Apply gets the zero Choice.
+	Moot bool
+}
+
+// Add appends the part that More returned.
+func (cs Choices) Add(part Choices) Choices {
+	if part.Anew {
+		cs.Items = nil
+	}
+	cs.Items = append(cs.Items, part.Items...)
+	cs.More = part.More
+	return cs
+}
+
+// All reads the rest.
+func (cs Choices) All(ctx context.Context) (Choices, error) {
+	for cs.More != nil {
+		part, err := cs.More(ctx)
+		if err != nil {
+			return cs, err
+		}
+		cs = cs.Add(part)
+	}
+	return cs, nil
 }
 
 // Step is one question.
@@ -65,7 +104,7 @@ type Step struct {
 
 	When  func(setup.Plan) bool                              // nil: always asked
 	Load  func(context.Context, setup.Plan) (Choices, error) // nil for an Input without a default
-	Check func(string) error                                 // syntax of an Input, nil: anything
+	Check func(string) error                                 // syntax of an Input or Secret, nil: anything
 	// Parse reads an answer that was given as text but is none of the choices; nil: there is no such
 	// answer to a Select.
 	Parse func(context.Context, setup.Plan, string) (Choice, error)
@@ -81,11 +120,12 @@ const (
 	Given                 // flag, environment variable or file
 	Only                  // there was no other choice
 	Default               // nothing was said, and the default is safe
+	Moot                  // the question did not arise
 )
 
 // String is the source in words, for summaries.
 func (s Source) String() string {
-	return [...]string{"", "given", "the only one", "default"}[s]
+	return [...]string{"", "given", "the only one", "default", ""}[s]
 }
 
 // Prepared is a question that is ready to be shown, or already answered.
@@ -113,6 +153,16 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 		out.Answer, out.Source = &c, from
 		return out, nil
 	}
+	if out.Choices.Moot {
+		return answer(Choice{}, Moot)
+	}
+	id := given != "" && slices.ContainsFunc(out.Choices.Items, func(c Choice) bool { return c.Value == given })
+	if out.Choices.More != nil && !id && (given != "" || len(out.Choices.Items) < 2) {
+		var err error
+		if out.Choices, err = out.Choices.All(ctx); err != nil {
+			return out, err
+		}
+	}
 	if s.Kind == Select && len(out.Choices.Items) == 0 {
 		return out, hint.New("nothing to choose for: "+s.Title, "Go back and choose differently.", "")
 	}
@@ -127,7 +177,7 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 	case ask:
 	case s.Kind == Select && len(out.Choices.Items) == 1:
 		return answer(out.Choices.Items[0], Only)
-	case s.Quiet:
+	case s.Quiet && s.Kind != Secret:
 		if c, ok := out.Choices.fallback(s); ok {
 			return answer(c, Default)
 		}
@@ -137,8 +187,8 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 
 // fallback is the choice taken when nobody says anything.
 func (cs Choices) fallback(s Step) (Choice, bool) {
-	if s.Kind == Input {
-		return Text(cs.Default), cs.Default != ""
+	if s.Kind != Select {
+		return Text(cs.Default), s.Kind == Input && cs.Default != ""
 	}
 	for _, c := range cs.Items {
 		if c.Value == cs.Default || cs.Default == "" && c.Recommended {

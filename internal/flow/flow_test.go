@@ -223,3 +223,93 @@ func TestFillStopsWhenChoicesCannotBeLoaded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What a person chose is not replaced by what a flag said, whatever is asked again.
+func TestAPersonsAnswerBeatsAFlag(t *testing.T) {
+	w := story(map[string]string{"job": "users", "role": "writer-w1"})
+	step(t, w, "job", "")
+	step(t, w, "workspace", "w1")
+	step(t, w, "role", "")
+	if !w.Reopen("role") {
+		t.Fatal("the role cannot be reopened")
+	}
+	step(t, w, "role", "reader-w1")
+	if !w.Reopen("workspace") {
+		t.Fatal("the Workspace cannot be reopened")
+	}
+	step(t, w, "workspace", "w2")
+	s, _ := w.Current()
+	ready, err := w.Prepare(s)(t.Context())
+	if err != nil || s.ID != "role" || ready.Answer != nil || ready.Refused != nil {
+		t.Errorf("%s answered itself: %+v, %v", s.ID, ready.Answer, err)
+	}
+}
+
+// An old answer that goes anyway does not refuse a new one.
+func TestAnOldAnswerDoesNotStandInTheWay(t *testing.T) {
+	w := flow.NewWalk(setup.Plan{}, []flow.Step{
+		{ID: "job", Load: choices("deploy", "dags"), Apply: func(p *setup.Plan, c flow.Choice) error { p.Job = setup.Job(c.Value); return nil }},
+		{ID: "deployment", Needs: []string{"job"}, Load: choices("d1", "d2"), Apply: func(p *setup.Plan, c flow.Choice) error {
+			if p.Job == "dags" && c.Value == "d1" {
+				return errors.New("d1 takes no DAGs")
+			}
+			p.Deployment.ID = c.Value
+			return nil
+		}},
+	}, nil)
+	step(t, w, "job", "deploy")
+	step(t, w, "deployment", "d1")
+	w.Reopen("job")
+	step(t, w, "job", "dags")
+	step(t, w, "deployment", "d2")
+	if p := w.Plan(); p.Job != "dags" || p.Deployment.ID != "d2" {
+		t.Errorf("the plan is %+v", p)
+	}
+}
+
+// A list that comes in parts is read to its end before it is said what it does not hold.
+func TestListsInParts(t *testing.T) {
+	load := func(context.Context, setup.Plan) (flow.Choices, error) {
+		return flow.Choices{Items: []flow.Choice{{Value: "gone"}}, More: func(context.Context) (flow.Choices, error) {
+			return flow.Choices{Anew: true, Items: []flow.Choice{{Value: "a"}}, More: func(context.Context) (flow.Choices, error) {
+				return flow.Choices{Items: []flow.Choice{{Value: "b"}}}, nil
+			}}, nil
+		}}, nil
+	}
+	s := flow.Step{ID: "x", Flag: "x", Load: load}
+	if ready, err := flow.Prepare(t.Context(), s, setup.Plan{}, "", false); err != nil || ready.Answer != nil || len(ready.Choices.Items) != 2 {
+		t.Errorf("the first of a part was taken for the only one: %+v, %v", ready.Answer, err)
+	}
+	if ready, err := flow.Prepare(t.Context(), s, setup.Plan{}, "b", false); err != nil || ready.Answer == nil || ready.Answer.Value != "b" {
+		t.Errorf("b: %+v, %v", ready.Answer, err)
+	}
+	if ready, err := flow.Prepare(t.Context(), s, setup.Plan{}, "c", false); err != nil || ready.Refused == nil {
+		t.Errorf("c: %+v, %v", ready.Answer, err)
+	}
+	boom := errors.New("boom")
+	s.Load = func(context.Context, setup.Plan) (flow.Choices, error) {
+		return flow.Choices{Items: []flow.Choice{{Value: "a"}}, More: func(context.Context) (flow.Choices, error) { return flow.Choices{}, boom }}, nil
+	}
+	if _, err := flow.Prepare(t.Context(), s, setup.Plan{}, "", false); !errors.Is(err, boom) {
+		t.Errorf("half a list was taken for a list: %v", err)
+	}
+}
+
+// A question that does not arise leaves no trace in the summary.
+func TestMootQuestion(t *testing.T) {
+	w := flow.NewWalk(setup.Plan{}, []flow.Step{{
+		ID: "x", Load: func(context.Context, setup.Plan) (flow.Choices, error) { return flow.Choices{Moot: true}, nil },
+		Apply: func(_ *setup.Plan, c flow.Choice) error {
+			if c.Value != "" {
+				return errors.New("a value")
+			}
+			return nil
+		},
+	}}, nil)
+	if err := flow.Fill(t.Context(), w); err != nil || len(w.Answers()) != 0 {
+		t.Errorf("%v, %v", w.Answers(), err)
+	}
+	if _, open := w.Current(); open {
+		t.Error("it is still asked")
+	}
+}

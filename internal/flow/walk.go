@@ -54,7 +54,9 @@ func (w *Walk) Plan() setup.Plan { return w.plan }
 func (w *Walk) Steps() []Step { return w.steps }
 
 // Applies reports whether a step is part of the walk as the plan stands.
-func (w *Walk) Applies(s Step) bool { return s.When == nil || s.When(w.plan) }
+func (w *Walk) Applies(s Step) bool {
+	return (s.When == nil || s.When(w.plan)) && w.answers[s.ID].Source != Moot
+}
 
 // Current is the first step without an answer; false means that all are answered.
 func (w *Walk) Current() (Step, bool) {
@@ -82,22 +84,21 @@ func (w *Walk) Last(id string) string { return w.last[id] }
 
 // Answer takes an answer. A refused answer leaves the walk as it was.
 func (w *Walk) Answer(s Step, c Choice, from Source) error {
-	old, had := w.answers[s.ID]
-	plan := w.plan
+	answers, ask := maps.Clone(w.answers), maps.Clone(w.ask)
+	if w.last[s.ID] != c.Value {
+		w.forget(s.ID) // first: an answer that goes anyway must not refuse this one
+	}
 	w.answers[s.ID] = Answered{s, c, from}
-	if err := w.replay(); err != nil {
-		delete(w.answers, s.ID)
-		if had {
-			w.answers[s.ID] = old
-		}
-		w.plan = plan
+	plan, err := w.replay()
+	if err != nil {
+		w.answers, w.ask = answers, ask
 		return err
 	}
-	if w.last[s.ID] != c.Value {
-		w.forget(s.ID)
+	w.plan, w.last[s.ID] = plan, c.Value
+	if from == Asked {
+		delete(w.given, s.ID) // a person said otherwise
 	}
-	w.last[s.ID] = c.Value
-	return w.replay()
+	return nil
 }
 
 // Back reopens the last question before the current one that a person answered; answers that made
@@ -123,7 +124,7 @@ func (w *Walk) Reopen(id string) bool {
 	}
 	delete(w.answers, id)
 	w.ask[id] = true
-	_ = w.replay() // fewer answers than before, all of them accepted once
+	w.plan, _ = w.replay() // as far as it goes without this answer
 	return true
 }
 
@@ -138,17 +139,24 @@ func (w *Walk) forget(id string) {
 	}
 }
 
-func (w *Walk) replay() error {
+// replay computes the plan from the answers. Answers that cannot be applied are left out; the first
+// reason is returned.
+func (w *Walk) replay() (setup.Plan, error) {
 	p := w.base.Clone()
+	var failed error
 	for _, s := range w.steps {
 		a, ok := w.answers[s.ID]
 		if !ok || (s.When != nil && !s.When(p)) {
 			continue
 		}
-		if err := s.Apply(&p, a.Choice); err != nil {
-			return err
+		next := p.Clone()
+		if err := s.Apply(&next, a.Choice); err != nil {
+			if failed == nil {
+				failed = err
+			}
+			continue
 		}
+		p = next
 	}
-	w.plan = p
-	return nil
+	return p, failed
 }

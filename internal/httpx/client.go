@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -22,13 +23,18 @@ type Client struct {
 	service string
 	base    *url.URL
 	http    *http.Client
+	ahead   atomic.Int64 // time.Duration
 }
 
 // NewClient returns a client whose paths are relative to base.
 func NewClient(base *url.URL, o Options) *Client {
 	o.Origin = base
-	return &Client{o.Service, base, &http.Client{Transport: NewTransport(o), Timeout: 2*MaxRetryAfter + time.Minute}}
+	return &Client{service: o.Service, base: base, http: &http.Client{Transport: NewTransport(o), Timeout: 2*MaxRetryAfter + time.Minute}}
 }
+
+// Ahead is how far this computer's clock was ahead of the service's at the last answer; negative
+// when it was behind, 0 when the service never said. The service says it in whole seconds.
+func (c *Client) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
 
 // StatusError is an answer that is not a success.
 type StatusError struct {
@@ -65,10 +71,11 @@ func Status(err error) int {
 	return 0
 }
 
-// Refused reports whether the service clearly refused: the request had no effect.
+// Refused reports whether the service clearly refused: the request had no effect. A refusal that
+// came after tries without a clear answer is none.
 func Refused(err error) bool {
-	s := Status(err)
-	return s >= 400 && s < 500 && s != http.StatusRequestTimeout
+	s, ok := errors.AsType[*StatusError](err)
+	return ok && s.Status >= 400 && s.Status < 500 && s.Status != http.StatusRequestTimeout && s.Header.Get(unclearHeader) == ""
 }
 
 // AmbiguousError says that a request may have been carried out although no usable answer came.
@@ -84,15 +91,20 @@ type Call struct {
 	Method string
 	Path   string // relative to the base, already escaped
 	Query  url.Values
-	Body   any // encoded as JSON; nil for none
-	Out    any // decoded from JSON; nil to ignore the answer
+	Body   any        // encoded as JSON; nil for none
+	Form   url.Values // the body as a form, instead of Body
+	Out    any        // decoded from JSON; nil to ignore the answer
 }
 
 // Do performs the call and returns the headers of the answer. An error of a call that changes
 // something is an *AmbiguousError unless the service clearly refused.
 func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 	var body io.Reader
-	if call.Body != nil {
+	kind := "application/json"
+	switch {
+	case call.Form != nil:
+		body, kind = strings.NewReader(call.Form.Encode()), "application/x-www-form-urlencoded"
+	case call.Body != nil:
 		b, err := json.Marshal(call.Body)
 		if err != nil {
 			return nil, fmt.Errorf("%s: encode %s: %w", c.service, call.Path, err)
@@ -113,7 +125,7 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 	}
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -124,6 +136,9 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 		return nil, c.ambiguous(call, fmt.Errorf("%s: %s %s: %w", c.service, call.Method, call.Path, err))
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		c.ahead.Store(int64(time.Since(at).Truncate(time.Second)))
+	}
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: answer cut: %w", c.service, call.Method, call.Path, err))
@@ -162,6 +177,7 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	var body struct {
 		Message     display.Text `json:"message"`
 		RequestID   display.Text `json:"requestId"`
+		OAuth       display.Text `json:"error_description"` // RFC 6749, 5.2
 		FieldErrors []struct {
 			Field   display.Text `json:"field"`
 			Message display.Text `json:"message"`
@@ -169,6 +185,9 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	}
 	if json.Unmarshal(raw, &body) == nil {
 		e.Message, e.RequestID = body.Message, body.RequestID
+		if e.Message.IsZero() {
+			e.Message = body.OAuth
+		}
 		for _, f := range body.FieldErrors {
 			e.Fields = append(e.Fields, display.Clean(f.Field.String()+": "+f.Message.String()))
 		}

@@ -9,9 +9,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -178,3 +182,65 @@ func TestErrorSaysWhatTheServiceSaid(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", err, want)
 	}
 }
+
+// A refusal that comes after a try without a clear answer says nothing about that try.
+func TestARefusalAfterAnUnclearTryIsNone(t *testing.T) {
+	var n atomic.Int32
+	first := http.StatusBadGateway
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if n.Add(1) == 1 {
+			w.WriteHeader(first)
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	})
+	if _, err := s.Do(t.Context(), httpx.Call{Method: http.MethodPut, Path: "/x"}); httpx.Status(err) != http.StatusForbidden || httpx.Refused(err) {
+		t.Errorf("after a 502: %v, refused %v", err, httpx.Refused(err))
+	}
+	n.Store(0)
+	first = http.StatusTooManyRequests
+	if _, err := s.Do(t.Context(), httpx.Call{Method: http.MethodPut, Path: "/x"}); httpx.Status(err) != http.StatusForbidden || !httpx.Refused(err) {
+		t.Errorf("after a 429: %v, refused %v", err, httpx.Refused(err))
+	}
+}
+
+// In no second do more requests leave than the service allows, the burst included.
+func TestLimitHoldsInEverySecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var at []time.Time
+		c := httpx.NewClient(&url.URL{Scheme: "https", Host: "x"}, httpx.Options{
+			Service: "test", Auth: httpx.NoAuth, Limits: map[string]rate.Limit{http.MethodGet: 15},
+			Base: base(func(*http.Request) (*http.Response, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				at = append(at, time.Now())
+				return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
+			}),
+		})
+		var wait sync.WaitGroup
+		for range 100 {
+			wait.Go(func() { _, _ = c.Do(t.Context(), httpx.Call{Method: http.MethodGet, Path: "/"}) })
+		}
+		wait.Wait()
+		for i := range at {
+			n := 0
+			for _, x := range at[i:] {
+				if x.Sub(at[i]) < time.Second {
+					n++
+				}
+			}
+			if n > 25 {
+				t.Fatalf("%d requests within a second", n)
+			}
+		}
+		if len(at) != 100 {
+			t.Errorf("%d requests left", len(at))
+		}
+	})
+}
+
+type base func(*http.Request) (*http.Response, error)
+
+func (b base) RoundTrip(r *http.Request) (*http.Response, error) { return b(r) }

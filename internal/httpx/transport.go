@@ -49,6 +49,9 @@ func Bearer(v *secret.Value) Auth {
 	}
 }
 
+// NoAuth sends no credential. The rules of a credential hold all the same: the body may be one.
+func NoAuth(*http.Request) error { return nil }
+
 // Options make a transport.
 type Options struct {
 	Service string            // "astro", "github": starts every error
@@ -86,7 +89,8 @@ func NewBase(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) 
 func NewTransport(o Options) http.RoundTripper {
 	limits := map[string]*rate.Limiter{}
 	for method, l := range o.Limits {
-		limits[method] = rate.NewLimiter(l, max(1, int(l)))
+		// In no second can more than rate and burst together pass: five thirds of the rate.
+		limits[method] = rate.NewLimiter(l, max(1, int(l)*2/3))
 	}
 	return &transport{o, limits}
 }
@@ -95,6 +99,10 @@ type transport struct {
 	Options
 	limits map[string]*rate.Limiter
 }
+
+// unclearHeader marks an answer to a request whose earlier tries got no clear answer: whatever it
+// says, one of them may have had its effect.
+const unclearHeader = "X-Astro-Ci-Unclear"
 
 // statusRetry is the error by which a try asks for another one; it never leaves this file.
 type statusRetry struct{ status int }
@@ -121,6 +129,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		tries = 1
 	}
 	var last *http.Response
+	unclear := false // an earlier try may have had its effect
 	resp, err := backoff.Retry(req.Context(), func() (*http.Response, error) {
 		discard(last)
 		last = nil
@@ -129,11 +138,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			if !temporary(err) {
 				return nil, backoff.Permanent(err)
 			}
+			unclear = true
 			return nil, err
+		}
+		if unclear {
+			resp.Header.Set(unclearHeader, "1")
 		}
 		if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500 || tries == 1 {
 			return resp, nil
 		}
+		unclear = unclear || resp.StatusCode >= 500
 		last = resp
 		wait := retryAfter(resp.Header, time.Now())
 		if wait > MaxRetryAfter {

@@ -9,7 +9,9 @@ import (
 )
 
 // Changed reports whether the file's content differs.
-func (c Change) Changed() bool { return !c.Existed || string(c.Before) != string(c.After) }
+func (c Change) Changed() bool {
+	return c.Path != "" && (!c.Existed || string(c.Before) != string(c.After))
+}
 
 // Summary is the change in a few words: "new file, 84 lines" or "3 lines added, 1 removed".
 func (c Change) Summary() string {

@@ -86,6 +86,63 @@ func (f *Files) Write(file providers.File, setup string, replaceEdits bool) (Cha
 	return c, err
 }
 
+// PlanEdit works out what edit makes of an existing file, without writing.
+func (f *Files) PlanEdit(file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
+	err = f.in(file, func(root *os.Root) (err error) {
+		c, err = f.edit(root, file, edit)
+		return err
+	})
+	return c, err
+}
+
+// Edit changes an existing file, which may belong to a person.
+func (f *Files) Edit(file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
+	err = f.in(file, func(root *os.Root) (err error) {
+		if c, err = f.edit(root, file, edit); err != nil || !c.Changed() {
+			return err
+		}
+		return replace(root, c.Path, c.After, c.mode)
+	})
+	return c, err
+}
+
+func (f *Files) edit(root *os.Root, file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
+	c = Change{Path: file, Existed: true}
+	if c.Before, c.mode, err = read(root, file); err != nil {
+		return c, err
+	}
+	c.After, err = edit(c.Before)
+	return c, err
+}
+
+// Found is one file of the repository.
+type Found struct {
+	Path    string // slash-separated, relative to the root
+	Content []byte
+}
+
+// Find reads the files whose paths fit one of the patterns (path.Match). What cannot be read is no
+// pipeline file.
+func (f *Files) Find(globs []string) (out []Found, err error) {
+	root, err := os.OpenRoot(f.root)
+	if err != nil {
+		return nil, fmt.Errorf("open the repository: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	for _, g := range globs {
+		paths, err := fs.Glob(root.FS(), g)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			if raw, _, err := read(root, p); err == nil {
+				out = append(out, Found{p, raw})
+			}
+		}
+	}
+	return out, nil
+}
+
 // Restore puts back what was there before c, unless somebody changed the file since.
 func (f *Files) Restore(c Change) error {
 	if !c.Changed() {
@@ -95,6 +152,9 @@ func (f *Files) Restore(c Change) error {
 		now, _, err := read(root, c.Path)
 		if errors.Is(err, fs.ErrNotExist) && !c.Existed {
 			return removeFolders(root, c.folders)
+		}
+		if err == nil && c.Existed && bytes.Equal(now, c.Before) {
+			return nil // it never was changed, or is back already
 		}
 		if err == nil && !bytes.Equal(now, c.After) {
 			err = errors.New("it was changed since")

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -289,6 +290,43 @@ func TestDiffIsSafeToPrint(t *testing.T) {
 	}
 }
 
+func TestEditOfAPersonsFile(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	f := pipeline.NewFiles(root)
+	at := filepath.Join(root, "ci.yml")
+	if err := os.WriteFile(at, []byte("a\r\nb\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	upper := func(b []byte) ([]byte, error) { return bytes.ToUpper(b), nil }
+	planned, err := f.PlanEdit("ci.yml", upper)
+	if err != nil || string(planned.After) != "A\r\nB\n" {
+		t.Fatalf("planned %q, %v", planned.After, err)
+	}
+	c, err := f.Edit("ci.yml", upper)
+	if got, _ := os.ReadFile(at); err != nil || string(got) != "A\r\nB\n" {
+		t.Fatalf("holds %q, %v", got, err)
+	}
+	for range 2 { // what is back already is no fault
+		if err := f.Restore(c); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, _ := os.ReadFile(at); string(got) != "a\r\nb\n" {
+		t.Errorf("restored to %q", got)
+	}
+	if _, err := f.Edit("missing.yml", upper); err == nil {
+		t.Error("a file that is not there was edited")
+	}
+	if _, err := f.Edit("../ci.yml", upper); err == nil {
+		t.Error("a file outside was edited")
+	}
+	files, err := f.Find([]string{"*.yml", ".github/workflows/*.yml"})
+	if err != nil || len(files) != 1 || files[0].Path != "ci.yml" || string(files[0].Content) != "a\r\nb\n" {
+		t.Errorf("found %v, %v", files, err)
+	}
+}
+
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	for want, c := range map[string]pipeline.Change{
@@ -297,6 +335,7 @@ func TestSummary(t *testing.T) {
 		"2 lines removed":         {Existed: true, Before: []byte("a\nb\nc\n"), After: []byte("a\n")},
 		"1 line added, 1 removed": {Existed: true, Before: []byte("a\n"), After: []byte("b\n")},
 	} {
+		c.Path = "a"
 		if got := c.Summary(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -79,6 +79,17 @@ type Remover interface {
 	Remove(ctx context.Context, t setup.Target) error
 }
 
+// Lister names the secrets that are at the target's address, whatever the target's own name.
+type Lister interface {
+	List(ctx context.Context, t setup.Target) ([]string, error)
+}
+
+// Modernizer is a platform that can put an API token into the place of a Deployment API key, in a
+// pipeline file that people wrote. It does no I/O, and refuses a file that it does not understand.
+type Modernizer interface {
+	Modernize(content []byte, token setup.Target) ([]byte, error)
+}
+
 // Place is a spot inside a platform where a secret can be put.
 type Place struct {
 	Address string       // as in setup.Target
@@ -121,6 +132,8 @@ type Platform interface {
 	Places(ctx context.Context, r setup.Repository) ([]Place, error)
 	// Environment is the address of a named environment of the repository.
 	Environment(r setup.Repository, name string) (address string, err error)
+	// PipelineGlobs are the paths at which the platform's pipeline files lie, as patterns of path.Match.
+	PipelineGlobs() []string
 	// PipelineFile is the usual path of a pipeline file for the setup.
 	PipelineFile(s setup.Setup) string
 	// Pipeline renders the pipeline file. It does no I/O.

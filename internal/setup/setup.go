@@ -43,14 +43,39 @@ func (j Job) Deploys() bool { return j == DeployCode || j == DeployDAGs }
 // Kind is the type of a credential, in the words of the command line.
 type Kind string
 
-// The credential types that can be created.
+// The credential types.
 const (
 	DeploymentToken   Kind = "deployment-token"
 	WorkspaceToken    Kind = "workspace-token"
 	OrganizationToken Kind = "organization-token"
+	// DeploymentKey is the legacy Deployment API key: an id and a secret. Astro makes no new ones.
+	DeploymentKey Kind = "deployment-key"
 )
 
-// Scope is the API's word for the level a token belongs to.
+// Kinds lists the credential types, the least privileged token first.
+func Kinds() []Kind {
+	return []Kind{DeploymentToken, WorkspaceToken, OrganizationToken, DeploymentKey}
+}
+
+// The environment variables by which the Astro CLI takes a credential.
+const (
+	TokenVariable     = "ASTRO_API_TOKEN"
+	KeyIDVariable     = "ASTRONOMER_KEY_ID"
+	KeySecretVariable = "ASTRONOMER_KEY_SECRET"
+)
+
+// Variables are the environment variables of the Astro CLI that the credential needs.
+func (k Kind) Variables() []string {
+	if k == DeploymentKey {
+		return []string{KeyIDVariable, KeySecretVariable}
+	}
+	return []string{TokenVariable}
+}
+
+// Deployment reports whether the credential reaches one Deployment only.
+func (k Kind) Deployment() bool { return k == DeploymentToken || k == DeploymentKey }
+
+// Scope is the API's word for the level a token belongs to; a key has none.
 func (k Kind) Scope() string {
 	switch k {
 	case DeploymentToken:
@@ -59,6 +84,7 @@ func (k Kind) Scope() string {
 		return "WORKSPACE"
 	case OrganizationToken:
 		return "ORGANIZATION"
+	case DeploymentKey:
 	}
 	return ""
 }
@@ -72,15 +98,17 @@ func (k Kind) String() string {
 		return "Workspace API token"
 	case OrganizationToken:
 		return "Organization API token"
+	case DeploymentKey:
+		return "Deployment API key"
 	}
 	return string(k)
 }
 
-// Credential is the token to create.
+// Credential is the token to create, or the kind of key that there is.
 type Credential struct {
 	Kind          Kind   `json:"kind"`
-	Role          string `json:"role"`
-	ExpiresInDays int    `json:"expiresInDays"`
+	Role          string `json:"role"`          // "" for a key
+	ExpiresInDays int    `json:"expiresInDays"` // 0 for a key, which has no end
 }
 
 // MinDays and MaxDays bound a token's life; the API accepts 1..3650 days.
@@ -95,6 +123,17 @@ type Target struct {
 	Store   string `json:"store"`   // provider id
 	Address string `json:"address"` // in the store's own notation, e.g. acme/etl#production
 	Secret  string `json:"secret"`  // e.g. ASTRO_API_TOKEN
+	// Variable is the environment variable of the Astro CLI that the secret feeds; "" stands for
+	// ASTRO_API_TOKEN.
+	Variable string `json:"variable,omitempty"`
+}
+
+// Feeds is the environment variable of the Astro CLI that the secret feeds.
+func (t Target) Feeds() string {
+	if t.Variable == "" {
+		return TokenVariable
+	}
+	return t.Variable
 }
 
 // String is STORE:ADDRESS/SECRET.
@@ -133,6 +172,9 @@ type CLI struct {
 
 // Pipeline says how the pipeline file looks.
 type Pipeline struct {
+	// Own says that the repository's own pipeline uses the credential: astro-ci writes no file, and
+	// the other fields are empty.
+	Own    bool   `json:"own,omitempty"`
 	File   string `json:"file"`   // slash-separated, relative to the repository's root
 	Branch string `json:"branch"` // the branch whose pushes deploy
 	Deploy Deploy `json:"deploy"` // set when the job deploys
@@ -156,7 +198,7 @@ type Setup struct {
 // Entity is what the credential is scoped to.
 func (s Setup) Entity() Ref {
 	switch s.Credential.Kind {
-	case DeploymentToken:
+	case DeploymentToken, DeploymentKey:
 		return s.Deployment
 	case WorkspaceToken:
 		return s.Workspace
@@ -166,7 +208,7 @@ func (s Setup) Entity() Ref {
 	return Ref{}
 }
 
-// Target returns the target that the pipeline reads, the first one.
+// Target returns the first target; the pipeline reads it.
 func (s Setup) Target() Target {
 	if len(s.Targets) == 0 {
 		return Target{}

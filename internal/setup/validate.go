@@ -43,7 +43,7 @@ func (s Setup) Validate() error {
 	check(CheckName(s.Name) == nil, "name", "%v", CheckName(s.Name))
 	check(CheckID(s.Organization.ID), "organization", "%q is not an Astro id", s.Organization.ID)
 	switch s.Credential.Kind {
-	case DeploymentToken:
+	case DeploymentToken, DeploymentKey:
 		check(CheckID(s.Deployment.ID), "deployment", "%q is not an Astro id", s.Deployment.ID)
 	case WorkspaceToken:
 		check(CheckID(s.Workspace.ID), "workspace", "%q is not an Astro id", s.Workspace.ID)
@@ -51,19 +51,20 @@ func (s Setup) Validate() error {
 	default:
 		check(false, "credential", "%q is not a credential type", string(s.Credential.Kind))
 	}
-	check(role.MatchString(s.Credential.Role), "role", "%q is not a role", s.Credential.Role)
-	check(CheckDays(s.Credential.ExpiresInDays) == nil, "expires-in", "%v", CheckDays(s.Credential.ExpiresInDays))
+	if s.Credential.Kind != DeploymentKey {
+		check(CheckRole(s.Credential.Role), "role", "%q is not a role", s.Credential.Role)
+		check(CheckDays(s.Credential.ExpiresInDays) == nil, "expires-in", "%v", CheckDays(s.Credential.ExpiresInDays))
+	}
 	check(slices.Contains([]Job{DeployCode, DeployDAGs, ManageDeployments, ManageUsers}, s.Job), "job", "%q is not a job", string(s.Job))
 	if s.Job.Deploys() {
 		check(CheckID(s.Deployment.ID), "deployment", "%q is not an Astro id", s.Deployment.ID)
-		check(slices.Contains([]Deploy{Infer, Image, DAGs, ImageOnly}, s.Pipeline.Deploy), "deploy", "%q is not a kind of deploy", string(s.Pipeline.Deploy))
 	}
 	if s.Job == ManageDeployments {
 		check(CheckID(s.Workspace.ID), "workspace", "%q is not an Astro id", s.Workspace.ID)
-		check(s.Credential.Kind != DeploymentToken, "credential", "a Deployment API token cannot create Deployments")
+		check(!s.Credential.Kind.Deployment(), "credential", "a %s cannot create Deployments", s.Credential.Kind)
 	}
 	if s.Job == ManageUsers {
-		check(s.Credential.Kind != DeploymentToken, "credential", "a Deployment API token cannot manage users")
+		check(!s.Credential.Kind.Deployment(), "credential", "a %s cannot manage users", s.Credential.Kind)
 	}
 	check(s.Platform != "", "platform", "no platform")
 	check(!s.Repository.IsZero(), "repo", "no repository")
@@ -71,6 +72,16 @@ func (s Setup) Validate() error {
 	for _, t := range s.Targets {
 		check(t.Store != "" && t.Address != "", "target", "%q is incomplete", t.String())
 		check(CheckSecretName(t.Secret) == nil, "secret-name", "%v", CheckSecretName(t.Secret))
+		check(slices.Contains(s.Credential.Kind.Variables(), t.Feeds()), "target", "%s does not feed a variable of a %s", t, s.Credential.Kind)
+	}
+	for _, v := range s.Credential.Kind.Variables() {
+		check(len(s.Targets) == 0 || slices.ContainsFunc(s.Targets, func(t Target) bool { return t.Feeds() == v }), "target", "no secret feeds %s", v)
+	}
+	if s.Pipeline.Own {
+		return errors.Join(faults...)
+	}
+	if s.Job.Deploys() {
+		check(slices.Contains([]Deploy{Infer, Image, DAGs, ImageOnly}, s.Pipeline.Deploy), "deploy", "%q is not a kind of deploy", string(s.Pipeline.Deploy))
 	}
 	check(CheckFile(s.Pipeline.File) == nil, "pipeline-file", "%v", CheckFile(s.Pipeline.File))
 	check(CheckBranch(s.Pipeline.Branch) == nil, "branch", "%v", CheckBranch(s.Pipeline.Branch))
@@ -89,6 +100,9 @@ func Loopback(raw string) bool {
 
 // CheckID reports whether id has the form of an Astro id: 25 lower-case letters and digits.
 func CheckID(id string) bool { return astroID.MatchString(id) }
+
+// CheckRole reports whether name can be the name of a role.
+func CheckRole(name string) bool { return role.MatchString(name) }
 
 // CheckName reports what is wrong with a setup's name.
 func CheckName(name string) error {

@@ -12,7 +12,8 @@ func credential() flow.Step {
 	return flow.Step{
 		ID: "credential", Name: "Credential", Flag: "credential", Env: env("credential"), Explicit: true, Needs: []string{"job"},
 		Title: "Which credential?",
-		Help:  "A token that reaches less can lose less. Choose the smallest one that does the job.",
+		Help: "A token that reaches less can lose less. Choose the smallest one that does the job. " +
+			"The way without any token is Astro's own GitHub integration; it is set up in Astro.",
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			var cs flow.Choices
 			for _, a := range astro.Kinds(p.Job) {

@@ -15,6 +15,8 @@ const custom = "custom"
 func expiry() flow.Step {
 	return flow.Step{
 		ID: "expires-in", Name: "Expiry", Flag: "expires-in", Env: env("expires-in"),
+		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
+		Needs: []string{"credential"},
 		Title: "How long may the token live?",
 		Help:  "Shorter is safer. The pipeline warns 14 days before the end, and a new token takes one command.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
@@ -46,7 +48,9 @@ func days() flow.Step {
 		ID: "expires-in-days", Name: "Days", Flag: "expires-in", Env: env("expires-in"), Kind: flow.Input, Needs: []string{"expires-in"},
 		Title: "How many days?",
 		Help:  "From 1 to 3650. A token without an end is not offered.",
-		When:  func(p setup.Plan) bool { return p.Credential.ExpiresInDays == 0 },
+		When: func(p setup.Plan) bool {
+			return p.Credential.Kind != setup.DeploymentKey && p.Credential.ExpiresInDays == 0
+		},
 		Check: func(s string) error { _, err := parseDays(s); return err },
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			n, err := parseDays(c.Value)

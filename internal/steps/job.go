@@ -4,21 +4,26 @@ import (
 	"context"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
-func job() flow.Step {
+func job(d Deps) flow.Step {
 	return flow.Step{
 		ID: "job", Name: "Job", Flag: "job", Env: env("job"),
 		Title: "What will the pipeline do?",
 		Help:  "The job decides which rights the token needs. It gets those and no others.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
-			return flow.Choices{Default: string(setup.DeployCode), Items: []flow.Choice{
+			cs := flow.Choices{Default: string(setup.DeployCode), Items: []flow.Choice{
 				{Value: string(setup.DeployCode), Label: text("Deploy code"), Note: text("image and DAGs of one Deployment")},
 				{Value: string(setup.DeployDAGs), Label: text("Deploy DAGs only"), Note: text("no image is built")},
 				{Value: string(setup.ManageDeployments), Label: text("Manage Deployments as code"), Note: text("create, update and delete them")},
 				{Value: string(setup.ManageUsers), Label: text("Manage users"), Note: text("invite people, change roles")},
-			}}, nil
+			}}
+			if j, by, ok := pipeline.JobOf(pipeline.Commands(d.found())); ok {
+				cs.Default, cs.Note = string(j), text("Line %d of %s runs: %s", by.Line, by.File, by)
+			}
+			return cs, nil
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.Job = setup.Job(c.Value)

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -13,12 +14,8 @@ func organization(d Deps) flow.Step {
 		Title: "Which Organization?",
 		Help:  "Everything else is looked up inside it.",
 		Load: func(ctx context.Context, _ setup.Plan) (flow.Choices, error) {
-			all, err := d.Astro.Organizations(ctx)
-			var cs flow.Choices
-			for _, o := range all {
-				cs.Items = append(cs.Items, flow.Choice{Value: o.ID, Label: o.Name})
-			}
-			return cs, err
+			page, err := d.Astro.Organizations(ctx)
+			return choices(page, func(o astro.Organization) flow.Choice { return flow.Choice{Value: o.ID, Label: o.Name} }), err
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.Organization = setup.Ref{ID: c.Value, Name: c.Label}

@@ -15,7 +15,7 @@ func deploy() flow.Step {
 		ID: "deploy", Name: "Deploy", Flag: "deploy", Env: env("deploy"), Needs: []string{"job", "deployment"},
 		Title: "What does a push send?",
 		Help:  "A DAG-only deploy takes seconds and restarts nothing. An image deploy builds and replaces everything.",
-		When:  func(p setup.Plan) bool { return p.Job == setup.DeployCode },
+		When:  func(p setup.Plan) bool { return p.Job == setup.DeployCode && ourPipeline(p) },
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			all := flow.Choice{Value: string(setup.Image), Label: text("Image and DAGs, always")}
 			if !p.DAGDeploys {
@@ -40,11 +40,15 @@ func deploy() flow.Step {
 	}
 }
 
+// ourPipeline reports whether astro-ci writes the pipeline file.
+func ourPipeline(p setup.Plan) bool { return !p.Pipeline.Own }
+
 func branch(d Deps) flow.Step {
 	return flow.Step{
 		ID: "branch", Name: "Branch", Flag: "branch", Env: env("branch"), Kind: flow.Input, Quiet: true, Needs: []string{"repo"},
 		Title: "Which branch starts the pipeline?",
 		Help:  "A push to it runs the pipeline. It can always be started by hand as well.",
+		When:  ourPipeline,
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			x, err := d.platformOf(p)
 			if err != nil {
@@ -102,6 +106,7 @@ func file(d Deps) flow.Step {
 		Needs: []string{"platform", "name", "job"},
 		Title: "Which file holds the pipeline?",
 		Help:  "A file that is there already is never overwritten: the difference is shown first.",
+		When:  ourPipeline,
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			x, err := d.platformOf(p)
 			if err != nil {
@@ -122,6 +127,7 @@ func cli(d Deps) flow.Step {
 		ID: "cli-version", Name: "Astro CLI", Flag: "cli-version", Env: env("cli-version"), Quiet: true,
 		Title: "Which version of the Astro CLI?",
 		Help:  "The pipeline installs exactly this one and checks its SHA-256.",
+		When:  ourPipeline,
 		Load: func(ctx context.Context, _ setup.Plan) (flow.Choices, error) {
 			pin, note, err := d.Pin(ctx, "")
 			return flow.Choices{Default: pin.Version, Items: []flow.Choice{{Value: pin.Version, Label: text("%s", pin.Version), Note: text("%s", note), Data: pin}}}, err

@@ -2,10 +2,12 @@ package steps
 
 import (
 	"context"
+	"slices"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -19,20 +21,18 @@ func workspace(d Deps) flow.Step {
 			return p.Credential.Kind != setup.OrganizationToken || p.Job != setup.ManageUsers
 		},
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
-			all, err := d.Astro.Workspaces(ctx, p.Organization.ID)
-			if err == nil && len(all) == 0 {
+			page, err := d.Astro.Workspaces(ctx, p.Organization.ID)
+			if err == nil && len(page.Items) == 0 {
 				err = hint.New("the Organization "+p.Organization.String()+" has no Workspace that you can see",
 					"Ask an Organization Owner to add you to a Workspace.", "https://www.astronomer.io/docs/astro/manage-workspaces")
 			}
-			var cs flow.Choices
-			for _, w := range all {
+			return choices(page, func(w astro.Workspace) flow.Choice {
 				c := flow.Choice{Value: w.ID, Label: w.Name, Data: w}
 				if w.CICDEnforced {
 					c.Note = text("CI/CD is enforced")
 				}
-				cs.Items = append(cs.Items, c)
-			}
-			return cs, err
+				return c
+			}), err
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.Workspace = setup.Ref{ID: c.Value, Name: c.Label}
@@ -47,15 +47,14 @@ func deployment(d Deps) flow.Step {
 		Needs: []string{"organization", "workspace", "job"},
 		Title: "Which Deployment?",
 		Help:  "The pipeline deploys to this one, by its id.",
-		When:  func(p setup.Plan) bool { return p.Job.Deploys() || p.Credential.Kind == setup.DeploymentToken },
+		When:  func(p setup.Plan) bool { return p.Job.Deploys() || p.Credential.Kind.Deployment() },
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
-			all, err := d.Astro.Deployments(ctx, p.Organization.ID, p.Workspace.ID)
-			if err == nil && len(all) == 0 {
+			page, err := d.Astro.Deployments(ctx, p.Organization.ID, p.Workspace.ID)
+			if err == nil && len(page.Items) == 0 {
 				err = hint.New("the Workspace "+p.Workspace.String()+" has no Deployment",
 					"Go back and choose another Workspace, or create a Deployment first.", "https://www.astronomer.io/docs/astro/create-deployment")
 			}
-			var cs flow.Choices
-			for _, x := range all {
+			cs := choices(page, func(x astro.Deployment) flow.Choice {
 				c := flow.Choice{Value: x.ID, Label: x.Name, Data: x}
 				if !x.DAGDeploys {
 					c.Note = text("DAG-only deploys are off")
@@ -63,7 +62,14 @@ func deployment(d Deps) flow.Step {
 				if x.Status != "HEALTHY" {
 					c.Note = text("%s", x.Status)
 				}
-				cs.Items = append(cs.Items, c)
+				return c
+			})
+			named := pipeline.IDs(d.found())
+			for _, c := range cs.Items {
+				if slices.Contains(named, c.Value) {
+					cs.Default, cs.Note = c.Value, text("A pipeline file of the repository names %s.", c.Label)
+					break
+				}
 			}
 			return cs, err
 		},
@@ -75,38 +81,6 @@ func deployment(d Deps) flow.Step {
 			}
 			p.Deployment = setup.Ref{ID: c.Value, Name: c.Label}
 			p.DAGDeploys, p.CICDEnforced = x.DAGDeploys, x.CICDEnforced
-			return nil
-		},
-	}
-}
-
-func role(d Deps) flow.Step {
-	return flow.Step{
-		ID: "role", Name: "Role", Flag: "role", Env: env("role"), Explicit: true,
-		Needs: []string{"organization", "job", "credential"},
-		Title: "Which role does the token get?",
-		Help:  "The role is all that the token may do inside its scope. Choose the smallest one that does the job.",
-		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
-			all, err := d.Astro.Roles(ctx, p.Organization.ID)
-			if err != nil {
-				return flow.Choices{}, err
-			}
-			best, reason := astro.BestRole(p.Job, p.Credential.Kind, all)
-			cs := flow.Choices{Default: best, Note: text("%s", reason)}
-			for _, r := range all {
-				if r.ScopeType != p.Credential.Kind.Scope() {
-					continue
-				}
-				c := flow.Choice{Value: r.Name, Label: text("%s", r.Name), Note: r.Description, Recommended: r.Name == best}
-				if r.Custom {
-					c.Note = text("custom role. %s", r.Description)
-				}
-				cs.Items = append(cs.Items, c)
-			}
-			return cs, nil
-		},
-		Apply: func(p *setup.Plan, c flow.Choice) error {
-			p.Credential.Role = c.Value
 			return nil
 		},
 	}

@@ -10,16 +10,20 @@ import (
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // Astro is what the questions ask of Astro.
 type Astro interface {
-	Organizations(ctx context.Context) ([]astro.Organization, error)
-	Workspaces(ctx context.Context, organization string) ([]astro.Workspace, error)
-	Deployments(ctx context.Context, organization, workspace string) ([]astro.Deployment, error)
+	Organizations(ctx context.Context) (astro.Page[astro.Organization], error)
+	Organization(ctx context.Context, id string) (astro.Organization, error)
+	Workspaces(ctx context.Context, organization string) (astro.Page[astro.Workspace], error)
+	Deployments(ctx context.Context, organization, workspace string) (astro.Page[astro.Deployment], error)
 	Roles(ctx context.Context, organization string) ([]astro.Role, error)
+	Rights(ctx context.Context, roles []astro.Role) (astro.Rights, error)
 }
 
 // Deps are what the questions need to know.
@@ -32,6 +36,13 @@ type Deps struct {
 	Platform string
 	// Free turns the usual path of a pipeline file into one that no other setup's file has.
 	Free func(path, setup string) string
+	// Files reads the pipeline files of the repository that one stands in, as far as they fit the
+	// patterns.
+	Files func(globs []string) ([]pipeline.Found, error)
+	// KeyGiven says that a Deployment API key was given beforehand: it is not asked for.
+	KeyGiven bool
+	// Live is told about every secret that is typed.
+	Live func(*secret.Value)
 	// Pin finds the Astro CLI release to install; version "" means the newest.
 	Pin func(ctx context.Context, version string) (cli setup.CLI, note string, err error)
 }
@@ -39,8 +50,8 @@ type Deps struct {
 // SetUp lists the questions of a set-up in the order they are asked.
 func SetUp(d Deps) []flow.Step {
 	return []flow.Step{
-		organization(d), job(), credential(), workspace(d), deployment(d), role(d), expiry(), days(),
-		platform(d), repo(d), target(d), environment(d),
+		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
+		platform(d), repo(d), target(d), environment(d), legacyKey(d),
 		deploy(), branch(d), name(), secretName(), file(d), cli(d),
 	}
 }
@@ -62,4 +73,33 @@ func (d Deps) platformOf(p setup.Plan) (providers.Platform, error) {
 		}
 	}
 	return nil, fmt.Errorf("platform %q is not known", p.Platform)
+}
+
+// choices turns a page of a list into choices, and the way to the next page with it.
+func choices[T any](page astro.Page[T], choice func(T) flow.Choice) flow.Choices {
+	cs := flow.Choices{Anew: page.Anew}
+	for _, x := range page.Items {
+		cs.Items = append(cs.Items, choice(x))
+	}
+	if page.Next != nil {
+		cs.More = func(ctx context.Context) (flow.Choices, error) {
+			next, err := page.Next(ctx)
+			return choices(next, choice), err
+		}
+	}
+	return cs
+}
+
+// found are the pipeline files of the repository one stands in, for all platforms. They only help
+// to propose answers, so a file that cannot be read is passed over.
+func (d Deps) found() []pipeline.Found {
+	var globs []string
+	for _, p := range d.Platforms {
+		globs = append(globs, p.PipelineGlobs()...)
+	}
+	files, err := d.Files(globs)
+	if err != nil {
+		return nil
+	}
+	return files
 }

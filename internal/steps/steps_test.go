@@ -2,6 +2,7 @@ package steps_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -11,7 +12,10 @@ import (
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 )
@@ -19,26 +23,46 @@ import (
 func id(n string) string { return "c" + strings.Repeat("0", 24-len(n)) + n }
 
 // acme is an Organization with two Workspaces; one of its Deployments takes no DAG-only deploys.
-type acme struct{}
-
-func (acme) Organizations(context.Context) ([]astro.Organization, error) {
-	return []astro.Organization{{ID: id("o"), Name: display.Clean("Acme")}}, nil
+type acme struct {
+	enterprise bool
+	noRoles    bool // Astro does not show the roles
 }
 
-func (acme) Workspaces(context.Context, string) ([]astro.Workspace, error) {
-	return []astro.Workspace{{ID: id("w1"), Name: display.Clean("Data")}, {ID: id("w2"), Name: display.Clean("ML")}}, nil
+func (acme) Organizations(context.Context) (astro.Page[astro.Organization], error) {
+	return astro.Page[astro.Organization]{Items: []astro.Organization{{ID: id("o"), Name: display.Clean("Acme")}}}, nil
 }
 
-func (acme) Deployments(_ context.Context, _, workspace string) ([]astro.Deployment, error) {
-	if workspace == id("w1") {
-		return []astro.Deployment{{ID: id("d1"), Name: display.Clean("etl"), DAGDeploys: true, Status: "HEALTHY"}}, nil
+func (a acme) Organization(context.Context, string) (o astro.Organization, err error) {
+	if a.enterprise {
+		err = json.Unmarshal([]byte(`{"productPlans":[{"productPlanName":"ENTERPRISE"}]}`), &o)
 	}
-	return []astro.Deployment{{ID: id("d2"), Name: display.Clean("Ünï ml/dev"), Status: "HEALTHY"}, {ID: id("d3"), Name: display.Clean("ml-prod"), DAGDeploys: true, Status: "HEALTHY"}}, nil
+	return o, err
 }
 
-func (acme) Roles(context.Context, string) ([]astro.Role, error) {
+func (acme) Rights(ctx context.Context, roles []astro.Role) (astro.Rights, error) {
+	return astro.RightsOf(roles, astro.TokenRole{Role: "ORGANIZATION_OWNER", EntityID: id("o")}), nil
+}
+
+// Workspaces come in two pages.
+func (acme) Workspaces(context.Context, string) (astro.Page[astro.Workspace], error) {
+	return astro.Page[astro.Workspace]{Items: []astro.Workspace{{ID: id("w1"), Name: display.Clean("Data")}}, Next: func(context.Context) (astro.Page[astro.Workspace], error) {
+		return astro.Page[astro.Workspace]{Items: []astro.Workspace{{ID: id("w2"), Name: display.Clean("ML")}}}, nil
+	}}, nil
+}
+
+func (acme) Deployments(_ context.Context, _, workspace string) (astro.Page[astro.Deployment], error) {
+	if workspace == id("w1") {
+		return astro.Page[astro.Deployment]{Items: []astro.Deployment{{ID: id("d1"), Name: display.Clean("etl"), DAGDeploys: true, Status: "HEALTHY"}}}, nil
+	}
+	return astro.Page[astro.Deployment]{Items: []astro.Deployment{{ID: id("d2"), Name: display.Clean("Ünï ml/dev"), Status: "HEALTHY"}, {ID: id("d3"), Name: display.Clean("ml-prod"), DAGDeploys: true, Status: "HEALTHY"}}}, nil
+}
+
+func (a acme) Roles(context.Context, string) ([]astro.Role, error) {
+	if a.noRoles {
+		return nil, &httpx.StatusError{Status: 403}
+	}
 	return []astro.Role{
-		{Name: "DEPLOYMENT_ADMIN", ScopeType: "DEPLOYMENT", Permissions: []string{"deployment.get", "deployment.deploys.create"}},
+		{Name: "DEPLOYMENT_ADMIN", ScopeType: "DEPLOYMENT", Permissions: []string{"deployment.get", "deployment.deploys.create", "deployment.update"}},
 		{Name: "WORKSPACE_OWNER", ScopeType: "WORKSPACE", Permissions: []string{"deployment.get", "deployment.deploys.create", "more"}},
 		{Name: "WORKSPACE_AUTHOR", ScopeType: "WORKSPACE", Permissions: []string{"deployment.get", "deployment.deploys.create"}},
 		{Name: "ORGANIZATION_OWNER", ScopeType: "ORGANIZATION"},
@@ -46,7 +70,18 @@ func (acme) Roles(context.Context, string) ([]astro.Role, error) {
 }
 
 // hub is a platform with one repository and one environment.
-type hub struct{ providers.Platform }
+type hub struct {
+	providers.Platform
+	secrets map[string][]string // by address
+}
+
+func (hub) PipelineGlobs() []string { return []string{"*.yml"} }
+
+func (h hub) List(_ context.Context, t setup.Target) ([]string, error) {
+	return h.secrets[t.Address], nil
+}
+
+func (hub) Modernize(b []byte, _ setup.Target) ([]byte, error) { return b, nil }
 
 func (hub) Info() providers.Info { return providers.Info{ID: "github", Name: "GitHub Actions"} }
 
@@ -71,10 +106,30 @@ func (hub) Environment(r setup.Repository, name string) (string, error) {
 
 func (hub) PipelineFile(s setup.Setup) string { return ".github/workflows/" + s.Name + ".yml" }
 
+// place is where a set-up is run.
+type place struct {
+	acme  acme
+	hub   hub
+	files map[string]string
+	key   setup.Key
+}
+
 func fill(t *testing.T, given map[string]string) (setup.Plan, error) {
 	t.Helper()
-	w := flow.NewWalk(setup.Plan{}, steps.SetUp(steps.Deps{
-		Astro: acme{}, Platforms: []providers.Platform{hub{}}, Detected: setup.Repository{Host: "github.com", Path: "acme/etl"}, Platform: "github",
+	return place{}.fill(t, given)
+}
+
+func (x place) fill(t *testing.T, given map[string]string) (setup.Plan, error) {
+	t.Helper()
+	w := flow.NewWalk(setup.Plan{Key: x.key}, steps.SetUp(steps.Deps{
+		KeyGiven: x.key.Given(),
+		Files: func([]string) (out []pipeline.Found, err error) {
+			for p, c := range x.files {
+				out = append(out, pipeline.Found{Path: p, Content: []byte(c)})
+			}
+			return out, nil
+		},
+		Astro: x.acme, Platforms: []providers.Platform{x.hub}, Detected: setup.Repository{Host: "github.com", Path: "acme/etl"}, Platform: "github",
 		Free: func(path, _ string) string { return path },
 		Pin: func(_ context.Context, v string) (setup.CLI, string, error) {
 			if v == "" {
@@ -159,7 +214,7 @@ func TestEveryQuestionHasAFlag(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, s := range steps.SetUp(steps.Deps{}) {
-		if s.Flag == "" || !strings.HasPrefix(s.Env, "ASTRO_CI_") || s.Title == "" || s.Help == "" || s.Name == "" || s.Apply == nil {
+		if s.Flag == "" || !strings.HasPrefix(s.Env, "ASTRO") || s.Title == "" || s.Help == "" || s.Name == "" || s.Apply == nil {
 			t.Errorf("%s is incomplete: %+v", s.ID, s)
 		}
 		if seen[s.ID] {
@@ -171,5 +226,99 @@ func TestEveryQuestionHasAFlag(t *testing.T) {
 			}
 		}
 		seen[s.ID] = true
+	}
+}
+
+// Where the plan has custom roles, one with exactly the rights to deploy is the proposed choice.
+func TestANewCustomRoleIsOffered(t *testing.T) {
+	t.Parallel()
+	given := map[string]string{"credential": "deployment-token", "workspace": "Data", "role": "new:CI_Deploy"}
+	p, err := place{acme: acme{enterprise: true}}.fill(t, given)
+	if err != nil || p.Credential.Role != astro.DeployRole || !slices.Equal(p.NewRole, astro.DeployPermissions()) {
+		t.Errorf("role %s, %v, %v", p.Credential.Role, p.NewRole, err)
+	}
+	if _, err := fill(t, given); err == nil {
+		t.Error("a plan without custom roles got one")
+	}
+	given["role"] = "DEPLOYMENT_ADMIN"
+	if p, err = (place{acme: acme{enterprise: true}}).fill(t, given); err != nil || p.NewRole != nil {
+		t.Errorf("a role that exists is made: %v, %v", p.NewRole, err)
+	}
+}
+
+// A person to whom Astro does not show the roles can still name one.
+func TestRolesThatCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{"DEPLOYMENT_ADMIN", "ci deploy"} {
+		p, err := place{acme: acme{noRoles: true}}.fill(t, map[string]string{"credential": "deployment-token", "workspace": "Data", "role": role})
+		if err != nil || p.Credential.Role != role {
+			t.Errorf("%s: got %q, %v", role, p.Credential.Role, err)
+		}
+	}
+}
+
+// What an existing pipeline does is proposed.
+func TestProposalsFromThePipelineFiles(t *testing.T) {
+	t.Parallel()
+	x := place{files: map[string]string{"ci.yml": "run: |\n  astro deploy " + id("d3") + " --dags -f\n"}}
+	p, err := x.fill(t, map[string]string{"credential": "deployment-token", "workspace": "ML", "deployment": "ml-prod"})
+	if err != nil || p.Job != setup.DeployDAGs {
+		t.Errorf("job %s, %v", p.Job, err)
+	}
+}
+
+func TestDeploymentKey(t *testing.T) {
+	t.Parallel()
+	given := map[string]string{"credential": "deployment-key", "workspace": "Data"}
+	_, err := fill(t, given)
+	var missing *flow.MissingError
+	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "--key-stdin") {
+		t.Errorf("without a key: %v", err)
+	}
+	key := setup.Key{ID: secret.New([]byte("an id")), Secret: secret.New([]byte("a secret"))}
+	p, err := place{key: key}.fill(t, given)
+	if err != nil || len(p.Targets) != 2 || p.Targets[0].Feeds() != setup.KeyIDVariable || p.Targets[1].Secret != setup.KeySecretVariable || p.Credential.Role != "" {
+		t.Errorf("got %+v, %v", p.Targets, err)
+	}
+	if err := p.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A Deployment API key that is in use is found, and what becomes of it has to be said.
+func TestLegacyKey(t *testing.T) {
+	t.Parallel()
+	file := map[string]string{"deploy.yml": "env:\n  ASTRONOMER_KEY_ID: x\n"}
+	stored := hub{secrets: map[string][]string{"acme/etl": {"OTHER", "ASTRONOMER_KEY_ID", "PROD_ASTRONOMER_KEY_SECRET"}}}
+	given := func(more ...string) map[string]string {
+		out := map[string]string{"credential": "deployment-token", "workspace": "Data"}
+		for i := 0; i < len(more); i += 2 {
+			out[more[i]] = more[i+1]
+		}
+		return out
+	}
+	if _, err := (place{hub: stored}).fill(t, given()); err == nil || !strings.Contains(err.Error(), "--legacy-key") {
+		t.Errorf("nobody asked: %v", err)
+	}
+	p, err := place{hub: stored, files: file}.fill(t, given("legacy-key", "replace"))
+	if err != nil || !p.Pipeline.Own || !slices.Equal(p.Retire.Files, []string{"deploy.yml"}) || len(p.Retire.Secrets) != 2 || p.Validate() != nil {
+		t.Errorf("replace: %+v, %v, %v", p.Retire, err, p.Validate())
+	}
+	p, err = place{hub: stored}.fill(t, given("legacy-key", "replace"))
+	if err != nil || p.Pipeline.Own || p.Pipeline.File == "" || len(p.Retire.Secrets) != 2 {
+		t.Errorf("secrets only: %+v, %v", p.Retire, err)
+	}
+	p, err = place{hub: stored, files: file}.fill(t, given("legacy-key", "keep"))
+	if err != nil || !p.Retire.IsZero() || p.Pipeline.Own {
+		t.Errorf("keep: %+v, %v", p.Retire, err)
+	}
+	// The job that uses the key would not see the secrets of an environment.
+	if _, err = (place{hub: stored, files: file}).fill(t, given("legacy-key", "replace", "target", "github:acme/etl#staging")); err == nil {
+		t.Error("the token was put where the job does not see it")
+	}
+	// Another repository than the one we stand in: its files are not known.
+	p, err = place{hub: hub{secrets: map[string][]string{"acme/other": {"ASTRONOMER_KEY_ID"}}}, files: file}.fill(t, given("legacy-key", "replace", "repo", "acme/other"))
+	if err != nil || len(p.Retire.Files) != 0 {
+		t.Errorf("another repository: %+v, %v", p.Retire, err)
 	}
 }

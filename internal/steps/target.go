@@ -12,12 +12,19 @@ import (
 
 const (
 	newEnvironment = "environment"
-	defaultSecret  = "ASTRO_API_TOKEN"
 )
+
+// targetsAt are the secrets that the credential needs at an address, one for each variable.
+func targetsAt(p *setup.Plan, address string) (out []setup.Target) {
+	for _, v := range p.Credential.Kind.Variables() {
+		out = append(out, setup.Target{Store: p.Platform, Address: address, Secret: v, Variable: v})
+	}
+	return out
+}
 
 func target(d Deps) flow.Step {
 	return flow.Step{
-		ID: "target", Name: "Secret in", Flag: "target", Env: env("target"), Needs: []string{"repo"},
+		ID: "target", Name: "Secret in", Flag: "target", Env: env("target"), Needs: []string{"repo", "credential"},
 		Title: "Where is the secret kept?",
 		Help:  "An environment can ask for a review before a run may use the secret. A repository secret is open to every workflow of the repository.",
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
@@ -52,7 +59,7 @@ func target(d Deps) flow.Step {
 				p.NewEnvironment = true
 				return nil
 			}
-			p.Targets = []setup.Target{{Store: p.Platform, Address: c.Value, Secret: defaultSecret}}
+			p.Targets = targetsAt(p, c.Value)
 			return nil
 		},
 	}
@@ -79,7 +86,7 @@ func environment(d Deps) flow.Step {
 				return err
 			}
 			address, err := x.Environment(p.Repository, c.Value)
-			p.Targets = []setup.Target{{Store: p.Platform, Address: address, Secret: defaultSecret}}
+			p.Targets = targetsAt(p, address)
 			return err
 		},
 	}
@@ -90,8 +97,9 @@ func secretName() flow.Step {
 		ID: "secret-name", Name: "Secret name", Flag: "secret-name", Env: env("secret-name"), Kind: flow.Input, Quiet: true, Needs: []string{"target"},
 		Title: "What is the secret called?",
 		Help:  "The pipeline passes it to the Astro CLI as ASTRO_API_TOKEN, whatever it is called here.",
+		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
-			return flow.Choices{Default: defaultSecret}, nil
+			return flow.Choices{Default: setup.TokenVariable}, nil
 		},
 		Check: setup.CheckSecretName,
 		Apply: func(p *setup.Plan, c flow.Choice) error {

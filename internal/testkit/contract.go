@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,7 @@ func load(path string) (routers.Router, error) {
 	if err != nil {
 		return nil, err
 	}
+	unify(doc)
 	// Only the path counts; the tests serve on loopback.
 	doc.Servers = nil
 	for _, item := range doc.Paths.Map() {
@@ -64,6 +66,38 @@ func load(path string) (routers.Router, error) {
 		}
 	}
 	return gorillamux.NewRouter(doc)
+}
+
+// unify joins paths that differ in nothing but the names of their parameters: the router would find
+// the operations of one of them only.
+func unify(doc *openapi3.T) {
+	param := regexp.MustCompile(`\{([^}]+)\}`)
+	first := map[string]string{}
+	for _, path := range doc.Paths.InMatchingOrder() {
+		shape := param.ReplaceAllString(path, "{}")
+		home, taken := first[shape]
+		if !taken {
+			first[shape] = path
+			continue
+		}
+		rename := map[string]string{}
+		names := param.FindAllStringSubmatch(home, -1)
+		for i, m := range param.FindAllStringSubmatch(path, -1) {
+			rename[m[1]] = names[i][1]
+		}
+		item := doc.Paths.Value(path)
+		for method, op := range item.Operations() {
+			for _, p := range op.Parameters {
+				if name, ok := rename[p.Value.Name]; ok && p.Value.In == "path" {
+					p.Value.Name = name
+				}
+			}
+			if doc.Paths.Value(home).GetOperation(method) == nil {
+				doc.Paths.Value(home).SetOperation(method, op)
+			}
+		}
+		doc.Paths.Delete(path)
+	}
 }
 
 func moduleRoot(t testing.TB) string {

@@ -36,8 +36,8 @@ type Session struct {
 // Review is shown before anything is created; its Run performs exactly its Actions.
 type Review struct {
 	Actions  []engine.Action
-	Warnings []display.Text  // what a careful colleague would say
-	Change   pipeline.Change // the pipeline file
+	Warnings []display.Text    // what a careful colleague would say
+	Changes  []pipeline.Change // of the pipeline files
 	Run      *engine.Run
 	Result   *engine.Result
 	// Next says what to do after the run succeeded: commit, push, open a pull request.

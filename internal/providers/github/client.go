@@ -240,6 +240,20 @@ func (c *client) secret(ctx context.Context, a address, name string) (m metadata
 	return m, err == nil, err
 }
 
+// secretNames lists the names of the secrets at an address.
+func (c *client) secretNames(ctx context.Context, a address) (names []string, err error) {
+	secrets, err := all[struct {
+		Name string `json:"name"`
+	}](ctx, c, a.secretsPath(), "secrets")
+	if httpx.Status(err) == http.StatusNotFound && a.environment != "" {
+		return nil, nil // the environment is not there yet
+	}
+	for _, s := range secrets {
+		names = append(names, s.Name)
+	}
+	return names, err
+}
+
 func (c *client) deleteSecret(ctx context.Context, a address, name string) error {
 	_, _, err := c.do(ctx, http.MethodDelete, a.secretsPath()+"/"+name, nil, nil)
 	if httpx.Status(err) == http.StatusNotFound {

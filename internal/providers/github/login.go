@@ -46,7 +46,7 @@ func FindLogin(ctx context.Context, host string, getenv func(string) string) (Lo
 		}
 		found <- Login{secret.New([]byte(strings.TrimSpace(v))), source}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	waited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
 	case l := <-found:
@@ -54,7 +54,10 @@ func FindLogin(ctx context.Context, host string, getenv func(string) string) (Lo
 			return l, nil
 		}
 		return Login{}, hint.Wrap(ErrNoLogin, "look for a log-in to "+host, "Log in with gh auth login, or set "+names[0]+".", "https://cli.github.com/manual/gh_auth_login")
-	case <-ctx.Done():
+	case <-waited.Done():
+		if ctx.Err() != nil {
+			return Login{}, ctx.Err()
+		}
 		return Login{}, hint.Wrap(ErrNoLogin, "wait for gh's log-in to "+host, "gh did not answer, perhaps because a keychain asks for a password. Unlock it, or set "+names[0]+".", "https://cli.github.com/manual/gh_auth_login")
 	}
 }
@@ -62,7 +65,7 @@ func FindLogin(ctx context.Context, host string, getenv func(string) string) (Lo
 // KnownHost reports whether host is GitHub's own, the one of GH_HOST, or one that gh is logged in
 // to. Others may be anything, and never get a token.
 func KnownHost(host string, getenv func(string) string) bool {
-	if host == "github.com" || host == "ssh.github.com" || strings.HasSuffix(host, ".ghe.com") || strings.EqualFold(host, getenv("GH_HOST")) {
+	if Canonical(host) == "github.com" || strings.HasSuffix(host, ".ghe.com") || strings.EqualFold(host, getenv("GH_HOST")) {
 		return true
 	}
 	for _, h := range auth.KnownHosts() {

@@ -18,7 +18,17 @@ import (
 // runner is the image that jobs run on: an exact one, because "latest" moves.
 const runner = "ubuntu-24.04"
 
+// workflowFile are the paths from which GitHub runs workflows; folders below are not looked at.
+var workflowFile = regexp.MustCompile(`^\.github/workflows/[^/]+\.ya?ml$`)
+
+const docsWorkflows = "https://docs.github.com/en/actions/concepts/workflows-and-actions/workflows"
+
 var notFileName = regexp.MustCompile(`[^a-z0-9._-]+`)
+
+// PipelineGlobs are the paths of workflows.
+func (p *Provider) PipelineGlobs() []string {
+	return []string{".github/workflows/*.yml", ".github/workflows/*.yaml"}
+}
 
 // PipelineFile is .github/workflows/astro-NAME.yml: one file for each setup, so that two setups
 // never share one.
@@ -89,6 +99,12 @@ func jobOf(p setup.Plan) (job, error) {
 	if target.Store != "github" {
 		return job{}, hint.New("a workflow on GitHub cannot read a secret of "+target.Store, "Keep the secret on GitHub: --target github:"+p.Repository.Path+".", "")
 	}
+	if ok, err := readable(target, p.Repository); err != nil || !ok {
+		return job{}, hint.New("the workflow of "+p.Repository.Path+" cannot read a secret of "+target.Address, "Keep it in this repository, one of its environments or its organization.", docsSecrets)
+	}
+	if !workflowFile.MatchString(p.Pipeline.File) {
+		return job{}, hint.New("GitHub runs no workflow from "+p.Pipeline.File, "Give a file like .github/workflows/astro.yml with --pipeline-file.", docsWorkflows)
+	}
 	_, environment, _ := strings.Cut(target.Address, "#")
 	for _, text := range []string{p.Pipeline.Branch, environment, p.Pipeline.CLI.BaseURL} {
 		if !inert(text) {
@@ -115,6 +131,16 @@ func jobOf(p setup.Plan) (job, error) {
 	return j, nil
 }
 
+// readable reports whether workflows of r can read a secret at the target's address.
+func readable(t setup.Target, r setup.Repository) (bool, error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return false, err
+	}
+	of, err := parseAddress(r.Path)
+	return strings.EqualFold(a.owner, of.owner) && (a.repo == "" || strings.EqualFold(a.repo, of.repo)), err
+}
+
 func (j job) deploys(p setup.Plan) (job, error) {
 	kind := p.Pipeline.Deploy
 	if p.Job == setup.DeployDAGs {
@@ -125,7 +151,7 @@ func (j job) deploys(p setup.Plan) (job, error) {
 			"Turn them on with: astro deployment update "+p.Deployment.ID+" --dag-deploy enable. Or deploy image and DAGs with --deploy image.",
 			"https://www.astronomer.io/docs/astro/deploy-dags")
 	}
-	if p.Credential.Kind != setup.DeploymentToken && !setup.CheckID(p.Workspace.ID) {
+	if !p.Credential.Kind.Deployment() && !setup.CheckID(p.Workspace.ID) {
 		return job{}, hint.New("the Workspace of the Deployment is not known", "Give it with --workspace: the Astro CLI needs it with this type of token.", "")
 	}
 	j.id, j.title, j.group = "deploy", "Deploy to Astro", "astro-deployment-"+p.Deployment.ID
@@ -147,11 +173,8 @@ func (j job) deploys(p setup.Plan) (job, error) {
 	default:
 		j.byHand = "It can also be started by hand."
 	}
-	env := pipeline.Map{
-		tokenEnv(p),
-		{Key: "DEPLOYMENT_ID", Value: p.Deployment.ID, Beside: named(p.Deployment)},
-	}
-	if p.Credential.Kind != setup.DeploymentToken {
+	env := append(credentialEnv(p), pipeline.Pair{Key: "DEPLOYMENT_ID", Value: p.Deployment.ID, Beside: named(p.Deployment)})
+	if !p.Credential.Kind.Deployment() {
 		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: named(p.Workspace)})
 	}
 	env = append(env, pipeline.Pair{Key: "KIND", Value: value, Above: about})
@@ -165,7 +188,7 @@ func (j job) deploys(p setup.Plan) (job, error) {
 
 // commands is the step that runs the repository's own script.
 func (j job) commands(p setup.Plan, name string) pipeline.Map {
-	env := pipeline.Map{tokenEnv(p)}
+	env := credentialEnv(p)
 	if p.Credential.Kind == setup.WorkspaceToken || p.Job == setup.ManageDeployments {
 		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: named(p.Workspace)})
 	}
@@ -203,13 +226,18 @@ func checkToken(p setup.Plan, environment string) pipeline.Map {
 	if environment != "" {
 		place = "the environment " + environment
 	}
+	env := credentialEnv(p)
+	at := pipeline.Pair{Key: "PLACE", Value: place}
+	if p.Credential.Kind == setup.DeploymentKey {
+		return pipeline.Map{
+			{Key: "name", Value: pipeline.Plain("Check the key")},
+			{Key: "env", Value: append(env, at)},
+			{Key: "run", Value: script("check-key")},
+		}
+	}
 	return pipeline.Map{
 		{Key: "name", Value: pipeline.Plain("Check the token")},
-		{Key: "env", Value: pipeline.Map{
-			tokenEnv(p),
-			{Key: "SECRET", Value: p.Target().Secret},
-			{Key: "PLACE", Value: place},
-		}},
+		{Key: "env", Value: append(env, pipeline.Pair{Key: "SECRET", Value: p.Target().Secret}, at)},
 		{Key: "run", Value: script("check-token")},
 	}
 }
@@ -262,10 +290,16 @@ func findChanges() pipeline.Map {
 	}
 }
 
-// tokenEnv hands the secret to a step; no other step gets it.
-func tokenEnv(p setup.Plan) pipeline.Pair {
-	return pipeline.Pair{Key: "ASTRO_API_TOKEN", Value: pipeline.Plain("${{ secrets." + p.Target().Secret + " }}")}
+// credentialEnv hands the secrets to a step; no other step gets them.
+func credentialEnv(p setup.Plan) (out pipeline.Map) {
+	for _, t := range p.Targets {
+		out = append(out, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain(reference(t))})
+	}
+	return out
 }
+
+// reference is how a workflow reads a secret.
+func reference(t setup.Target) string { return "${{ secrets." + t.Secret + " }}" }
 
 // named is the name that stands beside an id; it is only there for people.
 func named(r setup.Ref) string {

@@ -341,6 +341,30 @@ func TestPipelineKeepsThePath(t *testing.T) {
 	}
 }
 
+// A secret that the workflow cannot read, and a file that GitHub never runs, are refused before
+// anything is made.
+func TestWorkflowsThatWouldNeverWork(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*setup.Plan){
+		"another repository's secret":    func(p *setup.Plan) { p.Targets[0].Address = "acme/other#production" },
+		"another organization's secret":  func(p *setup.Plan) { p.Targets[0].Address = "other" },
+		"a folder that is not looked at": func(p *setup.Plan) { p.Pipeline.File = "ci/astro.yml" },
+		"a folder below":                 func(p *setup.Plan) { p.Pipeline.File = ".github/workflows/sub/astro.yml" },
+		"another ending":                 func(p *setup.Plan) { p.Pipeline.File = ".github/workflows/astro.txt" },
+	} {
+		p := deployPlan()
+		change(&p)
+		if _, err := github.Render(p); err == nil || hint.Of(err).Next == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	p := deployPlan()
+	p.Targets[0].Address = "ACME"
+	if _, err := github.Render(p); err != nil {
+		t.Errorf("the organization's secret: %v", err)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	shellcheck, _ := exec.LookPath("shellcheck")
@@ -355,7 +379,14 @@ func TestGolden(t *testing.T) {
 			delete(p.Pipeline.CLI.SHA256, "linux_arm64")
 		},
 		"manage-deployments": func(p *setup.Plan) { p.Job, p.Credential.Kind = setup.ManageDeployments, setup.OrganizationToken },
-		"manage-users":       func(p *setup.Plan) { p.Job, p.Credential.Kind = setup.ManageUsers, setup.WorkspaceToken },
+		"deploy-with-a-key": func(p *setup.Plan) {
+			p.Credential = setup.Credential{Kind: setup.DeploymentKey}
+			p.Targets = []setup.Target{
+				{Store: "github", Address: "acme/etl", Secret: "ASTRONOMER_KEY_ID", Variable: setup.KeyIDVariable},
+				{Store: "github", Address: "acme/etl", Secret: "ASTRONOMER_KEY_SECRET", Variable: setup.KeySecretVariable},
+			}
+		},
+		"manage-users": func(p *setup.Plan) { p.Job, p.Credential.Kind = setup.ManageUsers, setup.WorkspaceToken },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -195,6 +195,15 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 	return providers.State{Exists: exists, UpdatedAt: meta.UpdatedAt}, err
 }
 
+// List names the secrets at the target's address.
+func (p *Provider) List(ctx context.Context, t setup.Target) ([]string, error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return nil, err
+	}
+	return p.api.secretNames(ctx, a)
+}
+
 // Remove deletes the secret; an environment that Put made stays.
 func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 	a, err := parseAddress(t.Address)

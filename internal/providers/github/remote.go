@@ -44,13 +44,20 @@ func parseAddress(text string) (address, error) {
 	return address{owner, repo, environment}, nil
 }
 
+// Canonical is the host that serves the API for a host that stands in a remote: git's own ssh host
+// of github.com is github.com.
+func Canonical(host string) string {
+	host = strings.ToLower(host)
+	if host == "ssh.github.com" || host == "www.github.com" {
+		return "github.com"
+	}
+	return host
+}
+
 // Detect reports whether a remote is a repository on host. Only the exact host counts, so that a
 // look-alike never gets a token; git's own ssh hosts of github.com count as github.com.
 func Detect(r providers.Remote, host string) (setup.Repository, bool) {
-	from := r.Host
-	if from == "ssh.github.com" || from == "www.github.com" {
-		from = "github.com"
-	}
+	from := Canonical(r.Host)
 	owner, repo, ok := strings.Cut(r.Path, "/")
 	if !ok || from != strings.ToLower(host) || !ownerName.MatchString(owner) || !repoName.MatchString(repo) {
 		return setup.Repository{}, false

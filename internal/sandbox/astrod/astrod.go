@@ -30,6 +30,8 @@ type Server struct {
 	now       func() time.Time
 	unlimited bool
 	buckets   map[string]*bucket
+	codes     map[string]code
+	refresh   map[[32]byte]string // SHA-256 of a refresh token -> user
 	state     state
 	onChange  func()
 }
@@ -43,12 +45,14 @@ type state struct {
 	CustomRoles   []role         `json:"customRoles"`
 	Users         []user         `json:"users"`
 	Tokens        []*token       `json:"tokens"`
+	Keys          []key          `json:"keys"`
 	Deploys       []deploy       `json:"deploys"`
 	NextID        int            `json:"nextId"`
 }
 
 type organization struct {
 	ID, Name    string
+	Plan        string
 	IPAllowList bool
 }
 
@@ -87,7 +91,7 @@ type deploy struct {
 
 // New starts a server with the data of o.State, or with the organization Acme Analytics.
 func New(o Options) (*Server, error) {
-	s := &Server{now: o.Now, unlimited: o.Unlimited, buckets: map[string]*bucket{}, onChange: func() {}}
+	s := &Server{now: o.Now, unlimited: o.Unlimited, buckets: map[string]*bucket{}, codes: map[string]code{}, refresh: map[[32]byte]string{}, onChange: func() {}}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -123,7 +127,7 @@ func (s *Server) Login(username string) *secret.Value {
 	defer s.mu.Unlock()
 	for _, u := range s.state.Users {
 		if u.Username == username {
-			return s.sign(claims{Subject: u.ID, Permissions: []string{}, Issued: s.now().Unix(), Expires: s.now().Add(8 * time.Hour).Unix()})
+			return s.sign(claims{Subject: u.ID, Permissions: []string{}, Issued: s.now().Unix(), Expires: s.now().Add(loginLife).Unix()})
 		}
 	}
 	panic("no user " + username) // a mistake of the caller
@@ -173,7 +177,7 @@ func (s *Server) seed() {
 
 func (s *Server) addOrganization(name string) string {
 	id := s.id()
-	s.state.Organizations = append(s.state.Organizations, organization{ID: id, Name: name})
+	s.state.Organizations = append(s.state.Organizations, organization{ID: id, Name: name, Plan: "TEAM"})
 	return id
 }
 
@@ -203,6 +207,25 @@ func (s *Server) AddUser(username, entityType, entityID, roleName string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Users = append(s.state.Users, user{ID: s.id(), Username: username, FullName: username, Roles: []grant{{entityType, entityID, roleName}}})
+}
+
+// Change sets the plan of the first Organization (TEAM, ENTERPRISE) and whether it has an IP access
+// list.
+func (s *Server) Change(plan string, ipAllowList bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Organizations[0].Plan, s.state.Organizations[0].IPAllowList = plan, ipAllowList
+}
+
+// CustomRoles are the names of the custom roles and their permissions.
+func (s *Server) CustomRoles() map[string][]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string][]string{}
+	for _, r := range s.state.CustomRoles {
+		out[r.Name] = r.Permissions
+	}
+	return out
 }
 
 // AddCustomRole makes a custom role for Deployments.

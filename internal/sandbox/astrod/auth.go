@@ -29,7 +29,7 @@ type claims struct {
 var raw64 = base64.RawURLEncoding
 
 func (s *Server) sign(c claims) *secret.Value {
-	c.Issuer, c.Audience = "https://auth.astronomer.io/", []string{"astronomer-ee"}
+	c.Issuer, c.Audience = "https://auth.astronomer.io/", []string{audience}
 	body, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // plain data always encodes
@@ -62,14 +62,18 @@ func (s *Server) value(t *token) *secret.Value {
 type caller struct {
 	user   *user
 	token  *token
+	key    string // id of a Deployment API key
 	grants []grant
 }
 
 func (c *caller) id() string {
-	if c.token != nil {
+	switch {
+	case c.token != nil:
 		return c.token.ID
+	case c.user != nil:
+		return c.user.ID
 	}
-	return c.user.ID
+	return c.key
 }
 
 var errToken = errors.New("the token is invalid, expired or revoked")
@@ -82,15 +86,18 @@ func (s *Server) authenticate(value string) (*caller, error) {
 	}
 	sig, err := raw64.DecodeString(parts[2])
 	body, err2 := raw64.DecodeString(parts[1])
-	key := ed25519.NewKeyFromSeed(s.state.Key).Public().(ed25519.PublicKey)
+	public := ed25519.NewKeyFromSeed(s.state.Key).Public().(ed25519.PublicKey)
 	var c claims
-	if err != nil || err2 != nil || !ed25519.Verify(key, []byte(parts[0]+"."+parts[1]), sig) || json.Unmarshal(body, &c) != nil {
+	if err != nil || err2 != nil || !ed25519.Verify(public, []byte(parts[0]+"."+parts[1]), sig) || json.Unmarshal(body, &c) != nil {
 		return nil, errToken
 	}
 	if c.Expires != 0 && s.now().Unix() >= c.Expires {
 		return nil, errToken
 	}
 	if c.TokenID == "" {
+		if i := slices.IndexFunc(s.state.Keys, func(k key) bool { return k.ID == c.Subject }); i >= 0 {
+			return &caller{key: c.Subject, grants: []grant{{"DEPLOYMENT", s.state.Keys[i].Deployment, "DEPLOYMENT_ADMIN"}}}, nil
+		}
 		i := slices.IndexFunc(s.state.Users, func(u user) bool { return u.ID == c.Subject })
 		if i < 0 {
 			return nil, errToken

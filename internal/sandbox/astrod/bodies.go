@@ -7,7 +7,7 @@ func organizationBody(o organization) map[string]any {
 	return map[string]any{
 		"id": o.ID, "name": o.Name, "product": "HOSTED", "status": "ACTIVE", "hasAllowedIpAddressRanges": o.IPAllowList,
 		"allowEnhancedSupportAccess": false, "isBlockedEnableAiFeatures": false, "isScimEnabled": false, "shouldEnforceDedicatedClusters": false,
-		"productPlans": []any{map[string]any{"astronomerProduct": "ASTRO", "organizationId": o.ID, "productPlanId": "plan", "productPlanName": "TEAM"}},
+		"productPlans": []any{map[string]any{"astronomerProduct": "ASTRO", "organizationId": o.ID, "productPlanId": "plan", "productPlanName": o.Plan}},
 		"createdAt":    stamp, "updatedAt": stamp, "createdBy": who, "updatedBy": who,
 	}
 }
@@ -50,7 +50,7 @@ func deployBody(x deploy, d deployment, host string) map[string]any {
 
 func (s *Server) customRoleBody(x role) map[string]any {
 	return map[string]any{
-		"id": x.ID, "name": x.Name, "description": "", "scopeType": x.Scope, "restrictedWorkspaceIds": []string{},
+		"id": x.ID, "name": x.Name, "description": x.Description, "scopeType": x.Scope, "restrictedWorkspaceIds": []string{},
 		"createdAt": at(x.CreatedAt), "updatedAt": at(x.CreatedAt), "createdBy": who, "updatedBy": who,
 	}
 }

@@ -55,6 +55,9 @@ func (s *Server) Handler() http.Handler {
 	on("GET "+org+"/deployments/{deploymentId}/deploys/{deployId}", s.inOrg(s.getDeploy))
 	on("POST "+org+"/deployments/{deploymentId}/deploys/{deployId}/finalize", s.inOrg(s.finalizeDeploy))
 	on("GET "+org+"/roles", s.inOrg(s.listRoles))
+	on("POST "+org+"/roles", s.inOrg(s.createRole))
+	on("GET "+org+"/roles/{roleId}", s.inOrg(s.getRole))
+	on("DELETE "+org+"/roles/{roleId}", s.inOrg(s.deleteRole))
 	on("GET "+org+"/allowed-ip-address-ranges", s.inOrg(s.listIPRanges))
 	on("GET "+org+"/tokens", s.inOrg(s.listTokens))
 	on("POST "+org+"/tokens", s.inOrg(s.createToken))
@@ -64,10 +67,7 @@ func (s *Server) Handler() http.Handler {
 	on("POST "+org+"/tokens/{tokenId}/rotate", s.inOrg(s.rotateToken))
 	on("GET /v1/users/self", s.self)
 	on("/", func(*caller, *http.Request) (any, *refusal) { return nil, errNotFound })
-	m.HandleFunc("GET /private/v1alpha1/cli/auth-config", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]string{"clientId": "sandbox", "audience": "astronomer-ee", "domainUrl": "http://" + r.Host + "/"})
-	})
+	s.identity(m)
 	m.HandleFunc("PUT /upload/{deployId}", s.upload)
 	return s.Faults.Wrap(m)
 }

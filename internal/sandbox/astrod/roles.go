@@ -1,20 +1,22 @@
 package astrod
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
 type role struct {
-	ID, Name, Scope string
-	Permissions     []string
-	CreatedAt       time.Time
+	ID, Name, Description, Scope string
+	Permissions                  []string
+	CreatedAt                    time.Time
 }
 
 // The built-in roles. Each one has the permissions of the one before it in its group, and more.
 var (
 	deployRights  = []string{"deployment.get", "deployment.deploys.get", "deployment.deploys.create", "deployment.logs.get"}
-	operateRights = []string{"deployment.create", "deployment.update", "deployment.delete", "deployment.deploys.update", "deployment.envObjects.get", "deployment.envObjects.create"}
+	operateRights = []string{"workspace.deployments.create", "deployment.update", "deployment.delete", "deployment.deploys.update", "deployment.envObjects.get", "deployment.envObjects.create"}
 	tokenRights   = []string{"deployment.apiTokens.get", "deployment.apiTokens.create", "deployment.apiTokens.update", "deployment.apiTokens.rotate", "deployment.apiTokens.delete"}
 )
 
@@ -24,13 +26,14 @@ func builtin() []role {
 	author := slices.Concat(accessor, deployRights)
 	operator := slices.Concat(author, operateRights)
 	owner := slices.Concat(operator, tokenRights, []string{
-		"workspace.update", "workspace.users.get", "workspace.users.update",
+		"workspace.settings.update", "workspace.users.get", "workspace.userRoles.update",
 		"workspace.apiTokens.get", "workspace.apiTokens.create", "workspace.apiTokens.update", "workspace.apiTokens.rotate", "workspace.apiTokens.delete",
 	})
 	orgMember := []string{"organization.get"}
 	orgBilling := slices.Concat(orgMember, []string{"organization.billing.get", "organization.billing.update"})
 	orgOwner := slices.Concat(orgBilling, owner, []string{
-		"organization.update", "organization.users.get", "organization.users.update", "organization.workspaces.create", "organization.allowedIpAddressRanges.get",
+		"organization.settings.update", "organization.users.get", "organization.users.create", "organization.userRoles.access", "organization.workspaces.create",
+		"organization.customRoles.get", "organization.customRoles.create", "organization.customRoles.update", "organization.customRoles.delete", "organization.allowedIpAddressRanges.get",
 		"organization.apiTokens.get", "organization.apiTokens.create", "organization.apiTokens.update", "organization.apiTokens.rotate", "organization.apiTokens.delete",
 	})
 	return []role{
@@ -80,4 +83,83 @@ func (s *Server) may(grants []grant, permission, org, ws, dep string) bool {
 		permissions, _ := s.permissionsOf(g.Role, g.EntityType)
 		return s.reach(g, org, ws, dep) && slices.Contains(permissions, permission)
 	})
+}
+
+// customRole finds a custom role.
+func (s *Server) customRole(r *http.Request) *role {
+	for i := range s.state.CustomRoles {
+		if s.state.CustomRoles[i].ID == r.PathValue("roleId") {
+			return &s.state.CustomRoles[i]
+		}
+	}
+	return nil
+}
+
+func (s *Server) getRole(_ *caller, r *http.Request) (any, *refusal) {
+	x := s.customRole(r)
+	if x == nil {
+		return nil, errNotFound
+	}
+	return s.roleWithPermissions(*x), nil
+}
+
+func (s *Server) roleWithPermissions(x role) map[string]any {
+	out := s.customRoleBody(x)
+	out["permissions"] = x.Permissions
+	return out
+}
+
+// createRole makes a custom role: for a Deployment, on an Enterprise plan, by someone who may.
+func (s *Server) createRole(c *caller, r *http.Request) (any, *refusal) {
+	var in struct {
+		Name        string   `json:"name"`
+		Description string   `json:"description"`
+		Scope       string   `json:"scopeType"`
+		Permissions []string `json:"permissions"`
+		Workspaces  []string `json:"restrictedWorkspaceIds"`
+	}
+	if no := decode(r, &in); no != nil {
+		return nil, no
+	}
+	org := r.PathValue("organizationId")
+	i := slices.IndexFunc(s.state.Organizations, func(o organization) bool { return o.ID == org })
+	known := func(p string) bool { return strings.HasPrefix(p, "deployment.") && s.isPermission(p) }
+	_, taken := s.permissionsOf(in.Name, in.Scope)
+	switch {
+	case !s.may(c.grants, "organization.customRoles.create", org, "", ""), !strings.Contains(s.state.Organizations[i].Plan, "ENTERPRISE"):
+		return nil, errForbidden
+	case in.Name == "" || taken:
+		return nil, invalid("name", "name is empty or taken")
+	case in.Scope != "DEPLOYMENT":
+		return nil, invalid("scopeType", "custom roles are for Deployments")
+	case len(in.Permissions) == 0 || slices.ContainsFunc(in.Permissions, func(p string) bool { return !known(p) }):
+		return nil, invalid("permissions", "a permission is not known")
+	}
+	x := role{ID: s.id(), Name: in.Name, Description: in.Description, Scope: in.Scope, Permissions: in.Permissions, CreatedAt: s.now().UTC()}
+	s.state.CustomRoles = append(s.state.CustomRoles, x)
+	return s.roleWithPermissions(x), nil
+}
+
+// isPermission reports whether any built-in role gives it.
+func (s *Server) isPermission(p string) bool {
+	return slices.ContainsFunc(builtin(), func(r role) bool { return slices.Contains(r.Permissions, p) })
+}
+
+// deleteRole deletes a custom role that nobody has.
+func (s *Server) deleteRole(c *caller, r *http.Request) (any, *refusal) {
+	x := s.customRole(r)
+	if x == nil {
+		return nil, errNotFound
+	}
+	name := x.Name
+	switch {
+	case !s.may(c.grants, "organization.customRoles.delete", r.PathValue("organizationId"), "", ""):
+		return nil, errForbidden
+	case slices.ContainsFunc(s.state.Tokens, func(t *token) bool {
+		return slices.ContainsFunc(t.Roles, func(g grant) bool { return g.Role == name })
+	}):
+		return nil, invalid("roleId", "the role is in use")
+	}
+	s.state.CustomRoles = slices.DeleteFunc(s.state.CustomRoles, func(y role) bool { return y.Name == name })
+	return nil, nil
 }

@@ -2,6 +2,7 @@
 package fault
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"path"
@@ -19,7 +20,8 @@ const (
 	CutApplied              // the request has its effect, then the connection breaks
 	CutBefore               // the connection breaks before the request has an effect
 	FailApplied             // the request has its effect, then Status and Body are answered
-	Hang                    // no answer until the client gives up
+	Hang                    // no answer until the client gives up; the request has no effect
+	HangApplied             // the request has its effect, and no answer comes
 )
 
 // Fault fails the next Times requests that match.
@@ -41,6 +43,14 @@ type Set struct {
 	mu     sync.Mutex
 	faults []Fault
 	seen   []Request
+	onHang func()
+}
+
+// OnHang calls f when a request hangs.
+func (s *Set) OnHang(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onHang = f
 }
 
 // Add makes the next f.Times matching requests fail.
@@ -75,9 +85,17 @@ func (s *Set) Wrap(h http.Handler) http.Handler {
 		case f == nil:
 			h.ServeHTTP(w, r)
 			return
-		case f.Kind == CutApplied || f.Kind == FailApplied:
+		case f.Kind == CutApplied || f.Kind == FailApplied || f.Kind == HangApplied:
 			h.ServeHTTP(&discard{header: http.Header{}}, r)
-		case f.Kind == Hang:
+		}
+		if f.Kind == Hang || f.Kind == HangApplied {
+			_, _ = io.Copy(io.Discard, r.Body) // or the server does not notice that the client has gone
+			s.mu.Lock()
+			hangs := s.onHang
+			s.mu.Unlock()
+			if hangs != nil {
+				hangs()
+			}
 			<-r.Context().Done()
 			return
 		}

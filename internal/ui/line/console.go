@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/term"
+
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 )
@@ -25,28 +27,57 @@ var errEnded = hint.New("the input ended before all questions were answered",
 type console struct {
 	out    io.Writer
 	failed error // the first write that failed: nobody sees the questions any more
-	lines  chan string
-	err    error // why lines was closed; nil: the end of the input
+
+	reading bool      // a line was asked for and has not come yet
+	wanted  chan bool // asks for one line; true: hidden
+	lines   chan string
+	err     error     // why lines was closed; nil: the end of the input
+	tty     *terminal // the input, when it is a terminal
 }
 
-// newConsole starts to read. The reading ends with the input or with the first line after stop; a
-// read that is under way cannot be cut short.
+// terminal is an input that shows what is typed.
+type terminal struct {
+	fd     int
+	before *term.State
+}
+
+// newConsole starts to read: one line each time one is wanted. A read that is under way cannot be
+// cut short; stop only gives the terminal back.
 func newConsole(o Options) (c *console, stop func()) {
-	c = &console{out: o.Out, lines: make(chan string)}
-	over := make(chan struct{})
+	c = &console{out: o.Out, wanted: make(chan bool, 1), lines: make(chan string, 1)}
+	if f, ok := o.In.(interface{ Fd() uintptr }); ok {
+		if before, err := term.GetState(int(f.Fd())); err == nil {
+			c.tty = &terminal{int(f.Fd()), before}
+		}
+	}
 	go func() {
 		defer close(c.lines)
 		in := bufio.NewScanner(o.In)
-		for in.Scan() {
-			select {
-			case c.lines <- in.Text():
-			case <-over:
+		for hidden := range c.wanted {
+			if hidden && c.tty != nil {
+				text, err := term.ReadPassword(c.tty.fd)
+				if err != nil {
+					if !errors.Is(err, io.EOF) {
+						c.err = err
+					}
+					return
+				}
+				c.lines <- string(text)
+				continue
+			}
+			if !in.Scan() {
+				c.err = in.Err()
 				return
 			}
+			c.lines <- in.Text()
 		}
-		c.err = in.Err()
 	}()
-	return c, func() { close(over) }
+	return c, func() {
+		close(c.wanted)
+		if c.tty != nil {
+			_ = term.Restore(c.tty.fd, c.tty.before) // a hidden answer that nobody waits for any more
+		}
+	}
 }
 
 // Write prints text; what would act on the terminal is replaced.
@@ -72,7 +103,18 @@ func (c *console) Write(p []byte) (int, error) {
 func (c *console) say(format string, args ...any) { _, _ = fmt.Fprintf(c, format+"\n", args...) }
 
 // ask waits for one line, without the white space around it. The word q is errLeave.
-func (c *console) ask(ctx context.Context) (string, error) {
+func (c *console) ask(ctx context.Context) (string, error) { return c.read(ctx, false) }
+
+// askHidden is ask for a secret: a terminal does not show what is typed.
+func (c *console) askHidden(ctx context.Context) (string, error) {
+	text, err := c.read(ctx, true)
+	if c.tty != nil {
+		c.say("") // the Enter was not shown either
+	}
+	return text, err
+}
+
+func (c *console) read(ctx context.Context, hidden bool) (string, error) {
 	for {
 		_, _ = fmt.Fprint(c, "> ")
 		if c.failed != nil {
@@ -80,8 +122,13 @@ func (c *console) ask(ctx context.Context) (string, error) {
 		}
 		var text string
 		var open bool
+		if !c.reading {
+			c.reading = true
+			c.wanted <- hidden
+		}
 		select {
 		case text, open = <-c.lines:
+			c.reading = false
 		case <-ctx.Done():
 		}
 		switch {

@@ -98,7 +98,10 @@ func (t *talk) step(ctx context.Context, s flow.Step) error {
 		return t.loadFailed(ctx, err, true)
 	}
 	if q.Answer != nil {
-		if err = t.walk.Answer(s, *q.Answer, q.Source); err == nil {
+		if err = t.walk.Answer(s, *q.Answer, q.Source); err == nil && q.Source == flow.Moot {
+			return nil
+		}
+		if err == nil {
 			t.say("%s: %s, %s", s.Name, q.Answer.Label, q.Source)
 			return nil
 		}
@@ -107,10 +110,13 @@ func (t *talk) step(ctx context.Context, s flow.Step) error {
 	if q.Refused != nil {
 		report.Error(t, q.Refused)
 	}
+	if q.Choices, err = q.Choices.All(ctx); err != nil {
+		return t.loadFailed(ctx, err, true)
+	}
 	t.say("")
 	t.say("Step %d: %s", t.number(s), s.Name)
 	t.say("%s", s.Title)
-	if s.Kind == flow.Input {
+	if s.Kind != flow.Select {
 		return t.input(ctx, q)
 	}
 	return t.choice(ctx, q)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
@@ -17,19 +18,26 @@ const pageSize = 20
 // input asks for free text.
 func (t *talk) input(ctx context.Context, q flow.Prepared) error {
 	s, start := q.Step, q.Choices.Default
-	if last := t.walk.Last(s.ID); last != "" {
+	ask := t.ask
+	if s.Kind == flow.Secret {
+		start, ask = "", t.askHidden
+	}
+	if last := t.walk.Last(s.ID); last != "" && s.Kind != flow.Secret {
 		start = last
 	}
 	if !q.Choices.Note.IsZero() {
 		t.say("%s", q.Choices.Note)
 	}
 	how := "Type the answer."
+	if s.Kind == flow.Secret {
+		how = "Type the answer; it is not shown."
+	}
 	if start != "" {
 		how = "Type the answer, or press Enter for " + start + "."
 	}
 	t.say("%s", how)
 	for {
-		text, err := t.ask(ctx)
+		text, err := ask(ctx)
 		switch {
 		case err != nil:
 			return err
@@ -58,7 +66,11 @@ func (t *talk) input(ctx context.Context, q flow.Prepared) error {
 				continue
 			}
 		}
-		if t.answer(s, flow.Text(text)) {
+		c := flow.Text(text)
+		if s.Kind == flow.Secret {
+			c = flow.Hidden(secret.New([]byte(text)))
+		}
+		if t.answer(s, c) {
 			return nil
 		}
 	}

@@ -75,18 +75,22 @@ func (t *talk) preview(r ui.Review) {
 	for _, a := range r.Actions {
 		t.say("- %s", a.Say)
 	}
-	t.say("The pipeline file %s: %s.", r.Change.Path, r.Change.Summary())
+	for _, c := range r.Changes {
+		t.say("The pipeline file %s: %s.", c.Path, c.Summary())
+	}
 	for _, n := range r.Warnings {
 		t.say("Note: %s", n)
 	}
 }
 
 func (t *talk) diff(r ui.Review) {
-	d := strings.TrimRight(r.Change.Diff(), "\n")
-	if d == "" {
-		d = "The file stays as it is."
+	for _, c := range r.Changes {
+		d := strings.TrimRight(c.Diff(), "\n")
+		if d == "" {
+			d = c.Path + " stays as it is."
+		}
+		t.say("%s", d)
 	}
-	t.say("%s", d)
 }
 
 // run performs the actions and returns the failure that the person left standing.

@@ -210,7 +210,7 @@ func (w *world) review(p setup.Plan) ui.Review {
 	const file = ".github/workflows/astro-etl.yml"
 	at := setup.Target{Store: "github", Address: "acme/etl", Secret: "ASTRO_API_TOKEN"}
 	p.Credential.Kind, p.Workspace.ID = setup.WorkspaceToken, "ws"
-	res := &engine.Result{Plan: p, File: providers.File{Path: file}, Targets: []engine.TargetResult{{Target: at, State: engine.Planned}}}
+	res := &engine.Result{Plan: p, Files: []engine.FileResult{{Path: file}}, Targets: []engine.TargetResult{{Target: at, State: engine.Planned}}}
 	do := func(key, detail string, then func()) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) {
 			if w.wait > 0 {
@@ -243,14 +243,14 @@ func (w *world) review(p setup.Plan) ui.Review {
 		},
 		{
 			Key: "file", Say: "Write " + file, UndoSays: "Put " + file + " back as it was",
-			Do:   do("file", "new file, 2 lines", func() { res.FileChanged = true }),
-			Undo: do("undo file", "", func() { res.FileChanged = false }),
+			Do:   do("file", "new file, 2 lines", func() { res.Files[0].Changed = true }),
+			Undo: do("undo file", "", func() { res.Files[0].Changed = false }),
 		},
 	}
 	return ui.Review{
 		Actions: actions, Run: engine.NewRun(actions), Result: res,
 		Warnings: []display.Text{text("The secret is there already and will be replaced.")},
-		Change:   pipeline.Change{Path: file, After: []byte("on: push\njobs:\n\trun: \x1b[2J\n")},
+		Changes:  []pipeline.Change{{Path: file, After: []byte("on: push\njobs:\n\trun: \x1b[2J\n")}},
 		Next: func() []ui.NextStep {
 			return []ui.NextStep{{Say: "Commit the workflow file", Command: "git add " + file}, {Say: "Watch the first run", Link: "https://github.com/acme/etl/actions"}}
 		},

@@ -17,7 +17,8 @@ type object struct {
 	Setup    string        `json:"setup"`
 	Token    *token        `json:"token"` // null: there is none, or it was taken back
 	Targets  []target      `json:"targets"`
-	Pipeline *file         `json:"pipeline"`
+	Pipeline *file         `json:"pipeline"`        // the first of the files
+	Files    []file        `json:"files,omitempty"` // all of them, when there are several
 	Actions  []action      `json:"actions"`
 	Error    *failure      `json:"error,omitempty"`
 	Exists   []string      `json:"exists,omitempty"`  // with an error: what stands in the world
@@ -82,7 +83,16 @@ type missingChoice struct {
 // what it left. Before a run it is the preview: every action is planned and there is no token.
 func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed error) error {
 	out := object{
-		Setup: r.Plan.Name, Targets: []target{}, Pipeline: &file{r.File.Path, r.FileChanged}, Actions: []action{}, Error: failureOf(failed),
+		Setup: r.Plan.Name, Targets: []target{}, Actions: []action{}, Error: failureOf(failed),
+	}
+	for _, f := range r.Files {
+		out.Files = append(out.Files, file{f.Path, f.Changed})
+	}
+	if len(out.Files) > 0 {
+		out.Pipeline = &out.Files[0]
+	}
+	if len(out.Files) == 1 {
+		out.Files = nil
 	}
 	if tokenStands(r) {
 		c := r.Plan.Credential

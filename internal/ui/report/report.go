@@ -60,9 +60,11 @@ func Preview(w io.Writer, r ui.Review) {
 	for _, n := range r.Warnings {
 		say(w, "note: %s", n)
 	}
-	say(w, "\n%s: %s", r.Change.Path, r.Change.Summary())
-	if d := r.Change.Diff(); d != "" {
-		say(w, "\n%s", strings.TrimRight(d, "\n"))
+	for _, c := range r.Changes {
+		say(w, "\n%s: %s", c.Path, c.Summary())
+		if d := c.Diff(); d != "" {
+			say(w, "\n%s", strings.TrimRight(d, "\n"))
+		}
 	}
 	say(w, "\nNothing was touched.")
 }
@@ -70,15 +72,21 @@ func Preview(w io.Writer, r ui.Review) {
 // Result prints what was made and what is left to do.
 func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	say(t, "Token:\t%s", tokenWords(r))
+	if r.Token.ID != "" {
+		say(t, "Token:\t%s", tokenWords(r))
+	} else {
+		say(t, "Credential:\t%s of %s", r.Plan.Credential.Kind, r.Plan.Entity())
+	}
 	for _, x := range r.Targets {
 		say(t, "Secret:\t%s, %s", x.Target, InWords(x.Proof))
 	}
-	file := "already as it should be"
-	if r.FileChanged {
-		file = "written"
+	for _, f := range r.Files {
+		file := "already as it should be"
+		if f.Changed {
+			file = "written"
+		}
+		say(t, "File:\t%s, %s", f.Path, file)
 	}
-	say(t, "File:\t%s, %s", r.File.Path, file)
 	_ = t.Flush()
 	if len(next) == 0 {
 		return
@@ -130,8 +138,10 @@ func Exists(r *engine.Result, events []engine.Event) (out []string) {
 			out = append(out, "secret "+t.Target.String())
 		}
 	}
-	if r.FileChanged {
-		out = append(out, "file "+r.File.Path)
+	for _, f := range r.Files {
+		if f.Changed {
+			out = append(out, "file "+f.Path)
+		}
 	}
 	for _, ev := range events {
 		if ev.Action.Undo != nil && (ev.State == engine.Failed || ev.State == engine.Started) && (ev.Action.Stands == nil || ev.Action.Stands()) {
@@ -174,7 +184,7 @@ func deleteCommand(r *engine.Result) string {
 		return "astro deployment token delete " + r.Token.ID + " --deployment-id " + p.Deployment.ID
 	case setup.WorkspaceToken:
 		return "astro workspace token delete " + r.Token.ID + " --workspace-id " + p.Workspace.ID
-	case setup.OrganizationToken:
+	case setup.OrganizationToken, setup.DeploymentKey:
 	}
 	return "astro organization token delete " + r.Token.ID
 }

@@ -71,7 +71,7 @@ func run(t *testing.T, fail string) ui.Review {
 		Name: "etl", Workspace: setup.Ref{ID: "ws1", Name: text("Data Platform")}, Targets: []setup.Target{at},
 		Credential: setup.Credential{Kind: setup.WorkspaceToken, Role: "WORKSPACE_AUTHOR", ExpiresInDays: 90},
 	}}
-	res := &engine.Result{Plan: p, File: providers.File{Path: ".github/workflows/etl.yml"}, Targets: []engine.TargetResult{{Target: at, State: engine.Planned}}}
+	res := &engine.Result{Plan: p, Files: []engine.FileResult{{Path: ".github/workflows/etl.yml"}}, Targets: []engine.TargetResult{{Target: at, State: engine.Planned}}}
 	do := func(key string, then func()) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) {
 			if key == fail {
@@ -90,12 +90,12 @@ func run(t *testing.T, fail string) ui.Review {
 		{Key: "secret:" + at.String(), Say: "Write the secret " + at.String(), UndoSays: "Remove the secret " + at.String(), Undo: undo, Do: do("secret", func() {
 			res.Targets[0].State, res.Targets[0].Proof, res.Targets[0].Version = engine.Done, providers.Metadata, "2026-11-23T22:00:00Z"
 		})},
-		{Key: "pipeline:write", Say: "Write .github/workflows/etl.yml", Undo: undo, Do: do("file", func() { res.FileChanged = true })},
+		{Key: "pipeline:write", Say: "Write .github/workflows/etl.yml", Undo: undo, Do: do("file", func() { res.Files[0].Changed = true })},
 	}
 	r := ui.Review{
 		Actions: actions, Run: engine.NewRun(actions), Result: res,
 		Warnings: []display.Text{text("The secret is there already and will be replaced.")},
-		Change:   pipeline.Change{Path: ".github/workflows/etl.yml", After: []byte("on: push\n")},
+		Changes:  []pipeline.Change{{Path: ".github/workflows/etl.yml", After: []byte("on: push\n")}},
 	}
 	if fail != "all" {
 		_ = engine.Tell(r.Run.Go(t.Context()), nil)
@@ -124,7 +124,7 @@ func TestText(t *testing.T) {
 		"missing-wrong":  func(w io.Writer) { report.Error(w, wrong()) },
 		"preview":        func(w io.Writer) { report.Preview(w, run(t, "all")) },
 		"result":         func(w io.Writer) { report.Result(w, run(t, "").Result, next) },
-		"result-only":    func(w io.Writer) { r := run(t, "").Result; r.FileChanged = false; report.Result(w, r, nil) },
+		"result-only":    func(w io.Writer) { r := run(t, "").Result; r.Files[0].Changed = false; report.Result(w, r, nil) },
 		"failure":        func(w io.Writer) { report.Failure(w, run(t, "secret"), forbidden) },
 		"failure-token":  func(w io.Writer) { report.Failure(w, run(t, "token:create"), forbidden) },
 		"failure-file":   func(w io.Writer) { report.Failure(w, run(t, "file"), forbidden) },

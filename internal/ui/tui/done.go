@@ -2,7 +2,6 @@ package tui
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -71,10 +70,13 @@ func results(r *engine.Result) [][2]string {
 		return nil
 	}
 	c := r.Plan.Credential
-	rows := [][2]string{
-		{"Token", r.Token.ID},
-		{"Scope", c.Kind.String() + " for " + r.Plan.Entity().String()},
-		{"Role", c.Role},
+	rows := [][2]string{{"Credential", c.Kind.String() + " of " + r.Plan.Entity().String()}}
+	if r.Token.ID != "" {
+		rows = [][2]string{
+			{"Token", r.Token.ID},
+			{"Scope", c.Kind.String() + " for " + r.Plan.Entity().String()},
+			{"Role", c.Role},
+		}
 	}
 	if !r.Token.EndAt.IsZero() {
 		rows = append(rows, [2]string{"Expires", fmt.Sprintf("%s, after %d days", r.Token.EndAt.Format(time.DateOnly), c.ExpiresInDays)})
@@ -82,11 +84,14 @@ func results(r *engine.Result) [][2]string {
 	for _, t := range r.Targets {
 		rows = append(rows, [2]string{"Secret", t.Target.String()}, [2]string{"", proof(string(t.Proof))})
 	}
-	file := r.File.Path + ", as it was"
-	if r.FileChanged {
-		file = r.File.Path + ", written"
+	for _, f := range r.Files {
+		file := f.Path + ", as it was"
+		if f.Changed {
+			file = f.Path + ", written"
+		}
+		rows = append(rows, [2]string{"File", file})
 	}
-	return append(rows, [2]string{"File", strings.TrimSpace(file)})
+	return rows
 }
 
 // proof says in words how sure it is that the secret is right, and no more than is known.

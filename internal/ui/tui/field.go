@@ -11,6 +11,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
 const (
@@ -31,7 +32,14 @@ type field struct {
 
 	items []flow.Choice
 	index int    // of the chosen item
-	text  string // the answer of an Input
+	text  string // the answer of an Input or Secret
+
+	hidden bool     // the text is a secret
+	rest   bool     // there are more choices, which are being read
+	broken error    // why the rest could not be read
+	lower  []string // of each item, what the filter looks at
+	labels int      // the widest label
+	notes  int      // the widest remark
 
 	filtering bool
 	filter    string
@@ -45,18 +53,51 @@ type field struct {
 
 // newField makes the field of a prepared question that starts on the value start.
 func newField(m *model, p flow.Prepared, start string) *field {
-	f := &field{items: p.Choices.Items, text: start, w: 40, rows: many}
-	if p.Step.Kind == flow.Select {
-		for i, c := range f.items {
-			if c.Value == start {
-				f.index = i
-			}
-		}
+	f := &field{text: start, w: 40, rows: many, hidden: p.Step.Kind == flow.Secret}
+	if f.hidden {
+		f.text = ""
 	}
-	f.match()
+	if p.Step.Kind == flow.Select {
+		f.add(m, p.Choices)
+		f.choose(start)
+	}
 	f.build(m, p.Step)
 	return f
 }
+
+// add appends choices; those that start the list anew replace what there is.
+func (f *field) add(m *model, part flow.Choices) {
+	if part.Anew {
+		chosen := f.hovered().Value
+		defer func() { f.choose(chosen) }()
+		f.items, f.lower, f.matches, f.index, f.labels, f.notes = nil, nil, nil, 0, 0, 0
+	}
+	from := len(f.items)
+	f.items = append(f.items, part.Items...)
+	for i := from; i < len(f.items); i++ {
+		c := f.items[i]
+		f.lower = append(f.lower, strings.ToLower(c.Label.String())+"\n"+strings.ToLower(c.Value))
+		f.labels = max(f.labels, ansi.StringWidth(c.Label.String()))
+		f.notes = max(f.notes, ansi.StringWidth(f.remark(m, i)))
+		if f.fits(i) {
+			f.matches = append(f.matches, i)
+		}
+	}
+	f.rest = part.More != nil
+}
+
+// choose moves to the choice with this value, when there is one.
+func (f *field) choose(value string) {
+	for i, c := range f.items {
+		if c.Value == value {
+			f.index = i
+			return
+		}
+	}
+}
+
+// fits reports whether item i passes the filter.
+func (f *field) fits(i int) bool { return strings.Contains(f.lower[i], strings.ToLower(f.filter)) }
 
 // build makes the form anew; the answer so far is kept.
 func (f *field) build(m *model, s flow.Step) {
@@ -70,7 +111,11 @@ func (f *field) build(m *model, s flow.Step) {
 		f.list.Options(f.options(m)...).Height(max(1, f.rows)).Value(&f.index)
 		one = f.list
 	} else {
-		f.input = huh.NewInput().Prompt(m.th.g.pick + " ").CharLimit(longest).Value(&f.text).Validate(func(text string) error {
+		echo := huh.EchoModeNormal
+		if s.Kind == flow.Secret {
+			echo = huh.EchoModePassword
+		}
+		f.input = huh.NewInput().EchoMode(echo).Prompt(m.th.g.pick + " ").CharLimit(longest).Value(&f.text).Validate(func(text string) error {
 			if s.Check == nil {
 				return nil
 			}
@@ -97,10 +142,9 @@ func keymap() *huh.KeyMap {
 // match finds the items that fit the filter and keeps the chosen one among them.
 func (f *field) match() {
 	f.matches = f.matches[:0]
-	want := strings.ToLower(f.filter)
 	kept := false
-	for i, c := range f.items {
-		if strings.Contains(strings.ToLower(c.Label.String()), want) || strings.Contains(strings.ToLower(c.Value), want) {
+	for i := range f.items {
+		if f.fits(i) {
 			f.matches = append(f.matches, i)
 			kept = kept || i == f.index
 		}
@@ -126,13 +170,8 @@ func (f *field) shown() []int {
 
 // measure finds the widest label, and whether all remarks fit beside the labels. It looks at all
 // items, so that a filter moves nothing.
-func (f *field) measure(m *model, w int) (labels int, inline bool) {
-	remarks := 0
-	for i, c := range f.items {
-		labels = max(labels, ansi.StringWidth(c.Label.String()))
-		remarks = max(remarks, ansi.StringWidth(f.remark(m, i)))
-	}
-	return labels, 2+labels+2+remarks <= w
+func (f *field) measure(w int) (labels int, inline bool) {
+	return f.labels, 2+f.labels+2+f.notes <= w
 }
 
 // options are the matches as lines: the label, and what is said beside it.
@@ -140,7 +179,7 @@ func (f *field) options(m *model) []huh.Option[int] {
 	shown := f.shown()
 	room := f.w - 2
 	var labels int
-	labels, f.inline = f.measure(m, f.w)
+	labels, f.inline = f.measure(f.w)
 	var out []huh.Option[int]
 	for _, i := range shown {
 		c := f.items[i]
@@ -264,6 +303,10 @@ func (f *field) answer() flow.Choice {
 		return f.items[f.index]
 	}
 	text := strings.TrimSpace(f.text)
+	if f.input != nil && f.hidden {
+		f.text = ""
+		return flow.Hidden(secret.New([]byte(text)))
+	}
 	return flow.Choice{Value: text, Label: display.Clean(text)}
 }
 
@@ -295,9 +338,20 @@ func (f *field) view(m *model) []string {
 	return lines[:min(len(lines), f.rows)]
 }
 
+// so says that the list is not whole yet.
+func (f *field) so(m *model) string {
+	switch {
+	case f.broken != nil:
+		return " so far; r reads on"
+	case f.rest:
+		return " so far" + m.th.g.more
+	}
+	return ""
+}
+
 // status is the line under a long list: the filter, and how much of the list can be seen.
 func (f *field) status(m *model) string {
-	count := fmt.Sprintf("%d of %d", len(f.matches), len(f.items))
+	count := fmt.Sprintf("%d of %d%s", len(f.matches), len(f.items), f.so(m))
 	switch {
 	case f.filtering || f.filter != "":
 		cursor := ""
@@ -306,9 +360,9 @@ func (f *field) status(m *model) string {
 		}
 		return m.th.accent.Bold(true).Render("/ ") + f.filter + cursor + m.th.dim.Render("   "+count)
 	case len(f.matches) > most:
-		return m.th.dim.Render(fmt.Sprintf("%d choices, / finds one", len(f.items)))
-	case len(f.items) > many, f.crowded:
-		return m.th.dim.Render(fmt.Sprintf("%d choices", len(f.items)))
+		return m.th.dim.Render(fmt.Sprintf("%d choices%s, / finds one", len(f.items), f.so(m)))
+	case len(f.items) > many, f.crowded, f.rest:
+		return m.th.dim.Render(fmt.Sprintf("%d choices%s", len(f.items), f.so(m)))
 	}
 	return ""
 }

@@ -198,6 +198,7 @@ func (m *model) open(s screen) tea.Cmd {
 
 // work runs f away from the loop, for the present screen; opening another screen cancels it.
 func (m *model) work(f func(context.Context) tea.Msg) tea.Cmd {
+	m.cancel()
 	ctx, cancel := context.WithCancel(m.ctx)
 	m.cancel = cancel
 	return tea.Batch(func() tea.Msg { return f(ctx) }, m.tick())

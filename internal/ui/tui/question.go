@@ -22,6 +22,7 @@ type question struct {
 	err   error  // why the last answer was refused
 	note  string // a remark on the last key
 	show  parts
+	next  func(context.Context) (flow.Choices, error) // reads the rest of the list; nil: it is whole
 }
 
 // parts says what of the question there is room for.
@@ -59,8 +60,13 @@ func (q *question) update(m *model, msg tea.Msg) tea.Cmd {
 		return nil
 	case preparedMsg:
 		return q.prepared(m, msg)
+	case moreMsg:
+		return q.more(m, msg)
 	case tea.KeyPressMsg:
 		q.note = ""
+		if q.field != nil && q.field.broken != nil && !q.field.filtering && msg.String() == "r" {
+			return q.readOn(m)
+		}
 		switch msg.String() {
 		case "esc":
 			if q.field != nil && q.field.clear(m, q.step) {
@@ -106,7 +112,39 @@ func (q *question) prepared(m *model, msg preparedMsg) tea.Cmd {
 		}
 	}
 	q.field, m.quiet = newField(m, q.ready, begin), m.now()
-	return nil
+	q.next = q.ready.Choices.More
+	return q.readOn(m)
+}
+
+// moreMsg is the next part of a long list.
+type moreMsg struct {
+	part flow.Choices
+	err  error
+}
+
+// readOn reads the next part of a list that is longer than its first page, while the person may
+// already choose.
+func (q *question) readOn(m *model) tea.Cmd {
+	if q.next == nil {
+		return nil
+	}
+	q.field.broken = nil
+	next := q.next
+	return m.work(func(ctx context.Context) tea.Msg {
+		part, err := next(ctx)
+		return moreMsg{part, err}
+	})
+}
+
+func (q *question) more(m *model, msg moreMsg) tea.Cmd {
+	if msg.err != nil {
+		q.field.broken, q.err = msg.err, msg.err
+		return nil
+	}
+	q.field.add(m, msg.part)
+	q.next = msg.part.More
+	q.field.build(m, q.step)
+	return q.readOn(m)
 }
 
 // submit gives the answer to the walk. A refused answer stays on the screen with the reason.
@@ -172,7 +210,7 @@ func (q *question) fit(m *model, w, h int) {
 		free -= lines + 1
 		return lines
 	}
-	_, q.field.inline = q.field.measure(m, main)
+	_, q.field.inline = q.field.measure(main)
 	help := 0
 	if why == 0 {
 		help = len(q.help(m, main))

@@ -3,12 +3,14 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
@@ -85,7 +87,7 @@ func (r *review) key(m *model, name string) tea.Cmd {
 	case "esc", "shift+tab", "ctrl+b":
 		return r.back(m)
 	case "d":
-		r.diff = r.loaded.Change.Diff() != ""
+		r.diff = r.changes()
 	case "up", "k":
 		r.cursor, r.follow = max(0, r.cursor-1), true
 	case "down", "j":
@@ -241,7 +243,7 @@ func (r *review) actions(m *model, w int) []string {
 		}
 		out = append(out, indent(m.th.dim.Render(fmt.Sprintf("%*d ", digits(len(r.loaded.Actions)), i+1)), each(wrap(a.Say, w-3), style))...)
 	}
-	if c := r.loaded.Change; c.Path != "" {
+	for _, c := range r.loaded.Changes {
 		out = append(out, "", m.th.strong.Render("Pipeline file"), "")
 		out = append(out, wrap(c.Path, w)...)
 		summary := c.Summary()
@@ -259,11 +261,26 @@ func (r *review) actions(m *model, w int) []string {
 	return out
 }
 
-// change is the whole difference of the pipeline file. The signs at the left say what the colours
+// change is the whole difference of the pipeline files. The signs at the left say what the colours
 // say.
-func (r *review) change(m *model, w int) []string {
-	out := []string{m.th.strong.Render(r.loaded.Change.Path) + m.th.dim.Render("  "+r.loaded.Change.Summary()), ""}
-	diff := strings.TrimSuffix(strings.ReplaceAll(r.loaded.Change.Diff(), "\t", "    "), "\n")
+func (r *review) change(m *model, w int) (out []string) {
+	for i, c := range r.loaded.Changes {
+		if i > 0 {
+			out = append(out, "")
+		}
+		out = append(out, changed(m, c, w)...)
+	}
+	return out
+}
+
+// changes reports whether there is a difference to show.
+func (r *review) changes() bool {
+	return slices.ContainsFunc(r.loaded.Changes, func(c pipeline.Change) bool { return c.Diff() != "" })
+}
+
+func changed(m *model, c pipeline.Change, w int) []string {
+	out := []string{m.th.strong.Render(c.Path) + m.th.dim.Render("  "+c.Summary()), ""}
+	diff := strings.TrimSuffix(strings.ReplaceAll(c.Diff(), "\t", "    "), "\n")
 	for line := range strings.SplitSeq(diff, "\n") {
 		style := m.th.dim
 		switch {

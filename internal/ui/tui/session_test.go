@@ -197,7 +197,7 @@ func (w *world) ran() []string {
 
 func (w *world) review(p setup.Plan) ui.Review {
 	const file = ".github/workflows/astro-etl-prod.yml"
-	res := &engine.Result{Plan: p, File: providers.File{Path: file}}
+	res := &engine.Result{Plan: p, Files: []engine.FileResult{{Path: file}}}
 	action := func(key, say, undo, detail string, read bool, do func()) engine.Action {
 		a := engine.Action{Key: key, Say: say, Read: read, UndoSays: undo, Do: func(context.Context) (string, error) {
 			if w.gate != nil {
@@ -231,12 +231,12 @@ func (w *world) review(p setup.Plan) ui.Review {
 		action("secret:put", "Write the secret "+target.String(), "Remove the secret "+target.String(), "created, proof: metadata", false, func() {
 			res.Targets = []engine.TargetResult{{Target: target, State: engine.Done, Proof: providers.Metadata}}
 		}),
-		action("pipeline:write", "Write "+file, "Put "+file+" back as it was", "new file, 6 lines", false, func() { res.FileChanged = true }),
+		action("pipeline:write", "Write "+file, "Put "+file+" back as it was", "new file, 6 lines", false, func() { res.Files[0].Changed = true }),
 	}
 	return ui.Review{
 		Actions: actions, Run: engine.NewRun(actions), Result: res,
 		Warnings: []display.Text{clean("The repository is public: anyone can read the workflow, and nobody can read the secret.")},
-		Change:   pipeline.Change{Path: file, After: []byte("name: astro\non:\n  push:\n    branches: [main]\npermissions: {}\n# a long line that does not fit a narrow window: " + fmt.Sprint(p.Credential.Role, " ", p.Pipeline.Branch) + "\n")},
+		Changes:  []pipeline.Change{{Path: file, After: []byte("name: astro\non:\n  push:\n    branches: [main]\npermissions: {}\n# a long line that does not fit a narrow window: " + fmt.Sprint(p.Credential.Role, " ", p.Pipeline.Branch) + "\n")}},
 		Next: func() []ui.NextStep {
 			return []ui.NextStep{
 				{Say: "Commit the workflow file", Command: "git add " + file + " && git commit -m 'Deploy to Astro from GitHub Actions'"},

@@ -1,0 +1,81 @@
+package pipeline
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Command is one call of the Astro CLI in a pipeline file.
+type Command struct {
+	File  string
+	Line  int
+	Words []string // after "astro": deploy, --dags
+}
+
+// String is the command as one would type it.
+func (c Command) String() string { return "astro " + strings.Join(c.Words, " ") }
+
+var (
+	astroCommand = regexp.MustCompile(`(?:^|[\s"'` + "`" + `;&|(])astro\s+((?:deploy|deployment|workspace|organization|dbt)\b[^|;&)]*)`)
+	astroID      = regexp.MustCompile(`\bc[a-z0-9]{24}\b`)
+)
+
+// Commands finds the calls of the Astro CLI in pipeline files. It reads lines, not the language of
+// the file, so it works for all of them; comments are passed over.
+func Commands(files []Found) (out []Command) {
+	for _, f := range files {
+		for i, line := range strings.Split(string(f.Content), "\n") {
+			if strings.HasPrefix(strings.TrimSpace(line), "#") {
+				continue
+			}
+			for _, m := range astroCommand.FindAllStringSubmatch(line, -1) {
+				out = append(out, Command{f.Path, i + 1, strings.Fields(strings.Trim(m[1], "\"'` \t\r"))})
+			}
+		}
+	}
+	return out
+}
+
+// JobOf is the job that needs all of these commands, and the command that decided it; ok is false
+// when none of them tells.
+func JobOf(commands []Command) (job setup.Job, by Command, ok bool) {
+	rank := []setup.Job{setup.DeployDAGs, setup.DeployCode, setup.ManageDeployments, setup.ManageUsers}
+	for _, c := range commands {
+		var j setup.Job
+		second := ""
+		if len(c.Words) > 1 {
+			second = c.Words[1]
+		}
+		switch first := c.Words[0]; {
+		case first == "deploy" && slices.ContainsFunc(c.Words, func(w string) bool { return w == "--dags" || w == "-d" }):
+			j = setup.DeployDAGs
+		case first == "deploy", first == "dbt" && second == "deploy":
+			j = setup.DeployCode
+		case first == "deployment" && slices.Contains([]string{"create", "update", "delete"}, second):
+			j = setup.ManageDeployments
+		case (first == "workspace" || first == "organization") && slices.Contains([]string{"user", "team", "token"}, second):
+			j = setup.ManageUsers
+		default:
+			continue
+		}
+		if !ok || slices.Index(rank, j) > slices.Index(rank, job) {
+			job, by, ok = j, c, true
+		}
+	}
+	return job, by, ok
+}
+
+// IDs are the texts in the files that have the form of an Astro id, each once.
+func IDs(files []Found) (out []string) {
+	for _, f := range files {
+		for _, id := range astroID.FindAllString(string(f.Content), -1) {
+			if !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}

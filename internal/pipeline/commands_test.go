@@ -1,0 +1,49 @@
+package pipeline_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+func TestJobOfAPipelineFile(t *testing.T) {
+	t.Parallel()
+	id := "c" + strings.Repeat("0", 24)
+	for name, tc := range map[string]struct {
+		text string
+		job  setup.Job // "": none
+		line int
+	}{
+		"a deploy":                  {"run: |\n  astro deploy " + id + " -f\n", setup.DeployCode, 2},
+		"DAGs only":                 {"- astro deploy --dags\n", setup.DeployDAGs, 1},
+		"the widest counts":         {"astro deploy --dags\nastro deploy\nastro deployment create --name x\n", setup.ManageDeployments, 3},
+		"users":                     {"sh 'astro workspace user add a@b'\n", setup.ManageUsers, 1},
+		"dbt":                       {"astro dbt deploy x\n", setup.DeployCode, 1},
+		"looking is no job":         {"astro deployment list\nastro workspace list\n", "", 0},
+		"a comment":                 {"# astro deploy\n", "", 0},
+		"a word that only looks so": {"astronomer deploy; my-astro deploy\n", "", 0},
+	} {
+		job, by, ok := pipeline.JobOf(pipeline.Commands([]pipeline.Found{{Path: "f", Content: []byte(tc.text)}}))
+		if job != tc.job || by.Line != tc.line || ok != (tc.job != "") {
+			t.Errorf("%s: %q by line %d", name, job, by.Line)
+		}
+	}
+	if ids := pipeline.IDs([]pipeline.Found{{Content: []byte("x: " + id + "\ny: " + id + " " + id + "0")}}); len(ids) != 1 || ids[0] != id {
+		t.Errorf("ids are %q", ids)
+	}
+}
+
+// Whatever stands in a file, reading its commands does not fail.
+func FuzzCommands(f *testing.F) {
+	f.Add("astro deploy\n")
+	f.Add("sh \"astro deployment create; astro deploy | tee\"")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, c := range pipeline.Commands([]pipeline.Found{{Content: []byte(text)}}) {
+			if len(c.Words) == 0 || c.Line < 1 {
+				t.Errorf("%q gave %+v", text, c)
+			}
+		}
+	})
+}
