@@ -40,6 +40,10 @@ fuzz: ## run every fuzz test for FUZZTIME
 		done; \
 	done
 
+.PHONY: bench
+bench: ## run the benchmarks; only their ratios within one run mean something
+	go test -run '^$$' -bench . -benchtime 1s ./internal/ui/tui
+
 .PHONY: dist
 dist: ## build for every system into dist/
 	@mkdir -p dist

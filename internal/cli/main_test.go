@@ -2,9 +2,11 @@ package cli_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/cli"
+	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
 var update = flag.Bool("update", false, "write the pictures and golden files anew")
@@ -20,9 +23,51 @@ var update = flag.Bool("update", false, "write the pictures and golden files ane
 func TestMain(m *testing.M) {
 	if os.Getenv("ASTRO_CI_TEST_PROGRAM") == "1" {
 		_ = os.Unsetenv("ASTRO_CI_TEST_PROGRAM")
-		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+		os.Exit(cli.MainWithKeyring(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ(), folder(os.Getenv("ASTRO_CI_TEST_KEYRING"))))
 	}
 	os.Exit(m.Run())
+}
+
+// folder stands for the keyring of a computer, outside of the home folder; "" is a keyring that is
+// locked.
+type folder string
+
+func (f folder) file(name string) (string, error) {
+	if f == "" {
+		return "", errors.New("the keyring is locked")
+	}
+	return filepath.Join(string(f), hex.EncodeToString([]byte(name))), nil
+}
+
+func (f folder) Get(name string) (*secret.Value, error) {
+	at, err := f.file(name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret.New(nil), nil
+	}
+	return secret.New(b), err
+}
+
+func (f folder) Set(name string, v *secret.Value) error {
+	at, err := f.file(name)
+	if err != nil {
+		return err
+	}
+	return v.Use(func(b []byte) error { return os.WriteFile(at, b, 0o600) })
+}
+
+func (f folder) Delete(name string) error {
+	at, err := f.file(name)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(at); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // place is a computer with an empty home folder.
@@ -78,6 +123,28 @@ func (p *place) runWith(input string, args ...string) (stdout, stderr string, co
 // project is the sample project that the sandbox makes.
 func (p *place) project() string {
 	return filepath.Join(p.home, ".local", "state", "astro-ci", "sandbox", "project")
+}
+
+// path is a file below the folder where the program runs, slash-separated.
+func (p *place) path(file string) string { return filepath.Join(p.dir, filepath.FromSlash(file)) }
+
+func (p *place) read(file string) string {
+	p.t.Helper()
+	b, err := os.ReadFile(p.path(file))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (p *place) write(file, text string) {
+	p.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(p.path(file)), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(p.path(file), []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // workflows are the workflow files below the project, by name.

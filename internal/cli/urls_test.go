@@ -226,7 +226,7 @@ func TestSandboxCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	for len(p.env) < 11 && lines.Scan() {
+	for len(p.env) < 13 && lines.Scan() {
 		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
 		p.env = append(p.env, name+"="+strings.Trim(value, "'"))
 	}

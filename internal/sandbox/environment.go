@@ -41,6 +41,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	if err := s.listenSocket(socket); err != nil {
 		return nil, err
 	}
+	_, _, deployment := s.astro.Find("Data Platform", "etl-prod")
+	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
 		{Name: "ASTRO_CI_GITHUB_URL", Value: s.GitHubURL()},
@@ -50,6 +52,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "ASTRO_DOMAIN", Value: "localhost"},
 		{Name: "ASTRO_TELEMETRY_DISABLED", Value: "1"},
 		{Name: "ASTRO_API_TOKEN", Secret: s.Login()},
+		{Name: "ASTRONOMER_KEY_ID", Secret: keyID},
+		{Name: "ASTRONOMER_KEY_SECRET", Secret: keySecret},
 		{Name: "GH_CONFIG_DIR", Value: gh},
 		{Name: "GH_HOST", Value: "github.com"},
 		{Name: "GH_TOKEN", Secret: s.GitHubToken()},

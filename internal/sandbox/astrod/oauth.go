@@ -36,14 +36,15 @@ type key struct {
 	Sum            []byte // SHA-256 of the secret
 }
 
-// AddKey makes a legacy Deployment API key, which the real Astro no longer does.
+// AddKey makes a legacy Deployment API key in the place of the Deployment's old one; the real Astro
+// makes none any more.
 func (s *Server) AddKey(deployment string) (id, value *secret.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	plain := rand.Text()
 	sum := sha256.Sum256([]byte(plain))
 	k := key{ID: "key" + rand.Text(), Deployment: deployment, Sum: sum[:]}
-	s.state.Keys = append(s.state.Keys, k)
+	s.state.Keys = append(slices.DeleteFunc(s.state.Keys, func(old key) bool { return old.Deployment == deployment }), k)
 	return secret.New([]byte(k.ID)), secret.New([]byte(plain))
 }
 

@@ -36,6 +36,7 @@ type field struct {
 
 	hidden bool     // the text is a secret
 	rest   bool     // there are more choices, which are being read
+	seek   string   // the choice to move to as soon as it has been read
 	broken error    // why the rest could not be read
 	lower  []string // of each item, what the filter looks at
 	labels int      // the widest label
@@ -59,7 +60,9 @@ func newField(m *model, p flow.Prepared, start string) *field {
 	}
 	if p.Step.Kind == flow.Select {
 		f.add(m, p.Choices)
-		f.choose(start)
+		if !f.choose(start) {
+			f.seek = start
+		}
 	}
 	f.build(m, p.Step)
 	return f
@@ -68,8 +71,7 @@ func newField(m *model, p flow.Prepared, start string) *field {
 // add appends choices; those that start the list anew replace what there is.
 func (f *field) add(m *model, part flow.Choices) {
 	if part.Anew {
-		chosen := f.hovered().Value
-		defer func() { f.choose(chosen) }()
+		f.seek = f.hovered().Value
 		f.items, f.lower, f.matches, f.index, f.labels, f.notes = nil, nil, nil, 0, 0, 0
 	}
 	from := len(f.items)
@@ -84,16 +86,20 @@ func (f *field) add(m *model, part flow.Choices) {
 		}
 	}
 	f.rest = part.More != nil
+	if f.seek != "" && f.choose(f.seek) {
+		f.seek = ""
+	}
 }
 
-// choose moves to the choice with this value, when there is one.
-func (f *field) choose(value string) {
+// choose moves to the choice with this value; false when there is none.
+func (f *field) choose(value string) bool {
 	for i, c := range f.items {
 		if c.Value == value {
 			f.index = i
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // fits reports whether item i passes the filter.

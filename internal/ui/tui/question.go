@@ -64,6 +64,9 @@ func (q *question) update(m *model, msg tea.Msg) tea.Cmd {
 		return q.more(m, msg)
 	case tea.KeyPressMsg:
 		q.note = ""
+		if q.field != nil {
+			q.field.seek = "" // the person moves by hand now
+		}
 		if q.field != nil && q.field.broken != nil && !q.field.filtering && msg.String() == "r" {
 			return q.readOn(m)
 		}
@@ -141,6 +144,7 @@ func (q *question) more(m *model, msg moreMsg) tea.Cmd {
 		q.field.broken, q.err = msg.err, msg.err
 		return nil
 	}
+	q.err = nil
 	q.field.add(m, msg.part)
 	q.next = msg.part.More
 	q.field.build(m, q.step)

@@ -33,6 +33,9 @@ type world struct {
 	loadErr    map[string]error // by step id
 	reviewErr  error
 	workspaces int // how many there are
+	page       int // how many of them are read at once; 0: all
+	pageErr    error
+	pages      int // read so far
 	given      map[string]string
 	walk       *flow.Walk
 }
@@ -100,7 +103,7 @@ func (w *world) steps() []flow.Step {
 					}
 					cs.Items = append(cs.Items, flow.Choice{Value: "ws" + strconv.Itoa(i+1), Label: clean("%s", name)})
 				}
-				return cs, nil
+				return w.paged(cs), nil
 			},
 			Apply: func(p *setup.Plan, c flow.Choice) error {
 				p.Workspace = setup.Ref{ID: c.Value, Name: c.Label}
@@ -164,6 +167,24 @@ func (w *world) steps() []flow.Step {
 			Apply: set(func(p *setup.Plan, v string) { p.Pipeline.Branch = v }),
 		},
 	}
+}
+
+// paged cuts choices into pages.
+func (w *world) paged(cs flow.Choices) flow.Choices {
+	w.pages++
+	if w.page == 0 || len(cs.Items) <= w.page {
+		return cs
+	}
+	rest := flow.Choices{Items: cs.Items[w.page:]}
+	cs.Items = cs.Items[:w.page:w.page]
+	cs.More = func(context.Context) (flow.Choices, error) {
+		if err := w.pageErr; err != nil {
+			w.pageErr = nil
+			return flow.Choices{}, err
+		}
+		return w.paged(rest), nil
+	}
+	return cs
 }
 
 // session is the session over the world.
