@@ -188,5 +188,8 @@ func Warnings(p setup.Plan, org Organization) []string {
 	if p.CICDEnforced {
 		out = append(out, "The Deployment enforces CI/CD: only API tokens may deploy to it, so this pipeline becomes the only way.")
 	}
+	if p.CICDDefault && p.Job == setup.ManageDeployments {
+		out = append(out, "The Workspace enforces CI/CD for new Deployments: only API tokens will be able to deploy to them.")
+	}
 	return out
 }

@@ -67,6 +67,10 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%q is not said: %s", want, got)
 		}
 	}
+	p = setup.Plan{Setup: setup.Setup{Job: setup.ManageDeployments}, CICDDefault: true}
+	if got := astro.Warnings(p, astro.Organization{}); len(got) != 1 || !strings.Contains(got[0], "new Deployments") {
+		t.Errorf("a Workspace that enforces CI/CD: %q", got)
+	}
 	p.Credential = setup.Credential{Kind: setup.DeploymentKey}
 	if got := astro.Warnings(p, astro.Organization{}); !slices.Contains(got, astro.KeysEnded) {
 		t.Errorf("a key: %q", got)

@@ -38,7 +38,7 @@ func (a *Authority) LogIn(ctx context.Context, show func(address string)) (Sessi
 	if setup.Loopback(a.url.String()) {
 		port = 0
 	}
-	listeners, port, err := listen(port)
+	listeners, port, err := listen(ctx, port)
 	if err != nil {
 		return Session{}, hint.Wrap(err, doing, fmt.Sprintf("Another program, perhaps another log-in, uses port %d, to which the browser has to return. End it and try again.", callbackPort), "")
 	}
@@ -88,8 +88,9 @@ func (a *Authority) LogIn(ctx context.Context, show func(address string)) (Sessi
 }
 
 // listen listens on this machine's own addresses: a browser takes localhost for either.
-func listen(port int) (out []net.Listener, got int, err error) {
-	v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+func listen(ctx context.Context, port int) (out []net.Listener, got int, err error) {
+	var c net.ListenConfig
+	v4, err := c.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -97,7 +98,7 @@ func listen(port int) (out []net.Listener, got int, err error) {
 	if t, ok := v4.Addr().(*net.TCPAddr); ok {
 		got = t.Port
 	}
-	if v6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(got))); err == nil {
+	if v6, err := c.Listen(ctx, "tcp6", net.JoinHostPort("::1", strconv.Itoa(got))); err == nil {
 		out = append(out, v6) // a machine without IPv6 has no such address
 	}
 	return out, got, nil

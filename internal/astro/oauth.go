@@ -46,7 +46,8 @@ func FindAuthority(ctx context.Context, base *url.URL, opts httpx.Options, now f
 		return nil, explain(err, doing)
 	}
 	u, err := url.Parse(body.Domain)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !(setup.Loopback(body.Domain) && setup.Loopback(base.String())) {
+	here := setup.Loopback(body.Domain) && setup.Loopback(base.String())
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !here {
 		return nil, hint.New(fmt.Sprintf("astro: %q is not an address to log in at", display.Clean(body.Domain)), "Check the address of Astro.", docsAPI)
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/"

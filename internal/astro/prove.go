@@ -188,7 +188,7 @@ func differences(s setup.Setup, t Token) (out []string) {
 	if want := s.Credential.Kind.Scope(); t.Scope != want {
 		out = append(out, fmt.Sprintf("scope %s instead of %s", t.Scope, want))
 	}
-	if len(t.Roles) > 0 && !(len(t.Roles) == 1 && t.Roles[0].Role == s.Credential.Role && t.Roles[0].EntityID == s.Entity().ID) {
+	if len(t.Roles) > 1 || len(t.Roles) == 1 && (t.Roles[0].Role != s.Credential.Role || t.Roles[0].EntityID != s.Entity().ID) {
 		out = append(out, "other roles than "+s.Credential.Role+" on "+s.Entity().String())
 	}
 	if t.Days != s.Credential.ExpiresInDays {

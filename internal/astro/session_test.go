@@ -80,7 +80,7 @@ func (p *person) host() astro.Host {
 // browser opens an address as a browser does and returns the last page.
 func browser(t *testing.T, address string) (status int, page string) {
 	t.Helper()
-	resp, err := http.Get(address) //nolint:noctx // a browser
+	resp, err := http.Get(address)
 	if err != nil {
 		t.Error(err)
 		return 0, ""

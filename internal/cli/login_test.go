@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/testkit"
@@ -32,7 +33,7 @@ func TestLogInWithTheBrowser(t *testing.T) {
 	}
 	for lines := bufio.NewScanner(errw); lines.Scan(); {
 		if found := address.FindString(lines.Text()); found != "" {
-			resp, err := http.Get(found) //nolint:noctx // a browser
+			resp, err := http.Get(found)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -321,4 +322,64 @@ func TestMigration(t *testing.T) {
 		}
 		finish(t, p, open)
 	})
+}
+
+// Every type of token, by flags and in the wizard: what Astro made is what was asked for.
+func TestEveryTypeOfToken(t *testing.T) {
+	t.Parallel()
+	for kind, tc := range map[string]struct {
+		args        []string
+		scope, role string
+	}{
+		"deployment-token":   {[]string{"--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "DEPLOYMENT_ADMIN"}, "DEPLOYMENT", "DEPLOYMENT_ADMIN"},
+		"workspace-token":    {[]string{"--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}, "WORKSPACE", "WORKSPACE_AUTHOR"},
+		"organization-token": {[]string{"--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "ORGANIZATION_OWNER"}, "ORGANIZATION", "ORGANIZATION_OWNER"},
+		"a new custom role":  {[]string{"--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "new:CI_Deploy"}, "DEPLOYMENT", "CI_Deploy"},
+	} {
+		flag := kind
+		if strings.Contains(kind, " ") {
+			flag = "deployment-token"
+		}
+		args := append([]string{"setup", "--credential", flag, "--repo", "acme/etl", "--target", "github:acme/etl", "--expires-in", "30d", "--job", "deploy", "--deploy", "image", "--platform", "github"}, tc.args...)
+		check := func(t *testing.T, s *sandbox.Sandbox) {
+			t.Helper()
+			made := s.Astro().Tokens()
+			if len(made) != 1 || made[0].Scope != tc.scope || made[0].Role != tc.role {
+				t.Fatalf("Astro has %+v", made)
+			}
+			if v, err := s.GitHub().OpenRepo("acme", "etl", "ASTRO_API_TOKEN"); err != nil || !s.Astro().Accepts(v, made[0].ID) {
+				t.Errorf("the secret is not the token: %v", err)
+			}
+		}
+		t.Run(kind+"/flags", func(t *testing.T) {
+			t.Parallel()
+			p, s := online(t)
+			s.Astro().Change("ENTERPRISE", true)
+			stdout, stderr, code := p.run(append(args, "--no-input", "--yes")...)
+			if code != 0 || !strings.Contains(stderr, "IP access list") {
+				t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+			}
+			check(t, s)
+			if permissions := s.Astro().CustomRoles()["CI_Deploy"]; (tc.role == "CI_Deploy") != (len(permissions) == 2) {
+				t.Errorf("the custom role has %v", permissions)
+			}
+		})
+		t.Run(kind+"/wizard", func(t *testing.T) {
+			t.Parallel()
+			p, s := online(t)
+			s.Astro().Change("ENTERPRISE", false)
+			p.env = append(p.env, "ASTRO_CI_KEY_GRACE=1ns")
+			screen := testkit.StartScreen(t, p.command(args...), 120, 44)
+			screen.WaitFor("begin")
+			screen.Send(enter)
+			screen.WaitFor("Do all of this now?")
+			screen.Send(right + enter)
+			screen.WaitFor("What is left to you")
+			screen.Send(enter)
+			if code := screen.Wait(); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			check(t, s)
+		})
+	}
 }

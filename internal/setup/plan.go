@@ -15,6 +15,8 @@ type Plan struct {
 	DAGDeploys bool
 	// CICDEnforced says that only API tokens may deploy to the Deployment.
 	CICDEnforced bool
+	// CICDDefault says that only API tokens will be able to deploy to new Deployments of the Workspace.
+	CICDDefault bool
 	// NewEnvironment says that the person wants an environment that is not there yet.
 	NewEnvironment bool
 	// NewRole lists the permissions of the role when it has to be made first; empty: the role exists.

@@ -36,6 +36,8 @@ func workspace(d Deps) flow.Step {
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.Workspace = setup.Ref{ID: c.Value, Name: c.Label}
+			w, _ := c.Data.(astro.Workspace)
+			p.CICDDefault = w.CICDEnforced
 			return nil
 		},
 	}

@@ -39,7 +39,7 @@ func (a acme) Organization(context.Context, string) (o astro.Organization, err e
 	return o, err
 }
 
-func (acme) Rights(ctx context.Context, roles []astro.Role) (astro.Rights, error) {
+func (acme) Rights(_ context.Context, roles []astro.Role) (astro.Rights, error) {
 	return astro.RightsOf(roles, astro.TokenRole{Role: "ORGANIZATION_OWNER", EntityID: id("o")}), nil
 }
 

@@ -50,12 +50,12 @@ func FuzzModernize(f *testing.F) {
 			return
 		}
 		var kept, now []string
-		for _, l := range strings.Split(text, "\n") {
+		for l := range strings.SplitSeq(text, "\n") {
 			if !strings.Contains(l, "ASTRONOMER_KEY_") || strings.HasPrefix(strings.TrimSpace(l), "#") {
 				kept = append(kept, l)
 			}
 		}
-		for _, l := range strings.Split(string(got), "\n") {
+		for l := range strings.SplitSeq(string(got), "\n") {
 			if !strings.Contains(l, "ASTRO_API_TOKEN: ${{ secrets.PROD_TOKEN }}") || strings.Contains(text, l) {
 				now = append(now, l)
 			}

@@ -69,14 +69,13 @@ func Tokens(w io.Writer, all []astro.Token, now time.Time) {
 
 // byEnd puts the token that ends first at the top, and those that never end last.
 func byEnd(a, b astro.Token) int {
-	switch {
-	case a.EndAt.IsZero() != b.EndAt.IsZero():
-		if a.EndAt.IsZero() {
-			return 1
-		}
-		return -1
+	if a.EndAt.IsZero() == b.EndAt.IsZero() {
+		return a.EndAt.Compare(b.EndAt)
 	}
-	return a.EndAt.Compare(b.EndAt)
+	if a.EndAt.IsZero() {
+		return 1
+	}
+	return -1
 }
 
 // Token prints all that is known of one token.
