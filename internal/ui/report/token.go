@@ -124,6 +124,9 @@ func used(t astro.Token, now time.Time) string {
 	if t.LastUsedAt.IsZero() {
 		return "never"
 	}
+	if now.Sub(t.LastUsedAt) < 24*time.Hour {
+		return t.LastUsedAt.Format(time.DateOnly) + ", within a day"
+	}
 	return fmt.Sprintf("%s, %s ago", t.LastUsedAt.Format(time.DateOnly), days(now.Sub(t.LastUsedAt)))
 }
 
