@@ -14,14 +14,14 @@ import (
 //go:embed pins.json
 var pins []byte
 
-//go:embed shell/*.sh
+//go:embed shell/*.sh shell/portable/*.sh
 var shell embed.FS
 
 // Pins is the table of pinned releases, JSON; internal/pipeline reads it.
 func Pins() []byte { return append([]byte(nil), pins...) }
 
-// Shell returns the script shell/<name>.sh without the comment at its top. The name is a
-// constant of the calling code; one that does not exist panics.
+// Shell returns the script shell/<name>.sh without the comment at its top; name may start with a
+// folder: portable/deploy. It is a constant of the calling code; one that does not exist panics.
 func Shell(name string) string {
 	raw, err := shell.ReadFile("shell/" + name + ".sh")
 	if err != nil {

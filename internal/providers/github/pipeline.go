@@ -2,11 +2,8 @@ package github
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/astro-ci/astro-ci/assets"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -106,13 +103,13 @@ func jobOf(p setup.Plan) (job, error) {
 		return job{}, hint.New("GitHub runs no workflow from "+p.Pipeline.File, "Give a file like .github/workflows/astro.yml with --pipeline-file.", docsWorkflows)
 	}
 	_, environment, _ := strings.Cut(target.Address, "#")
-	for _, text := range []string{p.Pipeline.Branch, environment, p.Pipeline.CLI.BaseURL} {
-		if !inert(text) {
+	for _, text := range []string{p.Pipeline.Branch, environment} {
+		if !pipeline.Inert(text) {
 			return job{}, fmt.Errorf("%q holds an expression or a character that is not printable", text)
 		}
 	}
-	if u, err := url.Parse(p.Pipeline.CLI.BaseURL); err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return job{}, fmt.Errorf("%q is not the address of a folder", p.Pipeline.CLI.BaseURL)
+	if err := pipeline.CheckCLI(p.Pipeline.CLI); err != nil {
+		return job{}, err
 	}
 
 	j := job{environment: environment}
@@ -142,40 +139,29 @@ func readable(t setup.Target, r setup.Repository) (bool, error) {
 }
 
 func (j job) deploys(p setup.Plan) (job, error) {
-	kind := p.Pipeline.Deploy
-	if p.Job == setup.DeployDAGs {
-		kind = setup.DAGs
-	}
-	if !p.DAGDeploys && (kind == setup.DAGs || kind == setup.ImageOnly) {
-		return job{}, hint.New("DAG-only deploys are off for the Deployment "+p.Deployment.String(),
-			"Turn them on with: astro deployment update "+p.Deployment.ID+" --dag-deploy enable. Or deploy image and DAGs with --deploy image.",
-			"https://www.astronomer.io/docs/astro/deploy-dags")
-	}
-	if !p.Credential.Kind.Deployment() && !setup.CheckID(p.Workspace.ID) {
-		return job{}, hint.New("the Workspace of the Deployment is not known", "Give it with --workspace: the Astro CLI needs it with this type of token.", "")
+	kind, infer, err := pipeline.DeployKind(p)
+	if err != nil {
+		return job{}, err
 	}
 	j.id, j.title, j.group = "deploy", "Deploy to Astro", "astro-deployment-"+p.Deployment.ID
 
 	var value any = pipeline.Plain(kind)
 	var about []string
+	j.byHand = "It can also be started by hand."
 	switch {
-	case kind == setup.Infer && p.DAGDeploys:
+	case infer:
 		j.infer = true
 		value = pipeline.Plain("${{ steps.changes.outputs.kind }}")
 		j.byHand = "Started by hand it deploys image and DAGs."
-	case kind == setup.Infer:
-		value = pipeline.Plain(setup.Image)
+	case p.Pipeline.Deploy == setup.Infer && p.Job != setup.DeployDAGs:
 		about = []string{
 			"DAG-only deploys are off for this Deployment, so every push deploys image and DAGs.",
 			"Run astro-ci again once they are on.",
 		}
-		fallthrough
-	default:
-		j.byHand = "It can also be started by hand."
 	}
-	env := append(credentialEnv(p), pipeline.Pair{Key: "DEPLOYMENT_ID", Value: p.Deployment.ID, Beside: named(p.Deployment)})
+	env := append(credentialEnv(p), pipeline.Pair{Key: "DEPLOYMENT_ID", Value: p.Deployment.ID, Beside: pipeline.Named(p.Deployment)})
 	if !p.Credential.Kind.Deployment() {
-		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: named(p.Workspace)})
+		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: pipeline.Named(p.Workspace)})
 	}
 	env = append(env, pipeline.Pair{Key: "KIND", Value: value, Above: about})
 	j.work = pipeline.Map{
@@ -190,10 +176,10 @@ func (j job) deploys(p setup.Plan) (job, error) {
 func (j job) commands(p setup.Plan, name string) pipeline.Map {
 	env := credentialEnv(p)
 	if p.Credential.Kind == setup.WorkspaceToken || p.Job == setup.ManageDeployments {
-		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: named(p.Workspace)})
+		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: pipeline.Named(p.Workspace)})
 	}
 	if p.Credential.Kind == setup.OrganizationToken {
-		env = append(env, pipeline.Pair{Key: "ORGANIZATION_ID", Value: p.Organization.ID, Beside: named(p.Organization)})
+		env = append(env, pipeline.Pair{Key: "ORGANIZATION_ID", Value: p.Organization.ID, Beside: pipeline.Named(p.Organization)})
 	}
 	return pipeline.Map{
 		{Key: "name", Value: pipeline.Plain("Run the commands")},
@@ -300,21 +286,6 @@ func credentialEnv(p setup.Plan) (out pipeline.Map) {
 
 // reference is how a workflow reads a secret.
 func reference(t setup.Target) string { return "${{ secrets." + t.Secret + " }}" }
-
-// named is the name that stands beside an id; it is only there for people.
-func named(r setup.Ref) string {
-	name := r.Name.String()
-	if !inert(name) {
-		return ""
-	}
-	return name
-}
-
-// inert reports whether GitHub and a YAML reader take text for nothing but text.
-func inert(text string) bool {
-	return !strings.Contains(text, "${{") && utf8.ValidString(text) &&
-		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
-}
 
 func script(name string) pipeline.Literal { return pipeline.Literal(assets.Shell(name)) }
 

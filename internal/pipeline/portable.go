@@ -1,0 +1,135 @@
+package pipeline
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/astro-ci/astro-ci/assets"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Portable is what a pipeline does, as one POSIX shell script that runs on every platform, and the
+// constants that it reads. The script itself is a constant: nothing is ever filled in.
+type Portable struct {
+	Script Literal
+	Env    Map  // string values, with names beside the ids
+	Infer  bool // the script reads BEFORE and AFTER, two commits
+	About  []string
+}
+
+// NewPortable makes the script of a plan. place says in words where the secrets are; before tells
+// whether the platform knows the commit before a push.
+func NewPortable(p setup.Plan, place string, before bool) (Portable, error) {
+	if err := p.Validate(); err != nil {
+		return Portable{}, err
+	}
+	if err := CheckCLI(p.Pipeline.CLI); err != nil {
+		return Portable{}, err
+	}
+	parts := []string{"begin", "check-token", "install-cli"}
+	out := Portable{}
+	add := func(key, value, beside string) {
+		out.Env = append(out.Env, Pair{Key: key, Value: value, Beside: beside})
+	}
+	add("PLACE", place, "")
+	if p.Credential.Kind == setup.DeploymentKey {
+		parts[1] = "check-key"
+	} else {
+		add("SECRET", p.Target().Secret, "")
+	}
+	cli := p.Pipeline.CLI
+	add("CLI_URL", strings.TrimRight(cli.BaseURL, "/"), "")
+	add("CLI_VERSION", cli.Version, "")
+	add("CLI_SHA256_X64", cli.SHA256["linux_amd64"], "")
+	if sum := cli.SHA256["linux_arm64"]; sum != "" {
+		add("CLI_SHA256_ARM64", sum, "")
+	}
+	switch p.Job {
+	case setup.ManageDeployments, setup.ManageUsers:
+		if p.Credential.Kind == setup.WorkspaceToken || p.Job == setup.ManageDeployments {
+			add("WORKSPACE_ID", p.Workspace.ID, Named(p.Workspace))
+		}
+		if p.Credential.Kind == setup.OrganizationToken {
+			add("ORGANIZATION_ID", p.Organization.ID, Named(p.Organization))
+		}
+		parts = append(parts, "home", map[setup.Job]string{setup.ManageDeployments: "deployments", setup.ManageUsers: "users"}[p.Job])
+	default:
+		kind, infer, err := DeployKind(p)
+		if err != nil {
+			return Portable{}, err
+		}
+		add("DEPLOYMENT_ID", p.Deployment.ID, Named(p.Deployment))
+		if !p.Credential.Kind.Deployment() {
+			add("WORKSPACE_ID", p.Workspace.ID, Named(p.Workspace))
+		}
+		if out.Infer = infer && before; out.Infer {
+			parts = append(parts, "find-changes")
+		} else {
+			add("KIND", string(kind), "")
+		}
+		if infer && !before {
+			out.About = []string{"This platform does not say what a push changed, so every push deploys image and DAGs."}
+		}
+		parts = append(parts, "home", "deploy")
+	}
+	var script strings.Builder
+	for i, part := range parts {
+		if i > 0 {
+			script.WriteByte('\n')
+		}
+		script.WriteString(assets.Shell("portable/" + part))
+	}
+	out.Script = Literal(script.String())
+	if setup.Loopback(cli.BaseURL) {
+		out.Script = Literal(strings.Replace(string(out.Script), "--proto '=https'", "--proto '=http'", 1))
+	}
+	return out, nil
+}
+
+// DeployKind is what a deploy of the plan sends, and whether that is decided by what a push changed;
+// then kind is what is sent when nothing is known of the push.
+func DeployKind(p setup.Plan) (kind setup.Deploy, infer bool, err error) {
+	kind = p.Pipeline.Deploy
+	if p.Job == setup.DeployDAGs {
+		kind = setup.DAGs
+	}
+	if !p.DAGDeploys && (kind == setup.DAGs || kind == setup.ImageOnly) {
+		return kind, false, hint.New("DAG-only deploys are off for the Deployment "+p.Deployment.String(),
+			"Turn them on with: astro deployment update "+p.Deployment.ID+" --dag-deploy enable. Or deploy image and DAGs with --deploy image.",
+			"https://www.astronomer.io/docs/astro/deploy-dags")
+	}
+	if !p.Credential.Kind.Deployment() && !setup.CheckID(p.Workspace.ID) {
+		return kind, false, hint.New("the Workspace of the Deployment is not known", "Give it with --workspace: the Astro CLI needs it with this type of token.", "")
+	}
+	if kind == setup.Infer {
+		return setup.Image, p.DAGDeploys, nil
+	}
+	return kind, false, nil
+}
+
+// CheckCLI reports what is wrong with the address that the Astro CLI is installed from.
+func CheckCLI(cli setup.CLI) error {
+	if u, err := url.Parse(cli.BaseURL); err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !Inert(cli.BaseURL) {
+		return fmt.Errorf("%q is not the address of a folder", cli.BaseURL)
+	}
+	return nil
+}
+
+// Named is the name that stands beside an id in a pipeline file; it is only there for people.
+func Named(r setup.Ref) string {
+	if name := r.Name.String(); Inert(name) {
+		return name
+	}
+	return ""
+}
+
+// Inert reports whether no platform and no YAML reader takes text for anything but text: it holds
+// no expression, macro or substitution of any of them.
+func Inert(text string) bool {
+	return !strings.Contains(text, "${") && !strings.Contains(text, "$[") && !strings.Contains(text, "$(") && !strings.Contains(text, "<<") && utf8.ValidString(text) &&
+		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+}
