@@ -32,6 +32,13 @@ var allowed = map[string][]string{
 	"internal/astro":                  {"internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers":              {"internal/secret", "internal/setup", "internal/display"},
 	"internal/providers/github":       {"assets", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/azuredevops":  {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/bitbucket":    {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/circleci":     {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/codebuild":    {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/drone":        {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/gitlab":       {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/jenkins":      {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/pipeline":               {"assets", "internal/providers", "internal/setup", "internal/display", "internal/hint"},
 	"internal/steps":                  {"internal/httpx", "internal/secret", "internal/flow", "internal/setup", "internal/astro", "internal/providers", "internal/pipeline", "internal/display", "internal/hint"},
 	"internal/engine":                 {"internal/httpx", "internal/astro", "internal/providers", "internal/pipeline", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
@@ -45,7 +52,7 @@ var allowed = map[string][]string{
 	"internal/sandbox/released":       {},
 	"internal/sandbox/fault":          {},
 	"internal/testkit":                {"internal/secret"},
-	"internal/providers/providertest": {"internal/hint", "internal/sandbox/fault", "internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
+	"internal/providers/providertest": {"internal/display", "internal/hint", "internal/sandbox/fault", "internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
 }
 
 // only names the packages outside the project that few may import, and who.

@@ -12,15 +12,15 @@ import (
 // The managed part of a file stands between these two lines. The sum is over what stands between
 // them, with line ends as \n, so that a hand edit is noticed and a change of line ends is not.
 const (
-	beginFormat = "# >>> astro-ci setup=%s sha256=%s: managed, edits between these lines are replaced"
-	endFormat   = "# <<< astro-ci setup=%s"
+	beginFormat = "%s >>> astro-ci setup=%s sha256=%s: managed, edits between these lines are replaced"
+	endFormat   = "%s <<< astro-ci setup=%s"
 )
 
 var (
-	beginLine = regexp.MustCompile(`^# >>> astro-ci setup=([a-z0-9][a-z0-9._-]{0,62}) sha256=([0-9a-f]{16}): managed, edits between these lines are replaced$`)
-	endLine   = regexp.MustCompile(`^# <<< astro-ci setup=([a-z0-9][a-z0-9._-]{0,62})$`)
+	beginLine = regexp.MustCompile(`^(?:#|//) >>> astro-ci setup=([a-z0-9][a-z0-9._-]{0,62}) sha256=([0-9a-f]{16}): managed, edits between these lines are replaced$`)
+	endLine   = regexp.MustCompile(`^(?:#|//) <<< astro-ci setup=([a-z0-9][a-z0-9._-]{0,62})$`)
 	// anyMarker also matches what is left of a marker that somebody damaged or indented.
-	anyMarker = regexp.MustCompile(`^\s*#\s*(>>>|<<<)\s*astro-ci\b`)
+	anyMarker = regexp.MustCompile(`^\s*(?:#|//)\s*(>>>|<<<)\s*astro-ci\b`)
 )
 
 // Why a file is left alone.
@@ -80,10 +80,10 @@ func findBlock(raw []byte) (*block, error) {
 	return b, nil
 }
 
-// merge returns the file with content as the managed part of setup.
-func merge(before []byte, existed bool, content []byte, setup string, replaceEdits bool) ([]byte, error) {
+// merge returns the file with content as the managed part of setup. comment starts a comment line.
+func merge(before []byte, existed bool, content []byte, comment, setup string, replaceEdits bool) ([]byte, error) {
 	content = append(bytes.TrimRight(lf(content), "\n"), '\n')
-	fresh := fmt.Appendf(nil, beginFormat+"\n%s"+endFormat, setup, sum(content), content, setup)
+	fresh := fmt.Appendf(nil, beginFormat+"\n%s"+endFormat, comment, setup, sum(content), content, comment, setup)
 	// What cannot be found again must not be written.
 	if b, err := findBlock(fresh); err != nil || b == nil || !bytes.Equal(b.content, content) {
 		return nil, fmt.Errorf("setup %q: the rendered pipeline cannot be marked", setup)

@@ -13,7 +13,7 @@ const content = "name: a\non: push\n"
 
 func fresh(t testing.TB, setup, content string) string {
 	t.Helper()
-	raw, err := merge(nil, false, []byte(content), setup, false)
+	raw, err := merge(nil, false, []byte(content), "#", setup, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestMerge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := merge([]byte(c.before), true, []byte(next), "etl", c.replace)
+			got, err := merge([]byte(c.before), true, []byte(next), "#", "etl", c.replace)
 			if !errors.Is(err, c.err) {
 				t.Fatalf("got error %v, want %v", err, c.err)
 			}
@@ -75,11 +75,11 @@ func TestMerge(t *testing.T) {
 func TestMergeRefusesContentThatLooksLikeAMarker(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"a: 1\n# <<< astro-ci setup=etl\nb: 2\n", fresh(t, "etl", content)} {
-		if got, err := merge(nil, false, []byte(bad), "etl", true); err == nil {
+		if got, err := merge(nil, false, []byte(bad), "#", "etl", true); err == nil {
 			t.Errorf("%q became %q", bad, got)
 		}
 	}
-	if _, err := merge(nil, false, []byte(content), "not a name", false); err == nil {
+	if _, err := merge(nil, false, []byte(content), "#", "not a name", false); err == nil {
 		t.Error("a name that cannot be found again was accepted")
 	}
 }
@@ -90,7 +90,7 @@ func FuzzMerge(f *testing.F) {
 	f.Add("# mine\r\n", "\r\n  job: x", "x: 1", "\n\n")
 	f.Add("\ufeff", "# >>> astro-ci", "a", "a")
 	f.Fuzz(func(t *testing.T, above, below, first, second string) {
-		written, err := merge(nil, false, []byte(first), "etl", false)
+		written, err := merge(nil, false, []byte(first), "#", "etl", false)
 		if err != nil {
 			return // content that looks like a marker
 		}
@@ -102,9 +102,9 @@ func FuzzMerge(f *testing.F) {
 		if b, err := findBlock(file); err != nil || b == nil {
 			return // the text around it holds a marker, or joins it to a longer line
 		}
-		got, err := merge(file, true, []byte(second), "etl", false)
+		got, err := merge(file, true, []byte(second), "#", "etl", false)
 		if err != nil {
-			if _, alone := merge(nil, false, []byte(second), "etl", false); alone != nil {
+			if _, alone := merge(nil, false, []byte(second), "#", "etl", false); alone != nil {
 				return
 			}
 			t.Fatalf("our own block is refused: %v", err)
@@ -112,7 +112,7 @@ func FuzzMerge(f *testing.F) {
 		if !bytes.HasPrefix(got, []byte(above)) || !bytes.HasSuffix(got, []byte("\n"+below)) {
 			t.Fatalf("what stood around the block changed: %q", got)
 		}
-		again, err := merge(got, true, []byte(second), "etl", false)
+		again, err := merge(got, true, []byte(second), "#", "etl", false)
 		if err != nil || !bytes.Equal(again, got) {
 			t.Fatalf("the second time differs: %v\n%q\n%q", err, got, again)
 		}
@@ -129,7 +129,7 @@ func TestMergeIsIdempotent(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		above, below := text.Draw(t, "above"), text.Draw(t, "below")
-		first, err := merge(nil, false, []byte(text.Draw(t, "first")), "etl", false)
+		first, err := merge(nil, false, []byte(text.Draw(t, "first")), "#", "etl", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,10 +138,10 @@ func TestMergeIsIdempotent(t *testing.T) {
 		}
 		file := []byte(above + string(first) + below)
 		for _, next := range rapid.SliceOfN(text, 1, 4).Draw(t, "renderings") {
-			if file, err = merge(file, true, []byte(next), "etl", false); err != nil {
+			if file, err = merge(file, true, []byte(next), "#", "etl", false); err != nil {
 				t.Fatal(err)
 			}
-			again, err := merge(file, true, []byte(next), "etl", false)
+			again, err := merge(file, true, []byte(next), "#", "etl", false)
 			if err != nil || !bytes.Equal(file, again) {
 				t.Fatalf("%v\n%q\n%q", err, file, again)
 			}

@@ -227,7 +227,11 @@ func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEd
 	default:
 		c.Before, c.mode = before, mode
 	}
-	c.After, err = merge(c.Before, c.Existed, file.Content, setup, replaceEdits)
+	comment := "#"
+	if file.Comment != "" {
+		comment = file.Comment
+	}
+	c.After, err = merge(c.Before, c.Existed, file.Content, comment, setup, replaceEdits)
 	switch {
 	case errors.Is(err, errMarkers):
 		err = hint.Wrap(err, "write "+file.Path, "Remove what is left of that part, or choose another file, for example --pipeline-file "+f.Free(file.Path, setup)+".", "")

@@ -1,8 +1,10 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,7 +29,7 @@ func NewPortable(p setup.Plan, place string, before bool) (Portable, error) {
 	if err := p.Validate(); err != nil {
 		return Portable{}, err
 	}
-	if err := CheckCLI(p.Pipeline.CLI); err != nil {
+	if err := errors.Join(CheckCLI(p.Pipeline.CLI), CheckText(p.Pipeline.Branch)); err != nil {
 		return Portable{}, err
 	}
 	parts := []string{"begin", "check-token", "install-cli"}
@@ -89,6 +91,57 @@ func NewPortable(p setup.Plan, place string, before bool) (Portable, error) {
 	}
 	return out, nil
 }
+
+// Exports is shell that gives the variables of the Astro CLI the values of secrets with other names,
+// for platforms on which every secret is a variable of its own name.
+func Exports(targets []setup.Target) Literal {
+	var out strings.Builder
+	for _, t := range targets {
+		if t.Secret != t.Feeds() { // both are checked: capital letters, digits and underscores
+			fmt.Fprintf(&out, "%s=\"$%s\"\nexport %s\n", t.Feeds(), t.Secret, t.Feeds())
+		}
+	}
+	return Literal(out.String())
+}
+
+// safeValue is text that means itself between single quotes, in every shell and file.
+var safeValue = regexp.MustCompile(`^[A-Za-z0-9 .,_:;/@=+#-]*$`)
+
+// Assignments is shell that sets the constants, for platforms that have no place for them. A value
+// that holds anything but plain characters is refused.
+func (x Portable) Assignments() (Literal, error) {
+	var out strings.Builder
+	for _, p := range x.Env {
+		v, _ := p.Value.(string)
+		if !safeValue.MatchString(v) {
+			return "", fmt.Errorf("%s: %q cannot stand in a script", p.Key, v)
+		}
+		fmt.Fprintf(&out, "%s='%s'\n", p.Key, v)
+	}
+	return Literal(out.String()), nil
+}
+
+// Header is the comment at the top of a pipeline file of the plan.
+func (x Portable) Header(p setup.Plan) []string {
+	return append([]string{"Made by astro-ci for the setup " + p.Name + ". To change it, run astro-ci again."}, x.About...)
+}
+
+// Builds reports whether the plan's pipeline builds an image, which needs Docker.
+func Builds(p setup.Plan) bool { return p.Job == setup.DeployCode && p.Pipeline.Deploy != setup.DAGs }
+
+// CheckText refuses text from outside that a platform could take for more than text.
+func CheckText(texts ...string) error {
+	for _, t := range texts {
+		if !Inert(t) {
+			return fmt.Errorf("%q holds an expression or a character that is not printable", t)
+		}
+	}
+	return nil
+}
+
+// DockerImage is the image with the Docker command line, and with "dind" the one of its daemon: an
+// exact release, because "latest" moves.
+func DockerImage(kind string) Plain { return Plain("docker:28.2.2-" + kind) }
 
 // DeployKind is what a deploy of the plan sends, and whether that is decided by what a push changed;
 // then kind is what is sent when nothing is known of the push.

@@ -20,6 +20,7 @@ type (
 	// Pair is one entry of a Map.
 	Pair struct {
 		Key    string
+		Quoted bool // the key comes from outside, or holds what needs quotes
 		Value  any
 		Above  []string // comment lines above the entry
 		Beside string   // comment at the end of the line
@@ -98,10 +99,13 @@ func (w *writer) pair(depth int, dash string, p Pair) {
 		w.comment(depth, p.Above)
 		w.indent(depth)
 	}
-	if !plainKey.MatchString(p.Key) {
-		w.fail("%q is not a plain key", p.Key)
+	key := p.Key
+	if p.Quoted {
+		key = w.quote(key)
+	} else if !plainKey.MatchString(key) {
+		w.fail("%q is not a plain key", key)
 	}
-	w.b.WriteString(dash + p.Key + ":")
+	w.b.WriteString(dash + key + ":")
 	w.value(depth, p.Value, p.Beside)
 }
 
@@ -152,7 +156,7 @@ func (w *writer) items(depth int, l List) {
 		m, ok := item.(Map)
 		if !ok {
 			switch item.(type) {
-			case string, Plain, int, bool:
+			case string, Plain, Literal, int, bool:
 			default:
 				w.fail("%T is not an item of a list", item)
 			}

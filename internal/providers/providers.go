@@ -117,6 +117,7 @@ type Remote struct {
 type File struct {
 	Path    string // slash-separated, relative to the repository's root
 	Content []byte
+	Comment string // what starts a comment line; "" stands for #
 }
 
 // Platform is a CI system: it keeps secrets and runs pipeline files.

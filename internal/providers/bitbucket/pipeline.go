@@ -1,0 +1,61 @@
+// Package bitbucket renders pipelines for Bitbucket Pipelines.
+package bitbucket
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// image is what the step runs in; it has git, curl and tar. Docker comes with the service.
+const image = "atlassian/default-image:4"
+
+const docsPipelines = "https://support.atlassian.com/bitbucket-cloud/docs/bitbucket-pipelines-configuration-reference/"
+
+// Render writes the plan's pipeline. The plan has to be valid. Bitbucket has no variables for a
+// step, so the constants stand in the script; they are ids, versions and sums.
+func Render(p setup.Plan) ([]byte, error) {
+	x, err := pipeline.NewPortable(p, "the variables of the repository, deployment or workspace", false)
+	if err != nil {
+		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
+	}
+	constants, err := x.Assignments()
+	if err != nil {
+		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
+	}
+	if strings.ContainsAny(p.Pipeline.Branch, "{}!+@()|") {
+		return nil, hint.New(fmt.Sprintf("bitbucket: the branch %q would be taken for a pattern", p.Pipeline.Branch), "Choose another branch.", docsPipelines)
+	}
+	_, environment, _ := strings.Cut(p.Target().Address, "#")
+	if err := pipeline.CheckText(environment); err != nil {
+		return nil, fmt.Errorf("bitbucket: pipeline: environment: %w", err)
+	}
+	step := pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
+		{Key: "image", Value: pipeline.Plain(image)},
+	}
+	if environment != "" {
+		step = append(step, pipeline.Pair{Key: "deployment", Value: environment, Beside: "one run at a time"})
+	}
+	if pipeline.Builds(p) {
+		step = append(step, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.Plain("docker")}})
+	}
+	step = append(step,
+		pipeline.Pair{Key: "max-time", Value: 30},
+		pipeline.Pair{Key: "script", Value: pipeline.List{pipeline.Exports(p.Targets) + constants + x.Script}},
+	)
+	raw, err := pipeline.YAML(x.Header(p), pipeline.Map{
+		{Key: "pipelines", Value: pipeline.Map{
+			{Key: "branches", Value: pipeline.Map{
+				{Key: p.Pipeline.Branch, Quoted: true, Value: pipeline.List{pipeline.Map{{Key: "step", Value: step}}}},
+			}},
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
+	}
+	return raw, nil
+}

@@ -1,0 +1,67 @@
+// Package circleci renders pipelines for CircleCI.
+package circleci
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// machine is the runner: an exact image, because "current" moves. It has Docker, git and curl.
+const machine = "ubuntu-2404:2024.11.1"
+
+// Render writes the plan's configuration. The plan has to be valid. Whatever comes from outside ends
+// up in a quoted scalar and reaches the shell through the environment.
+func Render(p setup.Plan) ([]byte, error) {
+	x, err := pipeline.NewPortable(p, "the context or the project's environment variables", true)
+	if err != nil {
+		return nil, fmt.Errorf("circleci: pipeline: %w", err)
+	}
+	env := x.Env
+	if x.Infer {
+		env = append(env,
+			pipeline.Pair{Key: "BEFORE", Value: "<< pipeline.git.base_revision >>"},
+			pipeline.Pair{Key: "AFTER", Value: "<< pipeline.git.revision >>"})
+	}
+	name := "astro-" + strings.ReplaceAll(p.Name, ".", "-") // names have no dots here
+	use := pipeline.Map{}
+	if context, ok := contextOf(p.Target().Address); ok {
+		if err := pipeline.CheckText(context); err != nil {
+			return nil, fmt.Errorf("circleci: pipeline: context: %w", err)
+		}
+		use = append(use, pipeline.Pair{Key: "context", Value: pipeline.List{context}})
+	}
+	use = append(use, pipeline.Pair{Key: "filters", Value: pipeline.Map{
+		{Key: "branches", Value: pipeline.Map{{Key: "only", Value: p.Pipeline.Branch}}},
+	}})
+	raw, err := pipeline.YAML(x.Header(p), pipeline.Map{
+		{Key: "version", Value: "2.1"},
+		{Key: "jobs", Value: pipeline.Map{{Key: name, Value: pipeline.Map{
+			{Key: "machine", Value: pipeline.Map{{Key: "image", Value: pipeline.Plain(machine)}}},
+			{Key: "environment", Value: env},
+			{Key: "steps", Value: pipeline.List{
+				pipeline.Plain("checkout"),
+				pipeline.Map{{Key: "run", Value: pipeline.Map{
+					{Key: "name", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
+					{Key: "command", Value: pipeline.Exports(p.Targets) + x.Script},
+					{Key: "no_output_timeout", Value: "30m"},
+				}}},
+			}},
+		}}}},
+		{Key: "workflows", Value: pipeline.Map{{Key: name, Value: pipeline.Map{
+			{Key: "jobs", Value: pipeline.List{pipeline.Map{{Key: name, Value: use}}}},
+		}}}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("circleci: pipeline: %w", err)
+	}
+	return raw, nil
+}
+
+// contextOf is the name of the context that an address points at: context:ORG/NAME.
+func contextOf(address string) (string, bool) {
+	rest, ok := strings.CutPrefix(address, "context:")
+	return rest[strings.LastIndex(rest, "/")+1:], ok
+}

@@ -1,0 +1,62 @@
+// Package drone renders pipelines for Drone.
+package drone
+
+import (
+	"fmt"
+
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Render writes the plan's pipeline. The plan has to be valid. Drone replaces braces before a shell
+// sees them; the script has none.
+func Render(p setup.Plan) ([]byte, error) {
+	x, err := pipeline.NewPortable(p, "the secrets of the repository or organization", true)
+	if err != nil {
+		return nil, fmt.Errorf("drone: pipeline: %w", err)
+	}
+	env := pipeline.Map{}
+	for _, t := range p.Targets {
+		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Map{{Key: "from_secret", Value: t.Secret}}})
+	}
+	script := x.Script
+	if x.Infer {
+		script = "BEFORE=\"$DRONE_COMMIT_BEFORE\"\nAFTER=\"$DRONE_COMMIT_SHA\"\n" + script
+	}
+	step := pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("deploy")},
+		{Key: "image", Value: pipeline.DockerImage("cli")},
+		{Key: "environment", Value: append(env, x.Env...)},
+	}
+	socket := pipeline.List{pipeline.Map{{Key: "name", Value: pipeline.Plain("docker")}, {Key: "path", Value: pipeline.Plain("/var/run")}}}
+	if pipeline.Builds(p) {
+		step = append(step, pipeline.Pair{Key: "volumes", Value: socket})
+	}
+	step = append(step, pipeline.Pair{Key: "commands", Value: pipeline.List{script}})
+	doc := pipeline.Map{
+		{Key: "kind", Value: pipeline.Plain("pipeline")},
+		{Key: "type", Value: pipeline.Plain("docker")},
+		{Key: "name", Value: "astro-" + p.Name},
+		{Key: "trigger", Value: pipeline.Map{
+			{Key: "branch", Value: pipeline.List{p.Pipeline.Branch}},
+			{Key: "event", Value: pipeline.List{pipeline.Plain("push"), pipeline.Plain("custom")}, Above: []string{"No pull requests: they must not see the secret."}},
+		}},
+		{Key: "concurrency", Value: pipeline.Map{{Key: "limit", Value: 1}}, Above: []string{"One run at a time."}},
+		{Key: "steps", Value: pipeline.List{step}},
+	}
+	if pipeline.Builds(p) {
+		doc = append(doc,
+			pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.Map{
+				{Key: "name", Value: pipeline.Plain("docker")},
+				{Key: "image", Value: pipeline.DockerImage("dind")},
+				{Key: "privileged", Value: true},
+				{Key: "volumes", Value: socket},
+			}}, Above: []string{"The daemon that builds the image needs a trusted repository."}},
+			pipeline.Pair{Key: "volumes", Value: pipeline.List{pipeline.Map{{Key: "name", Value: pipeline.Plain("docker")}, {Key: "temp", Value: pipeline.Map{}}}}})
+	}
+	raw, err := pipeline.YAML(x.Header(p), doc)
+	if err != nil {
+		return nil, fmt.Errorf("drone: pipeline: %w", err)
+	}
+	return raw, nil
+}

@@ -1,0 +1,83 @@
+// Package gitlab renders pipelines for GitLab CI.
+package gitlab
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+const docsPipelines = "https://docs.gitlab.com/ci/yaml/"
+
+// Render writes the plan's job. The plan has to be valid. Whatever comes from outside ends up in a
+// quoted scalar and reaches the shell through variables.
+func Render(p setup.Plan) ([]byte, error) {
+	x, err := pipeline.NewPortable(p, "the CI/CD variables of the project", true)
+	if err != nil {
+		return nil, fmt.Errorf("gitlab: pipeline: %w", err)
+	}
+	branch, err := quoted(p.Pipeline.Branch)
+	if err != nil {
+		return nil, err
+	}
+	_, scope, _ := strings.Cut(p.Target().Address, "#")
+	if err := pipeline.CheckText(scope); err != nil {
+		return nil, fmt.Errorf("gitlab: pipeline: environment: %w", err)
+	}
+	variables := pipeline.Map{}
+	for _, t := range p.Targets {
+		if t.Secret != t.Feeds() { // a variable of the right name is there without being named
+			variables = append(variables, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("$" + t.Secret)})
+		}
+	}
+	variables = append(variables, x.Env...)
+	if x.Infer {
+		variables = append(variables,
+			pipeline.Pair{Key: "GIT_DEPTH", Value: "0", Beside: "the whole history, to see what a push changed"},
+			pipeline.Pair{Key: "BEFORE", Value: pipeline.Plain("$CI_COMMIT_BEFORE_SHA")},
+			pipeline.Pair{Key: "AFTER", Value: pipeline.Plain("$CI_COMMIT_SHA")})
+	}
+	job := pipeline.Map{
+		{Key: "stage", Value: pipeline.Plain("deploy")},
+		{Key: "image", Value: pipeline.DockerImage("cli")},
+	}
+	if pipeline.Builds(p) {
+		job = append(job, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.DockerImage("dind")}})
+		variables = append(variables, pipeline.Pair{Key: "DOCKER_TLS_CERTDIR", Value: "/certs"})
+	}
+	job = append(job,
+		pipeline.Pair{Key: "variables", Value: variables},
+		pipeline.Pair{Key: "rules", Value: pipeline.List{
+			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == ` + branch}},
+			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "web" && $CI_COMMIT_BRANCH == ` + branch}},
+		}, Above: []string{"After a push to the branch, or started by hand for it."}},
+	)
+	if scope != "" {
+		job = append(job, pipeline.Pair{Key: "environment", Value: pipeline.Map{{Key: "name", Value: scope}}})
+	}
+	job = append(job,
+		pipeline.Pair{Key: "resource_group", Value: "astro-" + p.Entity().ID, Above: []string{"One run at a time; a run that has begun is never cut off."}},
+		pipeline.Pair{Key: "interruptible", Value: false},
+		pipeline.Pair{Key: "timeout", Value: "30 minutes"},
+		pipeline.Pair{Key: "script", Value: pipeline.List{x.Script}},
+	)
+	raw, err := pipeline.YAML(append(x.Header(p), "Jobs of your own go below the last line of this block."), pipeline.Map{{Key: "astro-" + p.Name, Quoted: strings.Contains(p.Name, "."), Value: job}})
+	if err != nil {
+		return nil, fmt.Errorf("gitlab: pipeline: %w", err)
+	}
+	return raw, nil
+}
+
+// quoted is a branch as a string of GitLab's expressions, which know no escapes.
+func quoted(branch string) (string, error) {
+	switch {
+	case !strings.Contains(branch, `"`):
+		return `"` + branch + `"`, nil
+	case !strings.Contains(branch, "'"):
+		return "'" + branch + "'", nil
+	}
+	return "", hint.New("gitlab: a branch with both kinds of quotes cannot be named in a rule", "Choose another branch.", docsPipelines)
+}

@@ -1,0 +1,76 @@
+// Package jenkins renders Jenkinsfiles.
+package jenkins
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Render writes the plan's Jenkinsfile, a declarative pipeline. The plan has to be valid. Shell text
+// stands between single quotes, so that Groovy puts no secret into it; what comes from outside is a
+// Groovy string of its own.
+func Render(p setup.Plan) ([]byte, error) {
+	x, err := pipeline.NewPortable(p, "the credentials of Jenkins", true)
+	if err != nil {
+		return nil, fmt.Errorf("jenkins: pipeline: %w", err)
+	}
+	var b strings.Builder
+	line := func(depth int, format string, args ...any) {
+		fmt.Fprintf(&b, strings.Repeat("  ", depth)+format+"\n", args...)
+	}
+	for _, about := range x.Header(p) {
+		line(0, "// %s", about)
+	}
+	line(0, "")
+	line(0, "pipeline {")
+	line(1, "agent any")
+	line(1, "options {")
+	line(2, "disableConcurrentBuilds() // one run at a time; a run that has begun is never cut off")
+	line(2, "timeout(time: 30, unit: 'MINUTES')")
+	line(1, "}")
+	line(1, "environment {")
+	for _, e := range x.Env {
+		value, _ := e.Value.(string)
+		beside := ""
+		if e.Beside != "" {
+			beside = " // " + e.Beside
+		}
+		line(2, "%s = %s%s", e.Key, groovy(value), beside)
+	}
+	line(1, "}")
+	line(1, "stages {")
+	line(2, "stage('Deploy to Astro') {")
+	line(3, "// A job that knows only one branch has no BRANCH_NAME.")
+	line(3, "when { expression { env.BRANCH_NAME == null || env.BRANCH_NAME == %s } }", groovy(p.Pipeline.Branch))
+	line(3, "steps {")
+	var bindings []string
+	for _, t := range p.Targets {
+		bindings = append(bindings, fmt.Sprintf("string(credentialsId: %s, variable: %s)", groovy(t.Secret), groovy(t.Feeds())))
+	}
+	depth := 4
+	if x.Infer {
+		line(depth, `withEnv(["BEFORE=${env.GIT_PREVIOUS_SUCCESSFUL_COMMIT ?: ''}", "AFTER=${env.GIT_COMMIT ?: ''}"]) {`)
+		depth++
+	}
+	line(depth, "withCredentials([%s]) {", strings.Join(bindings, ", "))
+	line(depth+1, "sh '''")
+	b.WriteString(string(x.Script))
+	line(depth+1, "'''")
+	line(depth, "}")
+	if x.Infer {
+		line(4, "}")
+	}
+	line(3, "}")
+	line(2, "}")
+	line(1, "}")
+	line(0, "}")
+	return []byte(b.String()), nil
+}
+
+// groovy is text as a Groovy string that takes nothing in it for more than text.
+func groovy(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
+}

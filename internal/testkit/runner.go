@@ -1,0 +1,94 @@
+package testkit
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Runner stands for a platform's runner: scripts are executed for real, with a stand-in for the Astro
+// CLI that is installed from a loopback address.
+type Runner struct {
+	t     *testing.T
+	Dir   string // the checked-out project
+	Calls string // the file in which the stand-in writes its arguments
+	URL   string // folder of the releases
+	Sum   string // SHA-256 of the archive of version 1.99.0
+	Asked int    // how often something was downloaded
+}
+
+// NewRunner starts the server that the stand-in is installed from.
+func NewRunner(t *testing.T) *Runner {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("pipelines run on Linux")
+	}
+	Need(t, "sh", "bash", "busybox", "git", "curl", "tar", "sha256sum", "base64")
+	r := &Runner{t: t, Dir: t.TempDir(), Calls: filepath.Join(t.TempDir(), "calls")}
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	w := tar.NewWriter(z)
+	body := "#!/bin/sh\nprintf '%s\\n' \"$*\" >>'" + r.Calls + "'\n[ -n \"$ASTRO_API_TOKEN$ASTRONOMER_KEY_SECRET\" ] && [ -d \"$ASTRO_HOME\" ] || exit 9\n[ ! -e '" + r.Calls + ".says' ] || cat '" + r.Calls + ".says'\n[ ! -e '" + r.Calls + ".fails' ]\n"
+	_ = w.WriteHeader(&tar.Header{Name: "astro", Mode: 0o755, Size: int64(len(body))})
+	_, _ = w.Write([]byte(body))
+	_, _ = w.Close(), z.Close()
+	sum := sha256.Sum256(buf.Bytes())
+	r.Sum = hex.EncodeToString(sum[:])
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		r.Asked++
+		if !strings.HasPrefix(req.URL.Path, "/dl/v1.99.0/astro_1.99.0_linux_") {
+			http.NotFound(rw, req)
+			return
+		}
+		_, _ = rw.Write(buf.Bytes())
+	}))
+	t.Cleanup(srv.Close)
+	r.URL = srv.URL + "/dl"
+	return r
+}
+
+// Run executes a script in one shell and returns what it said and whether it succeeded.
+func (r *Runner) Run(shell []string, script string, env map[string]string) (string, bool) {
+	r.t.Helper()
+	tmp := r.t.TempDir()
+	all := map[string]string{"PATH": os.Getenv("PATH"), "HOME": r.t.TempDir(), "TMPDIR": tmp}
+	maps.Copy(all, env)
+	cmd := exec.CommandContext(r.t.Context(), shell[0], append(shell[1:], "-c", script)...)
+	cmd.Dir = r.Dir
+	for k, v := range all {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	out, err := cmd.CombinedOutput()
+	if left, _ := os.ReadDir(tmp); len(left) != 0 {
+		r.t.Errorf("it left %v behind", left)
+	}
+	return string(out), err == nil
+}
+
+// Called are the arguments of the last calls of the stand-in, which are forgotten then.
+func (r *Runner) Called() string {
+	b, _ := os.ReadFile(r.Calls)
+	_ = os.Remove(r.Calls)
+	return strings.TrimSpace(string(b))
+}
+
+// AstroToken has the form of an Astro API token that ends at a time; it is a canary.
+func AstroToken(end time.Time) string {
+	enc := base64.RawURLEncoding
+	return enc.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + enc.EncodeToString(fmt.Appendf(nil, `{"apiTokenId":"canary%s","permissions":["workspaceId:ü?>"],"exp":%d}`, rand.Text(), end.Unix())) + "." + rand.Text()
+}
