@@ -28,43 +28,24 @@ type console struct {
 	out    io.Writer
 	failed error // the first write that failed: nobody sees the questions any more
 
-	reading bool      // a line was asked for and has not come yet
-	wanted  chan bool // asks for one line; true: hidden
+	reading bool          // a line was asked for and has not come yet
+	wanted  chan struct{} // asks for one line
 	lines   chan string
-	err     error     // why lines was closed; nil: the end of the input
-	tty     *terminal // the input, when it is a terminal
-}
-
-// terminal is an input that shows what is typed.
-type terminal struct {
-	fd     int
-	before *term.State
+	err     error // why lines was closed; nil: the end of the input
+	tty     int   // the file descriptor of the input, when it is a terminal; else -1
 }
 
 // newConsole starts to read: one line each time one is wanted. A read that is under way cannot be
-// cut short; stop only gives the terminal back.
+// cut short.
 func newConsole(o Options) (c *console, stop func()) {
-	c = &console{out: o.Out, wanted: make(chan bool, 1), lines: make(chan string, 1)}
-	if f, ok := o.In.(interface{ Fd() uintptr }); ok {
-		if before, err := term.GetState(int(f.Fd())); err == nil {
-			c.tty = &terminal{int(f.Fd()), before}
-		}
+	c = &console{out: o.Out, wanted: make(chan struct{}, 1), lines: make(chan string, 1), tty: -1}
+	if f, ok := o.In.(interface{ Fd() uintptr }); ok && term.IsTerminal(int(f.Fd())) {
+		c.tty = int(f.Fd())
 	}
 	go func() {
 		defer close(c.lines)
 		in := bufio.NewScanner(o.In)
-		for hidden := range c.wanted {
-			if hidden && c.tty != nil {
-				text, err := term.ReadPassword(c.tty.fd)
-				if err != nil {
-					if !errors.Is(err, io.EOF) {
-						c.err = err
-					}
-					return
-				}
-				c.lines <- string(text)
-				continue
-			}
+		for range c.wanted {
 			if !in.Scan() {
 				c.err = in.Err()
 				return
@@ -72,12 +53,21 @@ func newConsole(o Options) (c *console, stop func()) {
 			c.lines <- in.Text()
 		}
 	}()
-	return c, func() {
-		close(c.wanted)
-		if c.tty != nil {
-			_ = term.Restore(c.tty.fd, c.tty.before) // a hidden answer that nobody waits for any more
-		}
+	return c, func() { close(c.wanted) }
+}
+
+// hidden keeps what is typed off the terminal while f asks. It starts before the question is shown,
+// because some type ahead.
+func (c *console) hidden(f func() error) error {
+	if c.tty < 0 {
+		return f()
 	}
+	restore, err := hide(c.tty)
+	if err != nil {
+		return hint.Wrap(err, "keep the secret off the terminal", "Give it by its variable instead.", "")
+	}
+	defer restore()
+	return f()
 }
 
 // Write prints text; what would act on the terminal is replaced.
@@ -103,18 +93,7 @@ func (c *console) Write(p []byte) (int, error) {
 func (c *console) say(format string, args ...any) { _, _ = fmt.Fprintf(c, format+"\n", args...) }
 
 // ask waits for one line, without the white space around it. The word q is errLeave.
-func (c *console) ask(ctx context.Context) (string, error) { return c.read(ctx, false) }
-
-// askHidden is ask for a secret: a terminal does not show what is typed.
-func (c *console) askHidden(ctx context.Context) (string, error) {
-	text, err := c.read(ctx, true)
-	if c.tty != nil {
-		c.say("") // the Enter was not shown either
-	}
-	return text, err
-}
-
-func (c *console) read(ctx context.Context, hidden bool) (string, error) {
+func (c *console) ask(ctx context.Context) (string, error) {
 	for {
 		_, _ = fmt.Fprint(c, "> ")
 		if c.failed != nil {
@@ -124,7 +103,7 @@ func (c *console) read(ctx context.Context, hidden bool) (string, error) {
 		var open bool
 		if !c.reading {
 			c.reading = true
-			c.wanted <- hidden
+			c.wanted <- struct{}{}
 		}
 		select {
 		case text, open = <-c.lines:

@@ -113,10 +113,18 @@ func (t *talk) step(ctx context.Context, s flow.Step) error {
 	if q.Choices, err = q.Choices.All(ctx); err != nil {
 		return t.loadFailed(ctx, err, true)
 	}
+	if s.Kind == flow.Secret {
+		return t.hidden(func() error { return t.pose(ctx, q) })
+	}
+	return t.pose(ctx, q)
+}
+
+// pose shows a question and takes its answer.
+func (t *talk) pose(ctx context.Context, q flow.Prepared) error {
 	t.say("")
-	t.say("Step %d: %s", t.number(s), s.Name)
-	t.say("%s", s.Title)
-	if s.Kind != flow.Select {
+	t.say("Step %d: %s", t.number(q.Step), q.Step.Name)
+	t.say("%s", q.Step.Title)
+	if q.Step.Kind != flow.Select {
 		return t.input(ctx, q)
 	}
 	return t.choice(ctx, q)

@@ -18,9 +18,8 @@ const pageSize = 20
 // input asks for free text.
 func (t *talk) input(ctx context.Context, q flow.Prepared) error {
 	s, start := q.Step, q.Choices.Default
-	ask := t.ask
 	if s.Kind == flow.Secret {
-		start, ask = "", t.askHidden
+		start = ""
 	}
 	if last := t.walk.Last(s.ID); last != "" && s.Kind != flow.Secret {
 		start = last
@@ -37,7 +36,10 @@ func (t *talk) input(ctx context.Context, q flow.Prepared) error {
 	}
 	t.say("%s", how)
 	for {
-		text, err := ask(ctx)
+		text, err := t.ask(ctx)
+		if s.Kind == flow.Secret && t.tty >= 0 {
+			t.say("") // the Enter was not shown either
+		}
 		switch {
 		case err != nil:
 			return err

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers/all"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// renderFlags say what a pipeline file is about; ids instead of names, because nothing is asked.
+type renderFlags struct {
+	platform, credential, organization, workspace, deployment, job, deploy string
+	repo, target, secretName, branch, name, version, url                   string
+	noDAGDeploys                                                           bool
+}
+
+func (a *app) renderCommand() *cobra.Command {
+	var r renderFlags
+	var ids []string
+	for _, p := range all.Platforms() {
+		ids = append(ids, p.ID)
+	}
+	cmd := &cobra.Command{
+		Use: "render", Short: "Print a pipeline file", Args: noArgs,
+		Long: "Prints the pipeline file that a set-up would write. It needs no log-in and asks nothing: Astro's things\n" +
+			"are given by their ids.",
+		Example: "  astro-ci render --platform gitlab --deployment cm1234567890abcdefghijklm > .gitlab-ci.yml",
+		RunE: func(*cobra.Command, []string) error {
+			raw, err := r.render()
+			if err == nil {
+				_, err = a.out.Write(raw)
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.platform, "platform", "", strings.Join(ids, ", "))
+	f.StringVar(&r.credential, "credential", string(setup.DeploymentToken), "deployment-token, workspace-token, organization-token or deployment-key")
+	f.StringVar(&r.job, "job", string(setup.DeployCode), "what the pipeline does: deploy, dags, deployments or users")
+	f.StringVar(&r.deploy, "deploy", string(setup.Infer), "what a push sends: infer, image, dags or image-only")
+	f.StringVar(&r.organization, "organization", "", "id of the Organization")
+	f.StringVar(&r.workspace, "workspace", "", "id of the Workspace")
+	f.StringVar(&r.deployment, "deployment", "", "id of the Deployment")
+	f.StringVar(&r.repo, "repo", "acme/etl", "the repository, where the file names it")
+	f.StringVar(&r.target, "target", "", "where the secret is kept, as STORE:ADDRESS")
+	f.StringVar(&r.secretName, "secret-name", "", "name of the secret")
+	f.StringVar(&r.branch, "branch", "main", "the branch whose pushes deploy")
+	f.StringVar(&r.name, "name", "astro", "name of the setup")
+	f.StringVar(&r.version, "cli-version", pipeline.Newest(), "version of the Astro CLI, one whose sums are built in")
+	f.StringVar(&r.url, "cli-url", pipeline.ReleaseURL, "folder from which the pipeline installs the Astro CLI")
+	f.BoolVar(&r.noDAGDeploys, "no-dag-deploys", false, "the Deployment takes no DAG-only deploys")
+	return cmd
+}
+
+// render makes the file. Ids that the file does not need get a stand-in.
+func (r renderFlags) render() ([]byte, error) {
+	platforms := all.Platforms()
+	i := slices.IndexFunc(platforms, func(p all.Platform) bool { return p.ID == r.platform })
+	if i < 0 {
+		var ids []string
+		for _, p := range platforms {
+			ids = append(ids, p.ID)
+		}
+		return nil, usageError{hint.New(fmt.Sprintf("--platform %q is not known", r.platform), "Choose one of: "+strings.Join(ids, ", ")+".", "")}
+	}
+	x := platforms[i]
+	sums, ok := pipeline.Pins().CLI[r.version]
+	if !ok {
+		return nil, usageError{hint.New("the sums of the Astro CLI "+r.version+" are not built in", "Choose another --cli-version, or run astro-ci setup, which reads them from the release.", "")}
+	}
+	if strings.Contains(x.Address, "%s") {
+		x.Address = fmt.Sprintf(x.Address, r.repo)
+	}
+	at := setup.Target{Store: x.Store, Address: x.Address}
+	if r.target != "" {
+		if at.Store, at.Address, ok = strings.Cut(r.target, ":"); !ok {
+			return nil, usageError{hint.New(fmt.Sprintf("--target %q is not STORE:ADDRESS", r.target), "Write it like "+x.ID+":"+x.Address+".", "")}
+		}
+	}
+	host := map[string]string{"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}[x.ID]
+	kind := setup.Kind(r.credential)
+	const standIn = "c000000000000000000000000"
+	p := setup.Plan{DAGDeploys: !r.noDAGDeploys, Setup: setup.Setup{
+		Name: r.name, Job: setup.Job(r.job), Platform: x.ID, Repository: setup.Repository{Host: host, Path: r.repo},
+		Organization: setup.Ref{ID: cmp.Or(r.organization, standIn)}, Workspace: setup.Ref{ID: r.workspace}, Deployment: setup.Ref{ID: r.deployment},
+		Credential: setup.Credential{Kind: kind, Role: "unknown", ExpiresInDays: setup.DefaultDays},
+		Pipeline: setup.Pipeline{
+			File: x.File, Branch: r.branch, Deploy: setup.Deploy(r.deploy), CLI: setup.CLI{Version: r.version, BaseURL: r.url, SHA256: sums},
+		},
+	}}
+	for _, v := range kind.Variables() {
+		at.Secret, at.Variable = v, v
+		if r.secretName != "" && kind != setup.DeploymentKey {
+			at.Secret = r.secretName
+		}
+		p.Targets = append(p.Targets, at)
+	}
+	if err := p.Validate(); err != nil {
+		return nil, usageError{hint.Wrap(err, "render the pipeline file", "Correct the flags named above.", "")}
+	}
+	return x.Render(p)
+}

@@ -1,0 +1,19 @@
+//go:build !windows
+
+package line
+
+import "golang.org/x/sys/unix"
+
+// hide stops a terminal from showing what is typed, until restore is called.
+func hide(fd int) (restore func(), err error) {
+	before, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return func() {}, err
+	}
+	hidden := *before
+	hidden.Lflag &^= unix.ECHO
+	if err := unix.IoctlSetTermios(fd, setTermios, &hidden); err != nil {
+		return func() {}, err
+	}
+	return func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }, nil
+}

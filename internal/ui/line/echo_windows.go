@@ -1,0 +1,15 @@
+package line
+
+import "golang.org/x/sys/windows"
+
+// hide stops a console from showing what is typed, until restore is called.
+func hide(fd int) (restore func(), err error) {
+	var before uint32
+	if err := windows.GetConsoleMode(windows.Handle(fd), &before); err != nil {
+		return func() {}, err
+	}
+	if err := windows.SetConsoleMode(windows.Handle(fd), before&^windows.ENABLE_ECHO_INPUT); err != nil {
+		return func() {}, err
+	}
+	return func() { _ = windows.SetConsoleMode(windows.Handle(fd), before) }, nil
+}
