@@ -49,6 +49,7 @@ var allowed = map[string][]string{
 	"internal/sandbox":                {"internal/sandbox/astrod", "internal/sandbox/githubd", "internal/sandbox/released", "internal/secret", "internal/setup", "internal/hint"},
 	"internal/sandbox/astrod":         {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/githubd":        {"internal/sandbox/fault", "internal/secret"},
+	"internal/sandbox/gitlabd":        {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/released":       {},
 	"internal/sandbox/fault":          {},
 	"internal/testkit":                {"internal/secret"},

@@ -93,7 +93,10 @@ type Call struct {
 	Query  url.Values
 	Body   any        // encoded as JSON; nil for none
 	Form   url.Values // the body as a form, instead of Body
-	Out    any        // decoded from JSON; nil to ignore the answer
+	// Repeatable says that a POST may be sent again after an unclear answer: the service refuses to
+	// make the same thing twice, and the caller knows that refusal.
+	Repeatable bool
+	Out        any // decoded from JSON; nil to ignore the answer
 }
 
 // Do performs the call and returns the headers of the answer. An error of a call that changes
@@ -119,6 +122,9 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 		return nil, fmt.Errorf("%s: path %q: %w", c.service, call.Path, err)
 	}
 	u.Path, u.RawPath, u.RawQuery = parsed.Path, parsed.RawPath, call.Query.Encode()
+	if call.Repeatable {
+		ctx = context.WithValue(ctx, repeatableKey{}, true)
+	}
 	req, err := http.NewRequestWithContext(ctx, call.Method, u.String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.service, err)
@@ -172,10 +178,26 @@ func (c *Client) ambiguous(call Call, err error) error {
 	return &AmbiguousError{err}
 }
 
+// words is what a service says in an error: a text, or an object or a list, whose JSON says it too.
+type words display.Text
+
+func (w *words) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		s = string(b)
+	}
+	*w = words(display.Clean(s))
+	return nil
+}
+
+// repeatableKey marks the context of a request that may be sent again whatever its method.
+type repeatableKey struct{}
+
 func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	e := &StatusError{Service: c.service, Method: call.Method, Path: call.Path, Status: resp.StatusCode, Header: resp.Header}
 	var body struct {
-		Message     display.Text `json:"message"`
+		Message     words        `json:"message"`
+		Error       words        `json:"error"`
 		RequestID   display.Text `json:"requestId"`
 		OAuth       display.Text `json:"error_description"` // RFC 6749, 5.2
 		FieldErrors []struct {
@@ -184,9 +206,11 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 		} `json:"fieldErrors"`
 	}
 	if json.Unmarshal(raw, &body) == nil {
-		e.Message, e.RequestID = body.Message, body.RequestID
-		if e.Message.IsZero() {
-			e.Message = body.OAuth
+		e.RequestID = body.RequestID
+		for _, m := range []display.Text{display.Text(body.Message), body.OAuth, display.Text(body.Error)} {
+			if e.Message.IsZero() {
+				e.Message = m
+			}
 		}
 		for _, f := range body.FieldErrors {
 			e.Fields = append(e.Fields, display.Clean(f.Field.String()+": "+f.Message.String()))

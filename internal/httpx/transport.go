@@ -231,6 +231,9 @@ type limitedBody struct {
 
 // repeatable reports whether sending the request twice has the effect of sending it once.
 func repeatable(req *http.Request) bool {
+	if req.Context().Value(repeatableKey{}) != nil {
+		return req.GetBody != nil
+	}
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:
 		return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil

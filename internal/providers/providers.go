@@ -52,6 +52,7 @@ type State struct {
 type Meta struct {
 	Setup      string
 	Repository setup.Repository // whose pipeline reads the secret
+	Branch     string           // whose pipeline reads the secret; "" when it is not known
 	TokenID    string
 	ExpiresAt  time.Time
 }

@@ -1,4 +1,3 @@
-// Package gitlab renders pipelines for GitLab CI.
 package gitlab
 
 import (
@@ -7,10 +6,20 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 const docsPipelines = "https://docs.gitlab.com/ci/yaml/"
+
+// PipelineFile is .gitlab-ci.yml, the file that GitLab reads.
+func (p *Provider) PipelineFile(setup.Setup) string { return ".gitlab-ci.yml" }
+
+// Pipeline renders the job of the plan.
+func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
+	content, err := Render(plan)
+	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+}
 
 // Render writes the plan's job. The plan has to be valid. Whatever comes from outside ends up in a
 // quoted scalar and reaches the shell through variables.
