@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"internal/ui/tui":                 {"internal/secret", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/line":                {"internal/secret", "internal/ui/report", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/report":              {"internal/astro", "internal/providers", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
-	"internal/sandbox":                {"internal/sandbox/astrod", "internal/sandbox/githubd", "internal/sandbox/released", "internal/secret", "internal/setup", "internal/hint"},
+	"internal/sandbox":                {"internal/sandbox/astrod", "internal/sandbox/githubd", "internal/sandbox/gitlabd", "internal/sandbox/released", "internal/secret", "internal/setup", "internal/hint"},
 	"internal/sandbox/astrod":         {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/githubd":        {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/gitlabd":        {"internal/sandbox/fault", "internal/secret"},

@@ -9,6 +9,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/providers/github"
+	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 )
 
 // The exit codes, decided here and nowhere else.
@@ -47,7 +49,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &missing):
 		return exitMissing
-	case errors.Is(err, astro.ErrNoLogin):
+	case errors.Is(err, astro.ErrNoLogin), errors.Is(err, github.ErrNoLogin), errors.Is(err, gitlab.ErrNoLogin):
 		return exitLogin
 	}
 	switch httpx.Status(err) {

@@ -25,6 +25,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
+	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
@@ -37,8 +38,9 @@ type world struct {
 	app     *app
 	facts   []ui.Fact
 	astro   *astro.Client
-	github  *github.Provider
-	repo    *gitrepo.Repo // nil: one stands in no repository
+	base    http.RoundTripper
+	opened  map[string]providers.Platform // by id
+	repo    *gitrepo.Repo                 // nil: one stands in no repository
 	files   *pipeline.Files
 	sandbox *sandbox.Sandbox // nil: the real services
 	pins    pipeline.Releases
@@ -48,7 +50,7 @@ type world struct {
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
 func (a *app) discover(ctx context.Context) (_ *world, err error) {
-	w := &world{app: a}
+	w := &world{app: a, opened: map[string]providers.Platform{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -73,9 +75,12 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if err := w.loginAstro(ctx, base); err != nil {
 		return nil, err
 	}
-	detected, platform, err := w.loginGitHub(ctx, base)
-	if err != nil {
-		return nil, err
+	w.base = base
+	detected, platform := w.detect()
+	if platform != "" { // without its log-in nothing can be done
+		if _, err := w.open(ctx, platform); err != nil {
+			return nil, err
+		}
 	}
 	root := cwd
 	if w.repo != nil {
@@ -99,7 +104,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		return nil, err
 	}
 	w.steps = steps.SetUp(steps.Deps{
-		Astro: w.astro, Platforms: []providers.Platform{w.github}, Detected: detected, Platform: platform,
+		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Detected: detected, Platform: platform,
 		Free: w.files.Free, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 	})
 	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
@@ -154,8 +159,10 @@ func (w *world) enterSandbox() error {
 	}
 	var repos []setup.Repository
 	for _, r := range w.remotes() {
-		if repo, ok := github.Detect(r, "github.com"); ok {
-			repos = append(repos, repo)
+		for host, detect := range map[string]func(providers.Remote, string) (setup.Repository, bool){"github.com": github.Detect, "gitlab.com": gitlab.Detect} {
+			if repo, ok := detect(r, host); ok {
+				repos = append(repos, repo)
+			}
 		}
 	}
 	if len(repos) == 0 {
@@ -192,63 +199,6 @@ func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
 	return nil
 }
 
-// loginGitHub finds the log-in for the host of the repository and tells which repository was
-// detected.
-func (w *world) loginGitHub(ctx context.Context, base http.RoundTripper) (repo setup.Repository, platform string, err error) {
-	host := w.githubHost()
-	o := github.Options{Host: host}
-	source := "the sandbox"
-	switch raw := w.app.env.get("ASTRO_CI_GITHUB_URL"); {
-	case w.sandbox != nil:
-		if o.APIURL, err = url.Parse(w.sandbox.GitHubURL()); err != nil {
-			return repo, "", err
-		}
-		o.Token = w.sandbox.GitHubToken()
-	default:
-		if raw != "" {
-			if o.APIURL, err = apiURL("ASTRO_CI_GITHUB_URL", raw); err != nil {
-				return repo, "", err
-			}
-		}
-		login, err := github.FindLogin(ctx, host, w.app.env.get)
-		if err != nil {
-			return repo, "", err
-		}
-		o.Token, source = login.Value, login.Source
-	}
-	w.app.redactor.Add(o.Token)
-	wire := w.app.wire(base)
-	o.Base, o.Agent, o.Jitter, o.Waiting, o.Debug = wire.Base, wire.Agent, wire.Jitter, wire.Waiting, wire.Debug
-	if w.github, err = github.New(o); err != nil {
-		return repo, "", err
-	}
-	w.fact("GitHub", "%s, %s", source, host)
-	for _, r := range w.remotes() {
-		if found, ok := w.github.Detect(r); ok {
-			return found, w.github.Info().ID, nil
-		}
-	}
-	return repo, "", nil
-}
-
-// githubHost is the host named by --repo, by GH_HOST, or by a remote that GitHub's own log-in
-// knows; else github.com.
-func (w *world) githubHost() string {
-	given := w.app.setup.given(w.app.env, steps.SetUp(steps.Deps{}))["repo"]
-	if parts := strings.Split(given, "/"); len(parts) == 3 && strings.Contains(parts[0], ".") {
-		return strings.ToLower(parts[0])
-	}
-	if w.sandbox != nil {
-		return "github.com"
-	}
-	for _, r := range w.remotes() {
-		if github.KnownHost(r.Host, w.app.env.get) {
-			return github.Canonical(r.Host)
-		}
-	}
-	return github.DefaultHost(w.app.env.get)
-}
-
 // apiURL reads an address from an environment variable.
 func apiURL(name, raw string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(raw, "/"))
@@ -283,8 +233,12 @@ func (w *world) pin(ctx context.Context, wanted string) (setup.CLI, string, erro
 
 // review prepares what the person confirms: every right is checked before anything is created.
 func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
-	actions, result, err := engine.SetUp(p, w.github, engine.Deps{
-		Issuer: w.astro, Stores: map[string]providers.Store{w.github.Info().ID: w.github}, Files: w.files,
+	platform, err := w.open(ctx, p.Platform)
+	if err != nil {
+		return ui.Review{}, err
+	}
+	actions, result, err := engine.SetUp(p, platform, engine.Deps{
+		Issuer: w.astro, Stores: map[string]providers.Store{p.Platform: platform}, Files: w.files,
 		NewID: rand.Text, Live: w.app.redactor.Add,
 	})
 	if err != nil {
@@ -297,22 +251,22 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 			}
 		}
 	}
-	changes, err := w.changes(p)
+	changes, err := w.changes(p, platform)
 	if err != nil {
 		return ui.Review{}, err
 	}
-	warnings, err := w.warnings(ctx, p)
+	warnings, err := w.warnings(ctx, p, platform)
 	if err != nil {
 		return ui.Review{}, err
 	}
 	return ui.Review{
 		Actions: actions, Warnings: warnings, Changes: changes,
-		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result) },
+		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
 	}, nil
 }
 
 // warnings collects what a careful colleague would say.
-func (w *world) warnings(ctx context.Context, p setup.Plan) (out []display.Text, err error) {
+func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform) (out []display.Text, err error) {
 	advice, err := w.astro.Advise(ctx, p, time.Now())
 	if err != nil {
 		return nil, err
@@ -321,7 +275,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan) (out []display.Text,
 		out = append(out, display.Clean(s))
 	}
 	for _, t := range p.Targets {
-		st, err := w.github.Stat(ctx, t)
+		st, err := platform.Stat(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -332,7 +286,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan) (out []display.Text,
 	if w.repo != nil {
 		here := false
 		for _, r := range w.repo.Remotes {
-			repo, ok := w.github.Detect(r)
+			repo, ok := platform.Detect(r)
 			here = here || ok && strings.EqualFold(repo.Path, p.Repository.Path)
 		}
 		if !here {
@@ -343,9 +297,9 @@ func (w *world) warnings(ctx context.Context, p setup.Plan) (out []display.Text,
 }
 
 // changes are the differences that the run will make in the repository's files.
-func (w *world) changes(p setup.Plan) (out []pipeline.Change, err error) {
+func (w *world) changes(p setup.Plan, platform providers.Platform) (out []pipeline.Change, err error) {
 	if !p.Pipeline.Own {
-		file, err := w.github.Pipeline(p)
+		file, err := platform.Pipeline(p)
 		if err != nil {
 			return nil, err
 		}
@@ -356,7 +310,11 @@ func (w *world) changes(p setup.Plan) (out []pipeline.Change, err error) {
 		out = append(out, c)
 	}
 	for _, path := range p.Retire.Files {
-		c, err := w.files.PlanEdit(path, func(b []byte) ([]byte, error) { return w.github.Modernize(b, p.Target()) })
+		m, ok := platform.(providers.Modernizer)
+		if !ok {
+			continue // the engine refuses it
+		}
+		c, err := w.files.PlanEdit(path, func(b []byte) ([]byte, error) { return m.Modernize(b, p.Target()) })
 		if err != nil {
 			return nil, err
 		}
@@ -366,7 +324,7 @@ func (w *world) changes(p setup.Plan) (out []pipeline.Change, err error) {
 }
 
 // next says what is left to the person.
-func (w *world) next(r *engine.Result) (out []ui.NextStep) {
+func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
 	var changed []string
 	for _, f := range r.Files {
 		if f.Changed {
@@ -379,14 +337,12 @@ func (w *world) next(r *engine.Result) (out []ui.NextStep) {
 			into = "the branch that deploys"
 		}
 		out = append(out,
-			ui.NextStep{Say: "Commit the workflow file", Command: "git add " + strings.Join(changed, " ") + " && git commit -m 'Deploy to Astro from GitHub Actions'"},
+			ui.NextStep{Say: "Commit the pipeline file", Command: "git add " + strings.Join(changed, " ") + " && git commit -m 'Deploy to Astro from " + platform.Info().Name + "'"},
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
 	for _, f := range r.Files {
-		out = append(out, ui.NextStep{
-			Say: "Then watch the first run", Link: "https://" + r.Plan.Repository.String() + "/actions/workflows/" + url.PathEscape(filepath.Base(f.Path)),
-		})
+		out = append(out, ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)})
 	}
 	if r.Token.EndAt.IsZero() {
 		return out

@@ -26,6 +26,7 @@ var (
 // Why a file is left alone.
 var (
 	errForeign = errors.New("another pipeline is there already")
+	errOther   = errors.New("the file belongs to another setup")
 	errMarkers = errors.New("the lines that mark the part of astro-ci are damaged or there twice")
 	errEdited  = errors.New("the part of astro-ci was edited by hand")
 )
@@ -98,7 +99,7 @@ func merge(before []byte, existed bool, content []byte, comment, setup string, r
 	case b == nil:
 		return nil, errForeign
 	case b.setup != setup:
-		return nil, fmt.Errorf("%w, of the setup %s", errForeign, b.setup)
+		return nil, fmt.Errorf("%w: %s", errOther, b.setup)
 	case sum(b.content) != b.sum && !bytes.Equal(b.content, content) && !replaceEdits:
 		return nil, errEdited
 	}
@@ -106,6 +107,27 @@ func merge(before []byte, existed bool, content []byte, comment, setup string, r
 		fresh = bytes.ReplaceAll(fresh, []byte("\n"), []byte("\r\n"))
 	}
 	return bytes.Join([][]byte{before[:b.start], fresh, before[b.end:]}, nil), nil
+}
+
+// attach returns a person's file with the managed part of setup at its end.
+func attach(before, content []byte, comment, setup string) ([]byte, error) {
+	fresh, err := merge(nil, false, content, comment, setup, false)
+	if err != nil {
+		return nil, err
+	}
+	end := []byte("\n")
+	if bytes.Contains(before, []byte("\r\n")) {
+		end = []byte("\r\n")
+		fresh = bytes.ReplaceAll(fresh, []byte("\n"), end)
+	}
+	out := bytes.Clone(before)
+	if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {
+		out = append(out, end...)
+	}
+	if len(bytes.TrimSpace(out)) > 0 {
+		out = append(out, end...)
+	}
+	return append(out, fresh...), nil
 }
 
 // sum is the first 16 hex digits of the content's SHA-256: enough to notice an edit, not a

@@ -47,7 +47,7 @@ func TestMerge(t *testing.T) {
 		"empty file":                    {before: "", err: errForeign},
 		"foreign":                       {before: content, err: errForeign},
 		"foreign, to be replaced":       {before: content, replace: true, err: errForeign},
-		"another setup":                 {before: fresh(t, "other", content), err: errForeign},
+		"another setup":                 {before: fresh(t, "other", content), err: errOther},
 		"two blocks":                    {before: block + block, err: errMarkers},
 		"two setups":                    {before: block + fresh(t, "other", content), err: errMarkers},
 		"no end":                        {before: block[:strings.LastIndex(block, "# <<<")], err: errMarkers},

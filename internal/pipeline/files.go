@@ -232,10 +232,16 @@ func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEd
 		comment = file.Comment
 	}
 	c.After, err = merge(c.Before, c.Existed, file.Content, comment, setup, replaceEdits)
+	if errors.Is(err, errForeign) && file.Append != nil {
+		if err := file.Append(c.Before); err != nil {
+			return c, hint.Wrap(err, "add the pipeline to "+file.Path, "Correct the file, or add by hand what astro-ci render prints.", "")
+		}
+		c.After, err = attach(c.Before, file.Content, comment, setup)
+	}
 	switch {
 	case errors.Is(err, errMarkers):
 		err = hint.Wrap(err, "write "+file.Path, "Remove what is left of that part, or choose another file, for example --pipeline-file "+f.Free(file.Path, setup)+".", "")
-	case errors.Is(err, errForeign):
+	case errors.Is(err, errForeign), errors.Is(err, errOther):
 		err = hint.Wrap(err, "write "+file.Path, "Choose another file, for example --pipeline-file "+f.Free(file.Path, setup)+".", "")
 	case errors.Is(err, errEdited):
 		err = hint.Wrap(err, "write "+file.Path, "Move the edits below the block, or allow them to be replaced with --replace-edits.", "")

@@ -34,6 +34,7 @@ type Info struct {
 	MaxValue  int    // bytes a value may have
 	Proof     Proof  // the best rung that works without a run
 	ProofNote string // why it ends there
+	OneFile   bool   // the platform reads pipelines from one file only, whose path is fixed
 }
 
 // Access is the answer to "may I write here?".
@@ -119,6 +120,9 @@ type File struct {
 	Path    string // slash-separated, relative to the repository's root
 	Content []byte
 	Comment string // what starts a comment line; "" stands for #
+	// Append reports why the content cannot be put at the end of a file that a person wrote; nil: it
+	// never can.
+	Append func(before []byte) error
 }
 
 // Platform is a CI system: it keeps secrets and runs pipeline files.
@@ -136,6 +140,8 @@ type Platform interface {
 	Environment(r setup.Repository, name string) (address string, err error)
 	// PipelineGlobs are the paths at which the platform's pipeline files lie, as patterns of path.Match.
 	PipelineGlobs() []string
+	// Runs is the https address at which a person sees the runs of a pipeline file.
+	Runs(r setup.Repository, file string) string
 	// PipelineFile is the usual path of a pipeline file for the setup.
 	PipelineFile(s setup.Setup) string
 	// Pipeline renders the pipeline file. It does no I/O.

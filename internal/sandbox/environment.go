@@ -46,6 +46,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
 		{Name: "ASTRO_CI_GITHUB_URL", Value: s.GitHubURL()},
+		{Name: "ASTRO_CI_GITLAB_URL", Value: s.GitLabURL()},
+		{Name: "GITLAB_TOKEN", Secret: s.GitLabToken()},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},
 		{Name: "ASTRO_CI_UPDATES_URL", Value: s.UpdatesURL()},
 		{Name: "ASTRO_HOME", Value: home},

@@ -1,4 +1,4 @@
-// Package sandbox runs the embedded servers: an Astro, a GitHub and a release host, over real HTTP
+// Package sandbox runs the embedded servers: an Astro, a GitHub, a GitLab and a release host, over real HTTP
 // on loopback. They are what a newcomer tries everything on, and the strict fakes of the tests.
 //
 // Their state is kept in one file below a folder, written after each change, so that a second
@@ -23,6 +23,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -38,7 +39,7 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
-	// Around may watch what passes between the clients and a service, "astro" or "github"; nil: nobody.
+	// Around may watch what passes between the clients and a service, "astro", "github" or "gitlab"; nil: nobody.
 	Around func(service string, h http.Handler) http.Handler
 }
 
@@ -47,6 +48,7 @@ type Sandbox struct {
 	dir    string
 	astro  *astrod.Server
 	github *githubd.Server
+	gitlab *gitlabd.Server
 	url    string // http://127.0.0.1:PORT
 	server *http.Server
 	socket *http.Server // GitHub again, for gh; nil until GH asks for it
@@ -58,7 +60,7 @@ type Sandbox struct {
 // Start runs the servers.
 func Start(o Options) (*Sandbox, error) {
 	s := &Sandbox{dir: o.Dir}
-	var kept struct{ Astro, GitHub json.RawMessage }
+	var kept struct{ Astro, GitHub, GitLab json.RawMessage }
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("sandbox: %w", err)
@@ -75,15 +77,21 @@ func Start(o Options) (*Sandbox, error) {
 			return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
 		}
 	}
-	var err, err2 error
+	var err, err2, err3 error
 	s.astro, err = astrod.New(astrod.Options{Now: o.Now, State: kept.Astro})
 	s.github, err2 = githubd.New(githubd.Options{Now: o.Now, State: kept.GitHub})
-	if err := errors.Join(err, err2); err != nil {
+	s.gitlab, err3 = gitlabd.New(gitlabd.Options{Now: o.Now, State: kept.GitLab})
+	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
 	}
 	for _, r := range o.Repos {
-		if owner, name, ok := strings.Cut(r.Path, "/"); ok {
-			s.github.AddRepo(owner, name)
+		i := strings.LastIndex(r.Path, "/")
+		switch {
+		case i < 0:
+		case r.Host == "gitlab.com":
+			s.gitlab.AddProject(r.Path[:i], r.Path[i+1:])
+		default:
+			s.github.AddRepo(r.Path[:i], r.Path[i+1:])
 		}
 	}
 	if err := s.listen(o); err != nil {
@@ -91,6 +99,7 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	s.astro.OnChange(s.keep)
 	s.github.OnChange(s.keep)
+	s.gitlab.OnChange(s.keep)
 	s.keep()
 	return s, s.failed
 }
@@ -115,6 +124,7 @@ func (s *Sandbox) listen(o Options) error {
 	m := http.NewServeMux()
 	m.Handle("/", around("astro", s.astro.Handler()))
 	m.Handle("/api/v3/", http.StripPrefix("/api/v3", around("github", s.github.Handler())))
+	m.Handle("/gitlab/", http.StripPrefix("/gitlab", around("gitlab", s.gitlab.Handler())))
 	releases := released.Handler(o.Releases)
 	m.Handle("/releases/", releases)
 	m.Handle("/astro-cli", releases)
@@ -130,6 +140,9 @@ func (s *Sandbox) AstroURL() string { return s.url + "/v1" }
 // GitHubURL is the base of the embedded GitHub's REST API.
 func (s *Sandbox) GitHubURL() string { return s.url + "/api/v3" }
 
+// GitLabURL is the base of the embedded GitLab's REST API.
+func (s *Sandbox) GitLabURL() string { return s.url + "/gitlab/api/v4" }
+
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }
 
@@ -141,6 +154,12 @@ func (s *Sandbox) Login() *secret.Value { return s.astro.Login(User) }
 
 // GitHubToken is a log-in to the embedded GitHub.
 func (s *Sandbox) GitHubToken() *secret.Value { return s.github.Token() }
+
+// GitLabToken is a log-in to the embedded GitLab.
+func (s *Sandbox) GitLabToken() *secret.Value { return s.gitlab.Token() }
+
+// GitLab is the embedded GitLab.
+func (s *Sandbox) GitLab() *gitlabd.Server { return s.gitlab }
 
 // Astro is the embedded Astro.
 func (s *Sandbox) Astro() *astrod.Server { return s.astro }
@@ -180,7 +199,7 @@ func (s *Sandbox) keep() {
 	}
 	s.save.Lock()
 	defer s.save.Unlock()
-	raw, err := json.Marshal(map[string]json.RawMessage{"astro": s.astro.State(), "github": s.github.State()})
+	raw, err := json.Marshal(map[string]json.RawMessage{"astro": s.astro.State(), "github": s.github.State(), "gitlab": s.gitlab.State()})
 	if err == nil {
 		err = os.WriteFile(s.stateFile()+".new", raw, 0o600)
 	}

@@ -112,7 +112,11 @@ func file(d Deps) flow.Step {
 			if err != nil {
 				return flow.Choices{}, err
 			}
-			return flow.Choices{Default: d.Free(x.PipelineFile(p.Setup), p.Name)}, nil
+			file := x.PipelineFile(p.Setup)
+			if !x.Info().OneFile {
+				file = d.Free(file, p.Name)
+			}
+			return flow.Choices{Default: file}, nil
 		},
 		Check: setup.CheckFile,
 		Apply: func(p *setup.Plan, c flow.Choice) error {

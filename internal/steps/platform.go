@@ -9,15 +9,14 @@ import (
 
 func platform(d Deps) flow.Step {
 	return flow.Step{
-		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"),
+		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Quiet: d.Platform != "",
 		Title: "Which CI platform runs the pipeline?",
 		Help:  "It was looked for in the remotes of the git repository.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
 			cs := flow.Choices{Default: d.Platform}
 			for _, p := range d.Platforms {
-				i := p.Info()
-				c := flow.Choice{Value: i.ID, Label: text("%s", i.Name)}
-				if i.ID == d.Platform {
+				c := flow.Choice{Value: p.ID, Label: text("%s", p.Name)}
+				if p.ID == d.Platform {
 					c.Note = text("found in the git remote %s", d.Detected)
 				}
 				cs.Items = append(cs.Items, c)
@@ -36,7 +35,10 @@ func repo(d Deps) flow.Step {
 		ID: "repo", Name: "Repository", Flag: "repo", Env: env("repo"), Kind: flow.Input, Needs: []string{"platform"}, Quiet: true,
 		Title: "Which repository?",
 		Help:  "The secret is stored for this repository, and the pipeline file belongs into it.",
-		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
+		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
+			if _, err := d.Open(ctx, p.Platform); err != nil {
+				return flow.Choices{}, err
+			}
 			if d.Platform == p.Platform && !d.Detected.IsZero() {
 				return flow.Choices{Default: d.Detected.String()}, nil
 			}

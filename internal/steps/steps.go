@@ -29,7 +29,11 @@ type Astro interface {
 // Deps are what the questions need to know.
 type Deps struct {
 	Astro     Astro
-	Platforms []providers.Platform
+	Platforms []Platform
+	// Open makes a platform ready, which takes a log-in; it is asked once for each platform. Opened is
+	// one that is ready, or nil.
+	Open   func(ctx context.Context, id string) (providers.Platform, error)
+	Opened func(id string) providers.Platform
 	// Detected is the repository that one stands in, and Platform the id of the platform that
 	// claimed it; both are zero when nothing was found.
 	Detected setup.Repository
@@ -45,6 +49,12 @@ type Deps struct {
 	Live func(*secret.Value)
 	// Pin finds the Astro CLI release to install; version "" means the newest.
 	Pin func(ctx context.Context, version string) (cli setup.CLI, note string, err error)
+}
+
+// Platform is a CI platform that can be chosen.
+type Platform struct {
+	ID, Name string
+	Globs    []string // the paths of its pipeline files
 }
 
 // SetUp lists the questions of a set-up in the order they are asked.
@@ -65,12 +75,10 @@ func text(format string, args ...any) display.Text {
 	return display.Clean(fmt.Sprintf(format, args...))
 }
 
-// platformOf is the provider that the plan names.
+// platformOf is the provider that the plan names; the question for the repository has opened it.
 func (d Deps) platformOf(p setup.Plan) (providers.Platform, error) {
-	for _, x := range d.Platforms {
-		if x.Info().ID == p.Platform {
-			return x, nil
-		}
+	if x := d.Opened(p.Platform); x != nil {
+		return x, nil
 	}
 	return nil, fmt.Errorf("platform %q is not known", p.Platform)
 }
@@ -95,7 +103,7 @@ func choices[T any](page astro.Page[T], choice func(T) flow.Choice) flow.Choices
 func (d Deps) found() []pipeline.Found {
 	var globs []string
 	for _, p := range d.Platforms {
-		globs = append(globs, p.PipelineGlobs()...)
+		globs = append(globs, p.Globs...)
 	}
 	files, err := d.Files(globs)
 	if err != nil {

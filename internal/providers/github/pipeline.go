@@ -2,6 +2,8 @@ package github
 
 import (
 	"fmt"
+	"net/url"
+	"path"
 	"regexp"
 	"strings"
 
@@ -21,6 +23,11 @@ var workflowFile = regexp.MustCompile(`^\.github/workflows/[^/]+\.ya?ml$`)
 const docsWorkflows = "https://docs.github.com/en/actions/concepts/workflows-and-actions/workflows"
 
 var notFileName = regexp.MustCompile(`[^a-z0-9._-]+`)
+
+// Runs is the page of the workflow's runs.
+func (p *Provider) Runs(r setup.Repository, file string) string {
+	return "https://" + r.String() + "/actions/workflows/" + url.PathEscape(path.Base(file))
+}
 
 // PipelineGlobs are the paths of workflows.
 func (p *Provider) PipelineGlobs() []string {

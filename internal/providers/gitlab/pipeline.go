@@ -1,8 +1,12 @@
 package gitlab
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
@@ -12,13 +16,35 @@ import (
 
 const docsPipelines = "https://docs.gitlab.com/ci/yaml/"
 
+// Runs is the page of the project's pipelines.
+func (p *Provider) Runs(r setup.Repository, _ string) string {
+	return "https://" + r.String() + "/-/pipelines"
+}
+
 // PipelineFile is .gitlab-ci.yml, the file that GitLab reads.
 func (p *Provider) PipelineFile(setup.Setup) string { return ".gitlab-ci.yml" }
 
 // Pipeline renders the job of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Append: func(before []byte) error { return joins(before, plan) }}, err
+}
+
+// joins reports why the job cannot be added to a person's file: jobs stand side by side there, but a
+// stage has to be known, and a name may be used once.
+func joins(before []byte, plan setup.Plan) error {
+	var doc map[string]any
+	if err := yaml.Unmarshal(before, &doc); err != nil {
+		return errors.New("it is not YAML")
+	}
+	if _, taken := doc["astro-"+plan.Name]; taken {
+		return fmt.Errorf("it has a job astro-%s already", plan.Name)
+	}
+	stages, given := doc["stages"]
+	if list, _ := stages.([]any); given && !slices.Contains(list, any("deploy")) {
+		return errors.New("its list of stages lacks deploy")
+	}
+	return nil
 }
 
 // Render writes the plan's job. The plan has to be valid. Whatever comes from outside ends up in a

@@ -59,7 +59,7 @@ func New(o Options) *Provider {
 func (p *Provider) Info() providers.Info {
 	return providers.Info{
 		ID: "gitlab", Name: "GitLab CI", Docs: docsVariables, MaxValue: maxValue,
-		Proof: providers.Written, ProofNote: "a hidden variable is never shown again, and GitLab keeps no time of a change",
+		Proof: providers.Written, OneFile: true, ProofNote: "a hidden variable is never shown again, and GitLab keeps no time of a change",
 	}
 }
 

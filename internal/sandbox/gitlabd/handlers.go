@@ -177,7 +177,7 @@ func (s *Server) variables(w http.ResponseWriter, r *http.Request, in *[]*variab
 	case len(sub) == 0 && r.Method == http.MethodGet:
 		var all []any
 		for _, v := range *in {
-			all = append(all, v.shown())
+			all = append(all, s.shown(v))
 		}
 		return s.page(w, r, all)
 	case len(sub) == 0 && r.Method == http.MethodPost:
@@ -204,7 +204,7 @@ func (s *Server) variables(w http.ResponseWriter, r *http.Request, in *[]*variab
 	v := found[0]
 	switch r.Method {
 	case http.MethodGet:
-		return 200, v.shown(), nil
+		return 200, s.shown(v), nil
 	case http.MethodDelete:
 		*in = slices.DeleteFunc(*in, func(x *variable) bool { return x == v })
 		return http.StatusNoContent, nil, nil
@@ -216,11 +216,11 @@ func (s *Server) variables(w http.ResponseWriter, r *http.Request, in *[]*variab
 		if body.MaskedAndHidden != nil || body.Key != nil {
 			return 0, nil, &refusal{http.StatusBadRequest, map[string]any{"error": "masked_and_hidden, key is invalid"}}
 		}
-		if no := changed.set(body); no != nil {
+		if no := s.set(&changed, body); no != nil {
 			return 0, nil, no
 		}
 		*v = changed
-		return 200, v.shown(), nil
+		return 200, s.shown(v), nil
 	}
 	return 0, nil, notFound
 }
@@ -242,7 +242,7 @@ func (s *Server) create(in *[]*variable, body input, group bool) (int, any, *ref
 	if !validKey.MatchString(v.Key) {
 		return 0, nil, refuse(http.StatusBadRequest, map[string]any{"key": []string{"can contain only letters, digits and '_'."}})
 	}
-	if no := v.set(body); no != nil {
+	if no := s.set(v, body); no != nil {
 		return 0, nil, no
 	}
 	for _, x := range *in {
@@ -251,11 +251,17 @@ func (s *Server) create(in *[]*variable, body input, group bool) (int, any, *ref
 		}
 	}
 	*in = append(*in, v)
-	return http.StatusCreated, v.shown(), nil
+	return http.StatusCreated, s.shown(v), nil
 }
 
 // set takes over what the body names, and refuses what could not be masked.
-func (v *variable) set(body input) *refusal {
+func (s *Server) set(v *variable, body input) *refusal {
+	value := ""
+	if body.Value != nil {
+		value = *body.Value
+	} else if len(v.Sealed) > 0 {
+		value = s.open(v)
+	}
 	for _, x := range []struct {
 		from, to *bool
 	}{{body.Protected, &v.Protected}, {body.Masked, &v.Masked}, {body.Raw, &v.Raw}} {
@@ -265,7 +271,7 @@ func (v *variable) set(body input) *refusal {
 	}
 	for _, x := range []struct {
 		from, to *string
-	}{{body.Value, &v.Value}, {body.Type, &v.Type}, {body.Environment, &v.Environment}, {body.Description, &v.Description}} {
+	}{{body.Type, &v.Type}, {body.Environment, &v.Environment}, {body.Description, &v.Description}} {
 		if x.from != nil {
 			*x.to = *x.from
 		}
@@ -277,18 +283,19 @@ func (v *variable) set(body input) *refusal {
 	switch {
 	case v.Type != "env_var" && v.Type != "file":
 		return &refusal{http.StatusBadRequest, map[string]any{"error": "variable_type does not have a valid value"}}
-	case v.Masked && !pattern.MatchString(v.Value):
+	case v.Masked && !pattern.MatchString(value):
 		return refuse(http.StatusBadRequest, map[string]any{"value": []string{"is invalid"}})
-	case len(v.Value) > 10_000:
+	case len(value) > 10_000:
 		return refuse(http.StatusBadRequest, map[string]any{"value": []string{"is too long (maximum is 10000 characters)"}})
 	}
+	s.seal(v, value)
 	return nil
 }
 
 // shown is the variable as the API shows it; a hidden one has no value.
-func (v *variable) shown() map[string]any {
+func (s *Server) shown(v *variable) map[string]any {
 	out := map[string]any{
-		"variable_type": v.Type, "key": v.Key, "value": v.Value, "hidden": v.Hidden, "protected": v.Protected, "masked": v.Masked, "raw": v.Raw,
+		"variable_type": v.Type, "key": v.Key, "value": s.open(v), "hidden": v.Hidden, "protected": v.Protected, "masked": v.Masked, "raw": v.Raw,
 		"environment_scope": v.Environment, "description": v.Description,
 	}
 	if v.Hidden {
