@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/drone"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -39,6 +40,11 @@ func (w *world) all() []platform {
 			steps.Platform{ID: "gitlab", Name: "GitLab CI", Globs: (*gitlab.Provider)(nil).PipelineGlobs()},
 			labHost,
 			func(w *world, host string) bool { return gitlab.KnownHost(host, w.app.gitlabHost()) }, gitlab.Detect, openGitLab,
+		},
+		{
+			steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},
+			"",
+			func(*world, string) bool { return false }, unclaimed, openDrone,
 		},
 	}
 }
@@ -100,7 +106,7 @@ func (w *world) open(ctx context.Context, id string) (providers.Platform, error)
 		if err != nil {
 			return nil, err
 		}
-		w.fact(strings.Fields(p.Name)[0], "%s, %s", source, host)
+		w.fact(strings.Fields(p.Name)[0], "%s", strings.TrimSuffix(source+", "+host, ", "))
 		w.opened[id] = x
 		return x, nil
 	}
@@ -159,6 +165,27 @@ func openGitLab(_ context.Context, w *world, host string) (providers.Platform, s
 	}
 	w.app.redactor.Add(o.Login.Value)
 	return gitlab.New(o), o.Login.Source, nil
+}
+
+// unclaimed is for platforms that no remote tells anything about.
+func unclaimed(providers.Remote, string) (setup.Repository, bool) { return setup.Repository{}, false }
+
+func openDrone(_ context.Context, w *world, _ string) (providers.Platform, string, error) {
+	o := drone.Options{Wire: w.app.wire(w.base)}
+	server, source := "", "the sandbox"
+	var err error
+	if w.sandbox != nil {
+		server, o.Token = w.sandbox.DroneURL(), w.sandbox.DroneToken()
+	} else if server, o.Token, err = drone.FindLogin(w.app.env.get); err != nil {
+		return nil, "", err
+	} else {
+		source = "DRONE_TOKEN"
+	}
+	if o.Server, err = apiURL("DRONE_SERVER", server); err != nil {
+		return nil, "", err
+	}
+	w.app.redactor.Add(o.Token)
+	return drone.New(o), source, nil
 }
 
 // gitlabHost is what the search for a log-in to GitLab may look at.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -77,10 +78,12 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	}
 	w.base = base
 	detected, platform := w.detect()
-	if platform != "" { // without its log-in nothing can be done
-		if _, err := w.open(ctx, platform); err != nil {
+	first := cmp.Or(a.setup.given(a.env, steps.SetUp(steps.Deps{}))["platform"], platform)
+	if _, err := w.open(ctx, first); err != nil && first != "" {
+		if ctx.Err() != nil {
 			return nil, err
 		}
+		w.fact("CI platform", "%s, but no log-in was found", first)
 	}
 	root := cwd
 	if w.repo != nil {

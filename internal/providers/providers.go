@@ -34,7 +34,9 @@ type Info struct {
 	MaxValue  int    // bytes a value may have
 	Proof     Proof  // the best rung that works without a run
 	ProofNote string // why it ends there
-	OneFile   bool   // the platform reads pipelines from one file only, whose path is fixed
+	// Environments says that a secret can be bound to a named environment.
+	Environments bool
+	OneFile      bool // the platform reads pipelines from one file only, whose path is fixed
 }
 
 // Access is the answer to "may I write here?".

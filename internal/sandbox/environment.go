@@ -48,6 +48,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "ASTRO_CI_GITHUB_URL", Value: s.GitHubURL()},
 		{Name: "ASTRO_CI_GITLAB_URL", Value: s.GitLabURL()},
 		{Name: "GITLAB_TOKEN", Secret: s.GitLabToken()},
+		{Name: "DRONE_SERVER", Value: s.DroneURL()},
+		{Name: "DRONE_TOKEN", Secret: s.DroneToken()},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},
 		{Name: "ASTRO_CI_UPDATES_URL", Value: s.UpdatesURL()},
 		{Name: "ASTRO_HOME", Value: home},

@@ -19,3 +19,9 @@ func lock(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// release gives the lock back at once; closing alone would leave it with a child that is just being
+// started.
+func release(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

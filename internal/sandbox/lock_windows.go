@@ -20,3 +20,6 @@ func lock(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// release gives the lock back.
+func release(f *os.File) error { return f.Close() }

@@ -1,4 +1,4 @@
-// Package sandbox runs the embedded servers: an Astro, a GitHub, a GitLab and a release host, over real HTTP
+// Package sandbox runs the embedded servers: an Astro, a GitHub, a GitLab, a Drone and a release host, over real HTTP
 // on loopback. They are what a newcomer tries everything on, and the strict fakes of the tests.
 //
 // Their state is kept in one file below a folder, written after each change, so that a second
@@ -22,6 +22,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
+	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
@@ -39,7 +40,7 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
-	// Around may watch what passes between the clients and a service, "astro", "github" or "gitlab"; nil: nobody.
+	// Around may watch what passes between the clients and a service, "astro", "github", "gitlab" or "drone"; nil: nobody.
 	Around func(service string, h http.Handler) http.Handler
 }
 
@@ -49,6 +50,7 @@ type Sandbox struct {
 	astro  *astrod.Server
 	github *githubd.Server
 	gitlab *gitlabd.Server
+	drone  *droned.Server
 	url    string // http://127.0.0.1:PORT
 	server *http.Server
 	socket *http.Server // GitHub again, for gh; nil until GH asks for it
@@ -60,7 +62,7 @@ type Sandbox struct {
 // Start runs the servers.
 func Start(o Options) (*Sandbox, error) {
 	s := &Sandbox{dir: o.Dir}
-	var kept struct{ Astro, GitHub, GitLab json.RawMessage }
+	var kept struct{ Astro, GitHub, GitLab, Drone json.RawMessage }
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("sandbox: %w", err)
@@ -77,11 +79,12 @@ func Start(o Options) (*Sandbox, error) {
 			return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
 		}
 	}
-	var err, err2, err3 error
+	var err, err2, err3, err4 error
 	s.astro, err = astrod.New(astrod.Options{Now: o.Now, State: kept.Astro})
 	s.github, err2 = githubd.New(githubd.Options{Now: o.Now, State: kept.GitHub})
 	s.gitlab, err3 = gitlabd.New(gitlabd.Options{Now: o.Now, State: kept.GitLab})
-	if err := errors.Join(err, err2, err3); err != nil {
+	s.drone, err4 = droned.New(droned.Options{Now: o.Now, State: kept.Drone})
+	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
 	}
 	for _, r := range o.Repos {
@@ -93,6 +96,7 @@ func Start(o Options) (*Sandbox, error) {
 		default:
 			s.github.AddRepo(r.Path[:i], r.Path[i+1:])
 		}
+		s.drone.AddRepo(r.Path, true)
 	}
 	if err := s.listen(o); err != nil {
 		return nil, errors.Join(err, s.unlock())
@@ -100,6 +104,7 @@ func Start(o Options) (*Sandbox, error) {
 	s.astro.OnChange(s.keep)
 	s.github.OnChange(s.keep)
 	s.gitlab.OnChange(s.keep)
+	s.drone.OnChange(s.keep)
 	s.keep()
 	return s, s.failed
 }
@@ -125,6 +130,7 @@ func (s *Sandbox) listen(o Options) error {
 	m.Handle("/", around("astro", s.astro.Handler()))
 	m.Handle("/api/v3/", http.StripPrefix("/api/v3", around("github", s.github.Handler())))
 	m.Handle("/gitlab/", http.StripPrefix("/gitlab", around("gitlab", s.gitlab.Handler())))
+	m.Handle("/drone/", http.StripPrefix("/drone", around("drone", s.drone.Handler())))
 	releases := released.Handler(o.Releases)
 	m.Handle("/releases/", releases)
 	m.Handle("/astro-cli", releases)
@@ -142,6 +148,15 @@ func (s *Sandbox) GitHubURL() string { return s.url + "/api/v3" }
 
 // GitLabURL is the base of the embedded GitLab's REST API.
 func (s *Sandbox) GitLabURL() string { return s.url + "/gitlab/api/v4" }
+
+// DroneURL is the address of the embedded Drone.
+func (s *Sandbox) DroneURL() string { return s.url + "/drone" }
+
+// DroneToken is a log-in to the embedded Drone.
+func (s *Sandbox) DroneToken() *secret.Value { return s.drone.Token() }
+
+// Drone is the embedded Drone.
+func (s *Sandbox) Drone() *droned.Server { return s.drone }
 
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }
@@ -186,7 +201,7 @@ func Reset(dir string) error {
 	if err != nil {
 		return hint.Wrap(err, "reset the sandbox", "Another astro-ci uses it. End that one first.", "")
 	}
-	_ = l.Close() // it is removed with the rest
+	_ = release(l) // it is removed with the rest
 	return os.RemoveAll(dir)
 }
 
@@ -199,7 +214,7 @@ func (s *Sandbox) keep() {
 	}
 	s.save.Lock()
 	defer s.save.Unlock()
-	raw, err := json.Marshal(map[string]json.RawMessage{"astro": s.astro.State(), "github": s.github.State(), "gitlab": s.gitlab.State()})
+	raw, err := json.Marshal(map[string]json.RawMessage{"astro": s.astro.State(), "github": s.github.State(), "gitlab": s.gitlab.State(), "drone": s.drone.State()})
 	if err == nil {
 		err = os.WriteFile(s.stateFile()+".new", raw, 0o600)
 	}
@@ -215,7 +230,7 @@ func (s *Sandbox) unlock() error {
 	if s.lock == nil {
 		return nil
 	}
-	err := s.lock.Close()
+	err := release(s.lock)
 	s.lock = nil
 	return err
 }

@@ -9,7 +9,7 @@ import (
 
 func platform(d Deps) flow.Step {
 	return flow.Step{
-		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Quiet: d.Platform != "",
+		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Quiet: d.Platform != "" && d.Opened(d.Platform) != nil,
 		Title: "Which CI platform runs the pipeline?",
 		Help:  "It was looked for in the remotes of the git repository.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {

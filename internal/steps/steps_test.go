@@ -83,7 +83,9 @@ func (h hub) List(_ context.Context, t setup.Target) ([]string, error) {
 
 func (hub) Modernize(b []byte, _ setup.Target) ([]byte, error) { return b, nil }
 
-func (hub) Info() providers.Info { return providers.Info{ID: "github", Name: "GitHub Actions"} }
+func (hub) Info() providers.Info {
+	return providers.Info{ID: "github", Name: "GitHub Actions", Environments: true}
+}
 
 func (hub) ParseRepo(text string) (setup.Repository, error) {
 	if !strings.Contains(text, "/") {

@@ -43,11 +43,17 @@ func target(d Deps) flow.Step {
 				}
 				cs.Items = append(cs.Items, flow.Choice{Value: pl.Address, Label: pl.Name, Note: pl.Note})
 			}
+			if !x.Info().Environments {
+				return cs, nil
+			}
 			cs.Items = append(cs.Items, flow.Choice{Value: newEnvironment, Label: text("A new environment"), Note: text("it is made for you")})
 			return cs, nil
 		},
 		// A target is written STORE:ADDRESS; the platform's own store is the only one so far.
 		Parse: func(_ context.Context, p setup.Plan, s string) (flow.Choice, error) {
+			if s == newEnvironment { // it is not among the choices
+				return flow.Choice{}, errors.New("there are no environments on this platform; leave --environment out")
+			}
 			address, ok := strings.CutPrefix(s, p.Platform+":")
 			if !ok {
 				return flow.Choice{}, errors.New("write it as " + p.Platform + ":ADDRESS, for example " + p.Platform + ":" + p.Repository.Path)

@@ -1,12 +1,27 @@
-// Package drone renders pipelines for Drone.
 package drone
 
 import (
 	"fmt"
 
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
+
+// PipelineGlobs are the paths of pipeline files.
+func (p *Provider) PipelineGlobs() []string { return []string{".drone.yml"} }
+
+// PipelineFile is .drone.yml, the file that Drone reads.
+func (p *Provider) PipelineFile(setup.Setup) string { return ".drone.yml" }
+
+// Runs is the page of the repository's builds.
+func (p *Provider) Runs(r setup.Repository, _ string) string { return "https://" + r.String() }
+
+// Pipeline renders the pipeline of the plan.
+func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
+	content, err := Render(plan)
+	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+}
 
 // Render writes the plan's pipeline. The plan has to be valid. Drone replaces braces before a shell
 // sees them; the script has none.

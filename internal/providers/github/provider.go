@@ -71,7 +71,7 @@ func apiURL(host string) *url.URL {
 // Info describes the provider.
 func (p *Provider) Info() providers.Info {
 	return providers.Info{
-		ID: "github", Name: "GitHub Actions", Docs: docsSecrets, MaxValue: 48 << 10,
+		ID: "github", Name: "GitHub Actions", Environments: true, Docs: docsSecrets, MaxValue: 48 << 10,
 		Proof: providers.Metadata, ProofNote: "GitHub never shows a secret again; it says when it was written",
 	}
 }

@@ -58,7 +58,7 @@ func New(o Options) *Provider {
 // Info describes the provider.
 func (p *Provider) Info() providers.Info {
 	return providers.Info{
-		ID: "gitlab", Name: "GitLab CI", Docs: docsVariables, MaxValue: maxValue,
+		ID: "gitlab", Name: "GitLab CI", Environments: true, Docs: docsVariables, MaxValue: maxValue,
 		Proof: providers.Written, OneFile: true, ProofNote: "a hidden variable is never shown again, and GitLab keeps no time of a change",
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -14,6 +13,9 @@ import (
 
 // part is one segment of a path: a group or a project.
 var part = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$`)
+
+// scope is the name of an environment, as GitLab allows it.
+var scope = regexp.MustCompile(`^[A-Za-z0-9/_. -]{1,255}$`)
 
 // maxDepth is how deep groups may be nested, the project included.
 const maxDepth = 21
@@ -42,9 +44,7 @@ func parseAddress(text string) (address, error) {
 		return bad("the path is not one of GitLab")
 	case hasEnv && group:
 		return bad("an environment belongs to a project")
-	case hasEnv && (environment == "" || len(environment) > 255 || strings.ContainsFunc(environment, func(r rune) bool {
-		return !(r == '/' || r == '-' || r == '_' || r == '.' || r == ' ' || r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)))
-	}) || strings.TrimSpace(environment) != environment):
+	case hasEnv && (!scope.MatchString(environment) || strings.TrimSpace(environment) != environment):
 		return bad("the environment's name is empty, too long, or holds a character that it must not have")
 	}
 	return address{path, environment, group}, nil

@@ -3,8 +3,6 @@
 package gitlabd
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
+	"github.com/astro-ci/astro-ci/internal/sandbox/sealed"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
@@ -39,7 +38,7 @@ type Server struct {
 
 // state is everything that is kept.
 type state struct {
-	Key      []byte              `json:"key"`      // seals the values, so that none stands in the file in clear
+	Key      sealed.Key          `json:"key"`
 	Projects map[string]*project `json:"projects"` // by path
 	Groups   map[string]*group   `json:"groups"`   // by path
 	NextID   int                 `json:"nextId"`
@@ -83,9 +82,7 @@ func New(o Options) (*Server, error) {
 	if o.State != nil {
 		return s, json.Unmarshal(o.State, &s.state)
 	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	s.state = state{Key: key, Projects: map[string]*project{}, Groups: map[string]*group{}, NextID: 1000}
+	s.state = state{Key: sealed.NewKey(), Projects: map[string]*project{}, Groups: map[string]*group{}, NextID: 1000}
 	s.AddProject("acme", "etl")
 	s.state.Projects["acme/etl"].Environments = []string{"staging"}
 	return s, nil
@@ -154,39 +151,10 @@ func (s *Server) Open(path, environment, key string, ofGroup bool) (*secret.Valu
 	}
 	for _, v := range in {
 		if v.Key == key && v.Environment == environment {
-			return secret.New([]byte(s.open(v))), Variable{v.Protected, v.Masked, v.Hidden, v.Raw}, nil
+			return secret.New([]byte(s.state.Key.Open(v.Sealed))), Variable{v.Protected, v.Masked, v.Hidden, v.Raw}, nil
 		}
 	}
 	return nil, Variable{}, errors.New("no such variable")
-}
-
-// seal keeps a value.
-func (s *Server) seal(v *variable, value string) {
-	g := s.cipher()
-	nonce := make([]byte, g.NonceSize())
-	_, _ = rand.Read(nonce) // never fails
-	v.Sealed = g.Seal(nonce, nonce, []byte(value), nil)
-}
-
-func (s *Server) open(v *variable) string {
-	g := s.cipher()
-	plain, err := g.Open(nil, v.Sealed[:g.NonceSize()], v.Sealed[g.NonceSize():], nil)
-	if err != nil {
-		panic(err) // the state belongs to another key
-	}
-	return string(plain)
-}
-
-func (s *Server) cipher() cipher.AEAD {
-	b, err := aes.NewCipher(s.state.Key)
-	if err != nil {
-		panic(err) // a state without its key
-	}
-	g, err := cipher.NewGCM(b)
-	if err != nil {
-		panic(err)
-	}
-	return g
 }
 
 // allowed reports whether the request carries the server's token.

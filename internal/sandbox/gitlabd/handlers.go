@@ -260,7 +260,7 @@ func (s *Server) set(v *variable, body input) *refusal {
 	if body.Value != nil {
 		value = *body.Value
 	} else if len(v.Sealed) > 0 {
-		value = s.open(v)
+		value = s.state.Key.Open(v.Sealed)
 	}
 	for _, x := range []struct {
 		from, to *bool
@@ -288,14 +288,14 @@ func (s *Server) set(v *variable, body input) *refusal {
 	case len(value) > 10_000:
 		return refuse(http.StatusBadRequest, map[string]any{"value": []string{"is too long (maximum is 10000 characters)"}})
 	}
-	s.seal(v, value)
+	v.Sealed = s.state.Key.Seal(value)
 	return nil
 }
 
 // shown is the variable as the API shows it; a hidden one has no value.
 func (s *Server) shown(v *variable) map[string]any {
 	out := map[string]any{
-		"variable_type": v.Type, "key": v.Key, "value": s.open(v), "hidden": v.Hidden, "protected": v.Protected, "masked": v.Masked, "raw": v.Raw,
+		"variable_type": v.Type, "key": v.Key, "value": s.state.Key.Open(v.Sealed), "hidden": v.Hidden, "protected": v.Protected, "masked": v.Masked, "raw": v.Raw,
 		"environment_scope": v.Environment, "description": v.Description,
 	}
 	if v.Hidden {
