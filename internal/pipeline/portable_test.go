@@ -69,7 +69,7 @@ func TestPortableScript(t *testing.T) {
 				t.Errorf("5 days: %v %s", ok, out)
 			}
 			r.Called()
-			asked := r.Asked
+			asked := r.Asked.Load()
 			for what, token := range map[string]string{
 				"ended": testkit.AstroToken(time.Now().Add(-time.Hour)), "": "", "a word": rand.Text(), "two parts": "a.b", "four parts": good + ".x", "no JSON": "a." + base64.RawURLEncoding.EncodeToString([]byte("canary"+rand.Text())) + ".c",
 				"Bearer": "Bearer " + good, "a script": "$(touch ran).b.c", "literal": "$(ASTRO_API_TOKEN)",
@@ -78,7 +78,7 @@ func TestPortableScript(t *testing.T) {
 					t.Errorf("%s: %v %s", what, ok, out)
 				}
 			}
-			if r.Asked != asked {
+			if r.Asked.Load() != asked {
 				t.Error("something was installed before the token was looked at")
 			}
 			if _, err := os.Stat(filepath.Join(r.Dir, "ran")); err == nil {

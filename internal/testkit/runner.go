@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -25,11 +26,11 @@ import (
 // CLI that is installed from a loopback address.
 type Runner struct {
 	t     *testing.T
-	Dir   string // the checked-out project
-	Calls string // the file in which the stand-in writes its arguments
-	URL   string // folder of the releases
-	Sum   string // SHA-256 of the archive of version 1.99.0
-	Asked int    // how often something was downloaded
+	Dir   string       // the checked-out project
+	Calls string       // the file in which the stand-in writes its arguments
+	URL   string       // folder of the releases
+	Sum   string       // SHA-256 of the archive of version 1.99.0
+	Asked atomic.Int64 // how often something was downloaded
 }
 
 // NewRunner starts the server that the stand-in is installed from.
@@ -50,7 +51,7 @@ func NewRunner(t *testing.T) *Runner {
 	sum := sha256.Sum256(buf.Bytes())
 	r.Sum = hex.EncodeToString(sum[:])
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
-		r.Asked++
+		r.Asked.Add(1)
 		if !strings.HasPrefix(req.URL.Path, "/dl/v1.99.0/astro_1.99.0_linux_") {
 			http.NotFound(rw, req)
 			return
