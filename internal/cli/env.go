@@ -85,6 +85,14 @@ func (e environment) home() string {
 	return e["HOME"]
 }
 
+// user is the person's name on this machine, or "".
+func (e environment) user() string {
+	if runtime.GOOS == "windows" {
+		return e["USERNAME"]
+	}
+	return e["USER"]
+}
+
 // stateDir is where astro-ci keeps its own files: the sandbox's state and, later, journals.
 func (e environment) stateDir(flag string) (string, error) {
 	dir := flag

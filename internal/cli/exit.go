@@ -9,9 +9,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/httpx"
-	"github.com/astro-ci/astro-ci/internal/providers/drone"
-	"github.com/astro-ci/astro-ci/internal/providers/github"
-	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
+	"github.com/astro-ci/astro-ci/internal/providers"
 )
 
 // The exit codes, decided here and nowhere else.
@@ -50,7 +48,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &missing):
 		return exitMissing
-	case errors.Is(err, astro.ErrNoLogin), errors.Is(err, github.ErrNoLogin), errors.Is(err, gitlab.ErrNoLogin), errors.Is(err, drone.ErrNoLogin):
+	case errors.Is(err, astro.ErrNoLogin), errors.Is(err, providers.ErrNoLogin):
 		return exitLogin
 	}
 	switch httpx.Status(err) {

@@ -7,10 +7,13 @@ import (
 	"os"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/keyring"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 )
@@ -19,7 +22,7 @@ import (
 type platform struct {
 	steps.Platform
 	host   string                           // the one that its log-in is for, unless something says otherwise
-	known  func(w *world, host string) bool // a host that may get a token
+	known  func(w *world, host string) bool // a host of its own that may get a token; nil: the code lies elsewhere
 	detect func(providers.Remote, string) (setup.Repository, bool)
 	open   func(ctx context.Context, w *world, host string) (p providers.Platform, source string, err error)
 }
@@ -32,19 +35,22 @@ func (w *world) all() []platform {
 	}
 	return []platform{
 		{
-			steps.Platform{ID: "github", Name: "GitHub Actions", Globs: (*github.Provider)(nil).PipelineGlobs()},
-			hubHost,
-			func(w *world, host string) bool { return github.KnownHost(host, w.app.env.get) }, github.Detect, openGitHub,
+			Platform: steps.Platform{ID: "github", Name: "GitHub Actions", Globs: (*github.Provider)(nil).PipelineGlobs()},
+			host:     hubHost, detect: github.Detect, open: openGitHub,
+			known: func(w *world, host string) bool { return github.KnownHost(host, w.app.env.get) },
 		},
 		{
-			steps.Platform{ID: "gitlab", Name: "GitLab CI", Globs: (*gitlab.Provider)(nil).PipelineGlobs()},
-			labHost,
-			func(w *world, host string) bool { return gitlab.KnownHost(host, w.app.gitlabHost()) }, gitlab.Detect, openGitLab,
+			Platform: steps.Platform{ID: "gitlab", Name: "GitLab CI", Globs: (*gitlab.Provider)(nil).PipelineGlobs()},
+			host:     labHost, detect: gitlab.Detect, open: openGitLab,
+			known: func(w *world, host string) bool { return gitlab.KnownHost(host, w.app.host()) },
 		},
 		{
-			steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},
-			"",
-			func(*world, string) bool { return false }, unclaimed, openDrone,
+			Platform: steps.Platform{ID: "circleci", Name: "CircleCI", Globs: (*circleci.Provider)(nil).PipelineGlobs()},
+			detect:   circleci.Detect, open: opener("circleci", "CIRCLE_HOST", circleci.FindLogin, func(o providers.Options) providers.Platform { return circleci.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},
+			detect:   drone.Detect, open: opener("drone", "DRONE_SERVER", drone.FindLogin, func(o providers.Options) providers.Platform { return drone.New(o) }),
 		},
 	}
 }
@@ -57,18 +63,30 @@ func (w *world) platforms() (out []steps.Platform) {
 	return out
 }
 
-// detect finds the platform to which a remote of the repository belongs. Only hosts that are known
-// count: a token is never sent to a host that looks like one.
-func (w *world) detect() (setup.Repository, string) {
-	for _, r := range w.remotes() {
-		for _, p := range w.all() {
-			host := w.hostOf(p)
-			if repo, ok := p.detect(r, host); ok {
-				return repo, p.ID
+// detect finds the platform to which a remote of the repository belongs, and what each platform would
+// call the repository. Only hosts that are known count: a token is never sent to a host that looks
+// like one. Where pipeline files of just one platform lie in the repository, it is that one.
+func (w *world) detect() (repos map[string]setup.Repository, platform string) {
+	repos = map[string]setup.Repository{}
+	var used []string
+	for _, p := range w.all() {
+		for _, r := range w.remotes() {
+			if repo, ok := p.detect(r, w.hostOf(p)); ok {
+				repos[p.ID] = repo
+				if p.known != nil && platform == "" {
+					platform = p.ID
+				}
+				break
 			}
 		}
+		if files, err := w.files.Find(p.Globs); err == nil && len(files) > 0 {
+			used = append(used, p.ID)
+		}
 	}
-	return setup.Repository{}, ""
+	if len(used) == 1 && !repos[used[0]].IsZero() {
+		platform = used[0]
+	}
+	return repos, platform
 }
 
 // hostOf is the host on which a platform is used: the one that --repo names, else a known one of a
@@ -76,14 +94,14 @@ func (w *world) detect() (setup.Repository, string) {
 func (w *world) hostOf(p platform) string {
 	given := w.app.setup.given(w.app.env, steps.SetUp(steps.Deps{}))
 	named, _, _ := strings.Cut(strings.TrimPrefix(given["repo"], "https://"), "/")
-	if named = strings.ToLower(named); strings.Contains(named, ".") && strings.Contains(given["repo"], "/") && (given["platform"] == p.ID || p.known(w, named)) {
+	if named = strings.ToLower(named); strings.Contains(named, ".") && strings.Contains(given["repo"], "/") && (given["platform"] == p.ID || p.known != nil && p.known(w, named)) {
 		return named
 	}
 	if w.sandbox != nil {
 		return p.host
 	}
 	for _, r := range w.remotes() {
-		if p.known(w, r.Host) {
+		if p.known != nil && p.known(w, r.Host) {
 			if repo, ok := p.detect(r, github.Canonical(gitlab.Canonical(r.Host))); ok {
 				return repo.Host
 			}
@@ -131,7 +149,7 @@ func openGitHub(ctx context.Context, w *world, host string) (providers.Platform,
 	sandbox := ""
 	var err error
 	if w.sandbox != nil {
-		sandbox, login.Value = w.sandbox.GitHubURL(), w.sandbox.GitHubToken()
+		sandbox, login.Value = w.sandbox.GitHubURL(), w.sandbox.GitHub().Token()
 	}
 	if o.APIURL, err = w.service("ASTRO_CI_GITHUB_URL", sandbox); err != nil {
 		return nil, "", err
@@ -153,13 +171,13 @@ func openGitLab(_ context.Context, w *world, host string) (providers.Platform, s
 	sandbox := ""
 	var err error
 	if w.sandbox != nil {
-		sandbox, o.Login.Value = w.sandbox.GitLabURL(), w.sandbox.GitLabToken()
+		sandbox, o.Login.Value = w.sandbox.GitLabURL(), w.sandbox.GitLab().Token()
 	}
 	if o.APIURL, err = w.service("ASTRO_CI_GITLAB_URL", sandbox); err != nil {
 		return nil, "", err
 	}
 	if w.sandbox == nil {
-		if o.Login, err = gitlab.FindLogin(host, w.app.gitlabHost()); err != nil {
+		if o.Login, err = gitlab.FindLogin(host, w.app.host()); err != nil {
 			return nil, "", err
 		}
 	}
@@ -167,28 +185,33 @@ func openGitLab(_ context.Context, w *world, host string) (providers.Platform, s
 	return gitlab.New(o), o.Login.Source, nil
 }
 
-// unclaimed is for platforms that no remote tells anything about.
-func unclaimed(providers.Remote, string) (setup.Repository, bool) { return setup.Repository{}, false }
-
-func openDrone(_ context.Context, w *world, _ string) (providers.Platform, string, error) {
-	o := drone.Options{Wire: w.app.wire(w.base)}
-	server, source := "", "the sandbox"
-	var err error
-	if w.sandbox != nil {
-		server, o.Token = w.sandbox.DroneURL(), w.sandbox.DroneToken()
-	} else if server, o.Token, err = drone.FindLogin(w.app.env.get); err != nil {
-		return nil, "", err
-	} else {
-		source = "DRONE_TOKEN"
+// opener opens a platform that has an address and a log-in of its own, whatever hosts the code.
+func opener(id, variable string, find func(providers.Host) (string, providers.Login, error), build func(providers.Options) providers.Platform) func(context.Context, *world, string) (providers.Platform, string, error) {
+	return func(_ context.Context, w *world, _ string) (providers.Platform, string, error) {
+		var server string
+		var err error
+		o := providers.Options{Wire: w.app.wire(w.base)}
+		if w.sandbox != nil {
+			server, o.Login.Value = w.sandbox.Service(id)
+			o.Login.Source = "the sandbox"
+		} else if server, o.Login, err = find(w.app.host()); err != nil {
+			return nil, "", err
+		}
+		if o.Server, err = apiURL(variable, server); err != nil {
+			return nil, "", err
+		}
+		w.app.redactor.Add(o.Login.Value)
+		return build(o), o.Login.Source + ", " + o.Server.Host, nil
 	}
-	if o.Server, err = apiURL("DRONE_SERVER", server); err != nil {
-		return nil, "", err
-	}
-	w.app.redactor.Add(o.Token)
-	return drone.New(o), source, nil
 }
 
-// gitlabHost is what the search for a log-in to GitLab may look at.
-func (a *app) gitlabHost() gitlab.Host {
-	return gitlab.Host{Getenv: a.env.get, Home: a.env.home(), ReadFile: os.ReadFile}
+// host is what the search for a log-in may look at.
+func (a *app) host() providers.Host {
+	return providers.Host{
+		Getenv: a.env.get, Home: a.env.home(), User: a.env.user(), ReadFile: os.ReadFile,
+		Keyring: func(service, user string) *secret.Value {
+			v, _ := keyring.Ring{Service: service}.Get(user) // no keyring at all is no log-in
+			return v
+		},
+	}
 }

@@ -77,6 +77,11 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		return nil, err
 	}
 	w.base = base
+	root := cwd
+	if w.repo != nil {
+		root = w.repo.Root
+	}
+	w.files = pipeline.NewFiles(root)
 	detected, platform := w.detect()
 	first := cmp.Or(a.setup.given(a.env, steps.SetUp(steps.Deps{}))["platform"], platform)
 	if _, err := w.open(ctx, first); err != nil && first != "" {
@@ -85,11 +90,6 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		}
 		w.fact("CI platform", "%s, but no log-in was found", first)
 	}
-	root := cwd
-	if w.repo != nil {
-		root = w.repo.Root
-	}
-	w.files = pipeline.NewFiles(root)
 	w.fact("Repository", "%s", root)
 	w.pins = pipeline.Releases{
 		Client:     &http.Client{Transport: base, Timeout: 15 * time.Second},
@@ -107,7 +107,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		return nil, err
 	}
 	w.steps = steps.SetUp(steps.Deps{
-		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Detected: detected, Platform: platform,
+		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: detected, Platform: platform,
 		Free: w.files.Free, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 	})
 	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))

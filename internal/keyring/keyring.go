@@ -3,6 +3,7 @@
 package keyring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -12,20 +13,22 @@ import (
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
-// service is the name under which everything of astro-ci stands.
-const service = "astro-ci"
+// own is the name under which everything of astro-ci stands.
+const own = "astro-ci"
 
 // patience is how long a person may take to unlock the keyring.
 const patience = 30 * time.Second
 
-// Ring is the person's keyring.
-type Ring struct{}
+// Ring is the part of the person's keyring that belongs to one program.
+type Ring struct{ Service string } // "" stands for astro-ci
+
+func (r Ring) service() string { return cmp.Or(r.Service, own) }
 
 // Get reads the value under a name, nil when there is none.
-func (Ring) Get(name string) (*secret.Value, error) {
+func (r Ring) Get(name string) (*secret.Value, error) {
 	found := make(chan *secret.Value, 1)
 	err := soon(func() error {
-		s, err := keyring.Get(service, name)
+		s, err := keyring.Get(r.service(), name)
 		switch {
 		case errors.Is(err, keyring.ErrNotFound):
 			err = nil
@@ -42,15 +45,15 @@ func (Ring) Get(name string) (*secret.Value, error) {
 }
 
 // Set puts a value under a name, in the place of another one.
-func (Ring) Set(name string, v *secret.Value) error {
+func (r Ring) Set(name string, v *secret.Value) error {
 	return soon(func() error {
-		return v.Use(func(b []byte) error { return keyring.Set(service, name, string(b)) })
+		return v.Use(func(b []byte) error { return keyring.Set(r.service(), name, string(b)) })
 	})
 }
 
 // Delete takes what is under a name away; what is not there is no error.
-func (Ring) Delete(name string) error {
-	err := soon(func() error { return keyring.Delete(service, name) })
+func (r Ring) Delete(name string) error {
+	err := soon(func() error { return keyring.Delete(r.service(), name) })
 	if errors.Is(err, keyring.ErrNotFound) {
 		return nil
 	}

@@ -42,14 +42,18 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		return nil, err
 	}
 	_, _, deployment := s.astro.Find("Data Platform", "etl-prod")
+	drone, droneToken := s.Service("drone")
+	circle, circleToken := s.Service("circleci")
 	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
 		{Name: "ASTRO_CI_GITHUB_URL", Value: s.GitHubURL()},
 		{Name: "ASTRO_CI_GITLAB_URL", Value: s.GitLabURL()},
-		{Name: "GITLAB_TOKEN", Secret: s.GitLabToken()},
-		{Name: "DRONE_SERVER", Value: s.DroneURL()},
-		{Name: "DRONE_TOKEN", Secret: s.DroneToken()},
+		{Name: "GITLAB_TOKEN", Secret: s.gitlab.Token()},
+		{Name: "DRONE_SERVER", Value: drone},
+		{Name: "DRONE_TOKEN", Secret: droneToken},
+		{Name: "CIRCLE_HOST", Value: circle},
+		{Name: "CIRCLE_TOKEN", Secret: circleToken},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},
 		{Name: "ASTRO_CI_UPDATES_URL", Value: s.UpdatesURL()},
 		{Name: "ASTRO_HOME", Value: home},
@@ -60,7 +64,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "ASTRONOMER_KEY_SECRET", Secret: keySecret},
 		{Name: "GH_CONFIG_DIR", Value: gh},
 		{Name: "GH_HOST", Value: "github.com"},
-		{Name: "GH_TOKEN", Secret: s.GitHubToken()},
+		{Name: "GH_TOKEN", Secret: s.github.Token()},
 	}, nil
 }
 

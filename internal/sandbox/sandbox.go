@@ -1,5 +1,5 @@
-// Package sandbox runs the embedded servers: an Astro, a GitHub, a GitLab, a Drone and a release host, over real HTTP
-// on loopback. They are what a newcomer tries everything on, and the strict fakes of the tests.
+// Package sandbox runs the embedded servers, over real HTTP on loopback: an Astro, the CI platforms and
+// a release host. They are what a newcomer tries everything on, and the strict fakes of the tests.
 //
 // Their state is kept in one file below a folder, written after each change, so that a second
 // command finds what the first one made. The file holds no token's value.
@@ -22,7 +22,9 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
+	"github.com/astro-ci/astro-ci/internal/sandbox/circlecid"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
@@ -40,7 +42,8 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
-	// Around may watch what passes between the clients and a service, "astro", "github", "gitlab" or "drone"; nil: nobody.
+	// Around may watch what passes between the clients and a service: "astro", or the id of a platform;
+	// nil: nobody.
 	Around func(service string, h http.Handler) http.Handler
 }
 
@@ -51,6 +54,7 @@ type Sandbox struct {
 	github *githubd.Server
 	gitlab *gitlabd.Server
 	drone  *droned.Server
+	circle *circlecid.Server
 	url    string // http://127.0.0.1:PORT
 	server *http.Server
 	socket *http.Server // GitHub again, for gh; nil until GH asks for it
@@ -62,7 +66,7 @@ type Sandbox struct {
 // Start runs the servers.
 func Start(o Options) (*Sandbox, error) {
 	s := &Sandbox{dir: o.Dir}
-	var kept struct{ Astro, GitHub, GitLab, Drone json.RawMessage }
+	kept := map[string]json.RawMessage{}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("sandbox: %w", err)
@@ -79,12 +83,7 @@ func Start(o Options) (*Sandbox, error) {
 			return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
 		}
 	}
-	var err, err2, err3, err4 error
-	s.astro, err = astrod.New(astrod.Options{Now: o.Now, State: kept.Astro})
-	s.github, err2 = githubd.New(githubd.Options{Now: o.Now, State: kept.GitHub})
-	s.gitlab, err3 = gitlabd.New(gitlabd.Options{Now: o.Now, State: kept.GitLab})
-	s.drone, err4 = droned.New(droned.Options{Now: o.Now, State: kept.Drone})
-	if err := errors.Join(err, err2, err3, err4); err != nil {
+	if err := s.fill(o.Now, kept); err != nil {
 		return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
 	}
 	for _, r := range o.Repos {
@@ -97,16 +96,49 @@ func Start(o Options) (*Sandbox, error) {
 			s.github.AddRepo(r.Path[:i], r.Path[i+1:])
 		}
 		s.drone.AddRepo(r.Path, true)
+		s.circle.AddProject(r.Path)
 	}
 	if err := s.listen(o); err != nil {
 		return nil, errors.Join(err, s.unlock())
 	}
-	s.astro.OnChange(s.keep)
-	s.github.OnChange(s.keep)
-	s.gitlab.OnChange(s.keep)
-	s.drone.OnChange(s.keep)
+	for _, x := range s.services() {
+		x.server.OnChange(s.keep)
+	}
 	s.keep()
 	return s, s.failed
+}
+
+// service is one embedded server: where it is served, and under which name its state is kept.
+type service struct {
+	id, path string // the path is cut off before the server sees it
+	server   interface {
+		Handler() http.Handler
+		State() []byte
+		OnChange(f func())
+	}
+	token *secret.Value // a log-in; nil for Astro, whose log-ins are made
+}
+
+func (s *Sandbox) services() []service {
+	return []service{
+		{"astro", "", s.astro, nil},
+		{"github", "/api/v3", s.github, s.github.Token()},
+		{"gitlab", "/gitlab", s.gitlab, s.gitlab.Token()},
+		{"drone", "/drone", s.drone, s.drone.Token()},
+		{"circleci", "/circleci", s.circle, s.circle.Token()},
+	}
+}
+
+// fill makes the servers, with the state that was kept of each.
+func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
+	var err [5]error
+	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
+	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
+	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
+	s.gitlab, err[2] = gitlabd.New(with("gitlab"))
+	s.drone, err[3] = droned.New(with("drone"))
+	s.circle, err[4] = circlecid.New(with("circleci"))
+	return errors.Join(err[:]...)
 }
 
 func (s *Sandbox) listen(o Options) error {
@@ -127,10 +159,9 @@ func (s *Sandbox) listen(o Options) error {
 		around = func(_ string, h http.Handler) http.Handler { return h }
 	}
 	m := http.NewServeMux()
-	m.Handle("/", around("astro", s.astro.Handler()))
-	m.Handle("/api/v3/", http.StripPrefix("/api/v3", around("github", s.github.Handler())))
-	m.Handle("/gitlab/", http.StripPrefix("/gitlab", around("gitlab", s.gitlab.Handler())))
-	m.Handle("/drone/", http.StripPrefix("/drone", around("drone", s.drone.Handler())))
+	for _, x := range s.services() {
+		m.Handle(x.path+"/", http.StripPrefix(x.path, around(x.id, x.server.Handler())))
+	}
 	releases := released.Handler(o.Releases)
 	m.Handle("/releases/", releases)
 	m.Handle("/astro-cli", releases)
@@ -149,14 +180,21 @@ func (s *Sandbox) GitHubURL() string { return s.url + "/api/v3" }
 // GitLabURL is the base of the embedded GitLab's REST API.
 func (s *Sandbox) GitLabURL() string { return s.url + "/gitlab/api/v4" }
 
-// DroneURL is the address of the embedded Drone.
-func (s *Sandbox) DroneURL() string { return s.url + "/drone" }
-
-// DroneToken is a log-in to the embedded Drone.
-func (s *Sandbox) DroneToken() *secret.Value { return s.drone.Token() }
+// Service is the address of an embedded platform, without the path of its API, and a log-in to it.
+func (s *Sandbox) Service(id string) (address string, login *secret.Value) {
+	for _, x := range s.services() {
+		if x.id == id {
+			return s.url + x.path, x.token
+		}
+	}
+	panic("no embedded server " + id)
+}
 
 // Drone is the embedded Drone.
 func (s *Sandbox) Drone() *droned.Server { return s.drone }
+
+// CircleCI is the embedded CircleCI.
+func (s *Sandbox) CircleCI() *circlecid.Server { return s.circle }
 
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }
@@ -166,12 +204,6 @@ func (s *Sandbox) UpdatesURL() string { return s.url + "/astro-cli" }
 
 // Login is a log-in to the embedded Astro.
 func (s *Sandbox) Login() *secret.Value { return s.astro.Login(User) }
-
-// GitHubToken is a log-in to the embedded GitHub.
-func (s *Sandbox) GitHubToken() *secret.Value { return s.github.Token() }
-
-// GitLabToken is a log-in to the embedded GitLab.
-func (s *Sandbox) GitLabToken() *secret.Value { return s.gitlab.Token() }
 
 // GitLab is the embedded GitLab.
 func (s *Sandbox) GitLab() *gitlabd.Server { return s.gitlab }
@@ -214,7 +246,11 @@ func (s *Sandbox) keep() {
 	}
 	s.save.Lock()
 	defer s.save.Unlock()
-	raw, err := json.Marshal(map[string]json.RawMessage{"astro": s.astro.State(), "github": s.github.State(), "gitlab": s.gitlab.State(), "drone": s.drone.State()})
+	state := map[string]json.RawMessage{}
+	for _, x := range s.services() {
+		state[x.id] = x.server.State()
+	}
+	raw, err := json.Marshal(state)
 	if err == nil {
 		err = os.WriteFile(s.stateFile()+".new", raw, 0o600)
 	}

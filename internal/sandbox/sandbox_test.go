@@ -134,7 +134,7 @@ func TestFilesHoldNoToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.ScanDir(t, s.Login(), dir) // the same second, so the same log-in
-	testkit.ScanDir(t, s.GitHubToken(), dir)
+	testkit.ScanDir(t, s.GitHub().Token(), dir)
 }
 
 // The sample project is a repository that git itself accepts, and a second call changes nothing.

@@ -99,7 +99,7 @@ func (d Deps) legacy(ctx context.Context, p setup.Plan) (out setup.Legacy, err e
 	if err != nil {
 		return out, err
 	}
-	if _, ok := x.(providers.Modernizer); ok && p.Repository == d.Detected {
+	if _, ok := x.(providers.Modernizer); ok && p.Repository == d.Repos[p.Platform] {
 		files, err := d.Files(x.PipelineGlobs())
 		if err != nil {
 			return out, err

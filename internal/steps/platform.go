@@ -11,13 +11,13 @@ func platform(d Deps) flow.Step {
 	return flow.Step{
 		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Quiet: d.Platform != "" && d.Opened(d.Platform) != nil,
 		Title: "Which CI platform runs the pipeline?",
-		Help:  "It was looked for in the remotes of the git repository.",
+		Help:  "It was looked for in the remotes and the files of the git repository.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
 			cs := flow.Choices{Default: d.Platform}
 			for _, p := range d.Platforms {
 				c := flow.Choice{Value: p.ID, Label: text("%s", p.Name)}
 				if p.ID == d.Platform {
-					c.Note = text("found in the git remote %s", d.Detected)
+					c.Note = text("found in the repository, %s", d.Repos[p.ID])
 				}
 				cs.Items = append(cs.Items, c)
 			}
@@ -39,8 +39,8 @@ func repo(d Deps) flow.Step {
 			if _, err := d.Open(ctx, p.Platform); err != nil {
 				return flow.Choices{}, err
 			}
-			if d.Platform == p.Platform && !d.Detected.IsZero() {
-				return flow.Choices{Default: d.Detected.String()}, nil
+			if r := d.Repos[p.Platform]; !r.IsZero() {
+				return flow.Choices{Default: r.String()}, nil
 			}
 			return flow.Choices{}, nil
 		},

@@ -34,9 +34,9 @@ type Deps struct {
 	// one that is ready, or nil.
 	Open   func(ctx context.Context, id string) (providers.Platform, error)
 	Opened func(id string) providers.Platform
-	// Detected is the repository that one stands in, and Platform the id of the platform that
-	// claimed it; both are zero when nothing was found.
-	Detected setup.Repository
+	// Repos are the repository that one stands in, as each platform would call it, by the platform's id.
+	// Platform is the id of the one that it seems to belong to, or "".
+	Repos    map[string]setup.Repository
 	Platform string
 	// Free turns the usual path of a pipeline file into one that no other setup's file has.
 	Free func(path, setup string) string

@@ -3,6 +3,7 @@ package testkit
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi2"
+	"github.com/getkin/kin-openapi/openapi2conv"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
@@ -52,7 +55,13 @@ func NewContract(t testing.TB, path string) *Contract {
 }
 
 func load(path string) (routers.Router, error) {
-	doc, err := openapi3.NewLoader().LoadFromFile(path)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	// Some say that a member can be null in the words of an older form.
+	raw = bytes.ReplaceAll(raw, []byte(`"x-nullable"`), []byte(`"nullable"`))
+	doc, err := parse(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +75,15 @@ func load(path string) (routers.Router, error) {
 		}
 	}
 	return gorillamux.NewRouter(doc)
+}
+
+// parse reads OpenAPI 3, or Swagger 2, which is turned into it.
+func parse(raw []byte) (*openapi3.T, error) {
+	var old openapi2.T
+	if json.Unmarshal(raw, &old) == nil && old.Swagger != "" {
+		return openapi2conv.ToV3(&old)
+	}
+	return openapi3.NewLoader().LoadFromData(raw)
 }
 
 // unify joins paths that differ in nothing but the names of their parameters: the router would find

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -64,4 +65,10 @@ func Render(p setup.Plan) ([]byte, error) {
 func contextOf(address string) (string, bool) {
 	rest, ok := strings.CutPrefix(address, "context:")
 	return rest[strings.LastIndex(rest, "/")+1:], ok
+}
+
+// Pipeline renders the configuration of the plan.
+func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
+	content, err := Render(plan)
+	return providers.File{Path: plan.Pipeline.File, Content: content}, err
 }

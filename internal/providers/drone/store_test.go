@@ -1,7 +1,6 @@
 package drone_test
 
 import (
-	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,11 +8,11 @@ import (
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
 	"github.com/astro-ci/astro-ci/internal/providers/providertest"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/testkit"
@@ -25,19 +24,16 @@ func target(address, name string) setup.Target {
 
 func newWorld(t *testing.T) (*droned.Server, *providertest.World) {
 	t.Helper()
-	server, err := droned.New(droned.Options{})
+	server, err := droned.New(embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(server.Handler())
 	t.Cleanup(srv.Close)
 	base, _ := url.Parse(srv.URL)
-	w := &providertest.World{Faults: &server.Faults, Log: &bytes.Buffer{}, Deny: server.Deny}
+	w := providertest.NewWorld(&server.Server)
 	w.As = func(v *secret.Value) providers.Store {
-		return drone.New(drone.Options{Server: base, Token: v, Wire: httpx.Options{
-			Base: httpx.NewBase(nil, nil), Agent: "astro-ci/test", Jitter: func() float64 { return 0 },
-			Debug: func(line string) { w.Log.WriteString(line + "\n") },
-		}})
+		return drone.New(providers.Options{Server: base, Login: providers.Login{Value: v}, Wire: w.Wire()})
 	}
 	w.Store = w.As(server.Token())
 	w.Open = func(x setup.Target) (*secret.Value, error) {
@@ -97,12 +93,12 @@ func TestPlatform(t *testing.T) {
 	if names, err := p.List(t.Context(), target("acme/etl", "")); err != nil || len(names) != 1 || names[0] != "A" {
 		t.Errorf("%v, %v", names, err)
 	}
-	if _, _, err := drone.FindLogin(func(string) string { return "" }); err == nil || hint.Of(err).Next == "" {
-		t.Errorf("no log-in: %v", err)
-	}
-	if at, v, err := drone.FindLogin(func(k string) string {
-		return map[string]string{"DRONE_SERVER": "https://ci.example/", "DRONE_TOKEN": " x "}[k]
-	}); err != nil || at != "https://ci.example" || v.Len() != 1 {
-		t.Errorf("%q, %v", at, err)
+	for given, want := range map[string]string{"": "", "https://ci.example/": "https://ci.example"} {
+		at, login, err := drone.FindLogin(providers.Host{Getenv: func(k string) string {
+			return map[string]string{"DRONE_SERVER": given, "DRONE_TOKEN": " x "}[k]
+		}})
+		if at != want || (err == nil) != (want != "") || err != nil && hint.Of(err).Next == "" || err == nil && login.Value.Len() != 1 {
+			t.Errorf("%q: %q, %v", given, at, err)
+		}
 	}
 }

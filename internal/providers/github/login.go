@@ -10,6 +10,7 @@ import (
 	"github.com/cli/go-gh/v2/pkg/auth"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
@@ -18,9 +19,6 @@ type Login struct {
 	Value  *secret.Value
 	Source string // where it was found, in words
 }
-
-// ErrNoLogin says that no log-in to GitHub was found.
-var ErrNoLogin = errors.New("none found")
 
 // patience is how long gh's own log-in is waited for: a keychain may ask a person and hang.
 const patience = 5 * time.Second
@@ -53,12 +51,12 @@ func FindLogin(ctx context.Context, host string, getenv func(string) string) (Lo
 		if !l.Value.Empty() {
 			return l, nil
 		}
-		return Login{}, hint.Wrap(ErrNoLogin, "look for a log-in to "+host, "Log in with gh auth login, or set "+names[0]+".", "https://cli.github.com/manual/gh_auth_login")
+		return Login{}, hint.Wrap(providers.ErrNoLogin, "look for a log-in to "+host, "Log in with gh auth login, or set "+names[0]+".", "https://cli.github.com/manual/gh_auth_login")
 	case <-waited.Done():
 		if ctx.Err() != nil {
 			return Login{}, ctx.Err()
 		}
-		return Login{}, hint.Wrap(ErrNoLogin, "wait for gh's log-in to "+host, "gh did not answer, perhaps because a keychain asks for a password. Unlock it, or set "+names[0]+".", "https://cli.github.com/manual/gh_auth_login")
+		return Login{}, hint.Wrap(providers.ErrNoLogin, "wait for gh's log-in to "+host, "gh did not answer, perhaps because a keychain asks for a password. Unlock it, or set "+names[0]+".", "https://cli.github.com/manual/gh_auth_login")
 	}
 }
 

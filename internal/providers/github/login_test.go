@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 )
@@ -45,7 +46,7 @@ func TestFindLogin(t *testing.T) {
 			switch {
 			case fits && (err != nil || l.Source != set || !l.Value.Equal(secret.New([]byte(text)))):
 				t.Errorf("%s with %s: %+v, %v", host, set, l, err)
-			case !fits && (!errors.Is(err, ErrNoLogin) || !strings.Contains(hint.Of(err).Next, "gh auth login")):
+			case !fits && (!errors.Is(err, providers.ErrNoLogin) || !strings.Contains(hint.Of(err).Next, "gh auth login")):
 				t.Errorf("%s with %s: %+v, %v", host, set, l, err)
 			}
 		}

@@ -29,6 +29,9 @@ const (
 // clockSlack is how much earlier than the answer's own Date a write may be stamped.
 const clockSlack = 2 * time.Second
 
+// maxValue is the most that GitHub takes: 48 KB.
+const maxValue = 48 << 10
+
 // Options make a provider.
 type Options struct {
 	Host   string   // github.com, NAME.ghe.com or the host of a GitHub Enterprise Server
@@ -71,7 +74,7 @@ func apiURL(host string) *url.URL {
 // Info describes the provider.
 func (p *Provider) Info() providers.Info {
 	return providers.Info{
-		ID: "github", Name: "GitHub Actions", Environments: true, Docs: docsSecrets, MaxValue: 48 << 10,
+		ID: "github", Name: "GitHub Actions", Environments: true, Docs: docsSecrets, MaxValue: maxValue,
 		Proof: providers.Metadata, ProofNote: "GitHub never shows a secret again; it says when it was written",
 	}
 }
@@ -129,7 +132,7 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 	if err != nil {
 		return providers.Receipt{}, err
 	}
-	if err := checkValue(v); err != nil {
+	if err := providers.CheckValue(v, maxValue); err != nil {
 		return providers.Receipt{}, fmt.Errorf("github: secret %s: %w", t.Secret, err)
 	}
 	if a.environment != "" {

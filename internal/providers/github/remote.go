@@ -1,7 +1,6 @@
 package github
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
-	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -83,17 +81,4 @@ func (p *Provider) ParseRepo(text string) (setup.Repository, error) {
 		return setup.Repository{}, hint.New(fmt.Sprintf("github: %q is not a repository", display.Clean(text)), "Write it as OWNER/REPO, for example acme/etl.", "")
 	}
 	return setup.Repository{Host: p.host, Path: path}, nil
-}
-
-// checkValue refuses what GitHub or a shell on the runner would spoil.
-func checkValue(v *secret.Value) error {
-	return v.Use(func(b []byte) error {
-		switch {
-		case len(b) > 48<<10:
-			return errors.New("the value is larger than 48 KB, the most that GitHub takes")
-		case strings.ContainsFunc(string(b), func(r rune) bool { return r == 0 || unicode.IsSpace(r) }):
-			return errors.New("the value holds white space or a zero byte")
-		}
-		return nil
-	})
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
@@ -127,7 +128,7 @@ func (c *client) create(ctx context.Context, a address, name string, v *secret.V
 		if !a.group {
 			body["environment_scope"] = a.scope()
 		}
-		err = with(v, body, func() error {
+		err = providers.WithValue(v, body, "value", func() error {
 			return c.do(ctx, httpx.Call{Method: http.MethodPost, Path: a.variables(), Body: body, Repeatable: true})
 		})
 		s, ok := errors.AsType[*httpx.StatusError](err)
@@ -154,17 +155,8 @@ func (c *client) update(ctx context.Context, a address, name string, v *secret.V
 	if !a.group {
 		body["filter"] = map[string]any{"environment_scope": a.scope()}
 	}
-	return with(v, body, func() error {
+	return providers.WithValue(v, body, "value", func() error {
 		return c.do(ctx, httpx.Call{Method: http.MethodPut, Path: a.variables() + "/" + name, Body: body})
-	})
-}
-
-// with puts the value into a body for as long as f runs.
-func with(v *secret.Value, body map[string]any, f func() error) error {
-	return v.Use(func(b []byte) error {
-		body["value"] = string(b)
-		defer delete(body, "value")
-		return f()
 	})
 }
 

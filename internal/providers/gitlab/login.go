@@ -1,7 +1,6 @@
 package gitlab
 
 import (
-	"errors"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -10,13 +9,11 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
 const docsLogin = "https://docs.gitlab.com/cli/auth/login/"
-
-// ErrNoLogin says that no log-in to GitLab was found.
-var ErrNoLogin = errors.New("none found")
 
 // Login is a log-in to one host.
 type Login struct {
@@ -36,13 +33,6 @@ func (l Login) auth(r *http.Request) error {
 	})
 }
 
-// Host is what FindLogin may look at; the command line provides it.
-type Host struct {
-	Getenv   func(string) string
-	Home     string // the person's home folder, or ""
-	ReadFile func(path string) ([]byte, error)
-}
-
 // DefaultHost is the host that glab works with when nothing names one.
 func DefaultHost(getenv func(string) string) string {
 	for _, k := range []string{"GITLAB_HOST", "GITLAB_URI", "GL_HOST"} {
@@ -55,18 +45,18 @@ func DefaultHost(getenv func(string) string) string {
 
 // KnownHost reports whether host is GitLab's own, the one that the environment names, or one that
 // glab is logged in to. Others may be anything, and never get a token.
-func KnownHost(host string, h Host) bool {
+func KnownHost(host string, h providers.Host) bool {
 	host = Canonical(host)
 	if host == "gitlab.com" || host == DefaultHost(h.Getenv) {
 		return true
 	}
-	_, ok := h.config().Hosts[host]
+	_, ok := configOf(h).Hosts[host]
 	return ok
 }
 
 // FindLogin looks for a log-in to host by glab's own rules: its variables, which are for the host that
 // the environment names, then its file. It never writes to that file.
-func FindLogin(host string, h Host) (Login, error) {
+func FindLogin(host string, h providers.Host) (Login, error) {
 	if host == DefaultHost(h.Getenv) {
 		for _, k := range []string{"GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN", "OAUTH_TOKEN"} {
 			if v := strings.TrimSpace(h.Getenv(k)); v != "" {
@@ -74,29 +64,21 @@ func FindLogin(host string, h Host) (Login, error) {
 			}
 		}
 	}
-	if c := h.config().Hosts[host]; !c.Token.v.Empty() {
-		return Login{Value: c.Token.v, OAuth: c.OAuth == "true", Source: "glab's log-in"}, nil
+	if c := configOf(h).Hosts[host]; !c.Token.V.Empty() {
+		return Login{Value: c.Token.V, OAuth: c.OAuth == "true", Source: "glab's log-in"}, nil
 	}
-	return Login{}, hint.Wrap(ErrNoLogin, "look for a log-in to "+host, "Log in with glab auth login, or set GITLAB_TOKEN to a token with the scope api.", docsLogin)
+	return Login{}, hint.Wrap(providers.ErrNoLogin, "look for a log-in to "+host, "Log in with glab auth login, or set GITLAB_TOKEN to a token with the scope api.", docsLogin)
 }
 
 // config is the part of glab's file that matters here.
 type config struct {
 	Hosts map[string]struct {
-		Token token  `yaml:"token"`
-		OAuth string `yaml:"is_oauth2"`
+		Token providers.Text `yaml:"token"`
+		OAuth string         `yaml:"is_oauth2"`
 	} `yaml:"hosts"`
 }
 
-// token decodes a text straight into a secret.
-type token struct{ v *secret.Value }
-
-func (t *token) UnmarshalText(b []byte) error {
-	t.v = secret.New(b)
-	return nil
-}
-
-func (h Host) config() (c config) {
+func configOf(h providers.Host) (c config) {
 	var files []string
 	if dir := h.Getenv("GLAB_CONFIG_DIR"); dir != "" {
 		files = []string{filepath.Join(dir, "config.yml")}

@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -213,18 +211,10 @@ func (p *Provider) Environment(r setup.Repository, name string) (string, error) 
 	return out, err
 }
 
-// checkValue refuses what GitLab could not mask: a raw value needs eight characters and no white
-// space.
+// checkValue refuses what GitLab could not mask: a raw value needs eight characters.
 func checkValue(v *secret.Value) error {
-	return v.Use(func(b []byte) error {
-		switch {
-		case len(b) > maxValue:
-			return fmt.Errorf("the value is longer than %d characters", maxValue)
-		case len(b) < 8:
-			return errors.New("the value is shorter than 8 characters, and could not be masked")
-		case !utf8.Valid(b) || strings.ContainsFunc(string(b), func(r rune) bool { return r == 0 || unicode.IsSpace(r) }):
-			return errors.New("the value holds white space or a byte that is no text, and could not be masked")
-		}
-		return nil
-	})
+	if v.Len() < 8 {
+		return errors.New("the value is shorter than 8 characters, and could not be masked")
+	}
+	return providers.CheckValue(v, maxValue)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/providers/providertest"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -43,7 +44,7 @@ func described(t *testing.T, h http.Handler) http.Handler {
 // newWorld is a provider on an embedded GitLab.
 func newWorld(t *testing.T) (*gitlabd.Server, *providertest.World) {
 	t.Helper()
-	server, err := gitlabd.New(gitlabd.Options{})
+	server, err := gitlabd.New(embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +244,7 @@ func TestFindLogin(t *testing.T) {
 		"another host":                       {file: file, host: "gitlab.com.evil.example"},
 		"a broken file":                      {file: "hosts: [" + plain, host: "gitlab.com"},
 	} {
-		h := gitlab.Host{Getenv: func(k string) string { return tc.env[k] }, Home: "/home/ada", ReadFile: func(string) ([]byte, error) {
+		h := providers.Host{Getenv: func(k string) string { return tc.env[k] }, Home: "/home/ada", ReadFile: func(string) ([]byte, error) {
 			if tc.file == "" {
 				return nil, os.ErrNotExist
 			}

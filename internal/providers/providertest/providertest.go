@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -32,6 +34,25 @@ type World struct {
 	Write  func(t setup.Target) (method, path string)
 	// Log is everything the store's debug log said.
 	Log *bytes.Buffer
+}
+
+// NewWorld is a world around an embedded server, without the parts that know the provider.
+func NewWorld(s *embedded.Server) *World {
+	return &World{Faults: &s.Faults, Deny: s.Deny, Log: &bytes.Buffer{}}
+}
+
+// Wire is the network for a provider under test: no pause between tries, and everything that is said
+// about requests ends up in the world's log.
+func (w *World) Wire() httpx.Options {
+	return httpx.Options{
+		Base: httpx.NewBase(nil, nil), Agent: "astro-ci/test", Jitter: func() float64 { return 0 },
+		Debug: func(line string) { w.Log.WriteString(line + "\n") },
+	}
+}
+
+// Lost is a fault: the request is carried out once, and its answer is lost.
+func Lost(method, path string) fault.Fault {
+	return fault.Fault{Method: method, Path: path, Kind: fault.CutApplied, Times: 1}
 }
 
 // Subject is a provider under test.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
 const (
@@ -36,34 +38,21 @@ func refuse(status int, message any) *refusal {
 
 var notFound = refuse(http.StatusNotFound, "404 Not found")
 
-func trimBearer(s string) string { return strings.TrimPrefix(s, "Bearer ") }
-
 // Handler serves the API below /api/v4.
 func (s *Server) Handler() http.Handler {
-	return s.Faults.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		status, body, no := s.answer(w, r)
-		s.mu.Unlock()
-		if no == nil && r.Method != http.MethodGet {
-			s.onChange()
-		}
+	return s.Server.Handler(func(r *http.Request) embedded.Answer {
+		header := map[string]string{}
+		status, body, no := s.answer(header, r)
 		if no != nil {
 			status, body = no.status, no.body
 		}
-		w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
-		if body == nil {
-			w.WriteHeader(status)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(body)
-	}))
+		return embedded.Answer{Status: status, Body: body, Header: header}
+	})
 }
 
 // answer takes the path apart by itself: the path of a project is one segment, with its slashes
 // escaped.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request) (int, any, *refusal) {
+func (s *Server) answer(header map[string]string, r *http.Request) (int, any, *refusal) {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/api/v4/")
 	if !ok {
 		return 0, nil, notFound
@@ -84,7 +73,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (int, any, *refu
 		if p == nil {
 			return 0, nil, refuse(http.StatusNotFound, "404 Project Not Found")
 		}
-		return s.project(w, r, parts[1], p, sub)
+		return s.project(header, r, parts[1], p, sub)
 	case kind == "groups" && len(sub) > 0 && sub[0] == "variables":
 		g := s.state.Groups[parts[1]]
 		if g == nil {
@@ -93,12 +82,12 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (int, any, *refu
 		if g.Level < owner {
 			return 0, nil, refuse(http.StatusForbidden, "403 Forbidden")
 		}
-		return s.variables(w, r, &g.Variables, sub[1:], true)
+		return s.variables(header, r, &g.Variables, sub[1:], true)
 	}
 	return 0, nil, notFound
 }
 
-func (s *Server) project(w http.ResponseWriter, r *http.Request, at string, p *project, sub []string) (int, any, *refusal) {
+func (s *Server) project(header map[string]string, r *http.Request, at string, p *project, sub []string) (int, any, *refusal) {
 	switch {
 	case len(sub) == 0 && r.Method == http.MethodGet:
 		return 200, map[string]any{
@@ -111,7 +100,7 @@ func (s *Server) project(w http.ResponseWriter, r *http.Request, at string, p *p
 		for _, e := range p.Environments {
 			all = append(all, map[string]any{"name": e})
 		}
-		return s.page(w, r, all)
+		return s.page(header, r, all)
 	case len(sub) == 2 && sub[0] == "protected_branches" && r.Method == http.MethodGet:
 		if !slices.Contains(p.Protected, sub[1]) {
 			return 0, nil, notFound
@@ -121,13 +110,13 @@ func (s *Server) project(w http.ResponseWriter, r *http.Request, at string, p *p
 		if p.Level < maintainer {
 			return 0, nil, refuse(http.StatusForbidden, "403 Forbidden")
 		}
-		return s.variables(w, r, &p.Variables, sub[1:], false)
+		return s.variables(header, r, &p.Variables, sub[1:], false)
 	}
 	return 0, nil, notFound
 }
 
 // page cuts a page out of a list.
-func (s *Server) page(w http.ResponseWriter, r *http.Request, all []any) (int, any, *refusal) {
+func (s *Server) page(header map[string]string, r *http.Request, all []any) (int, any, *refusal) {
 	n := func(name string, usual int) int {
 		if v, err := strconv.Atoi(r.URL.Query().Get(name)); err == nil && v > 0 {
 			return v
@@ -141,7 +130,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, all []any) (int, a
 	if to < len(all) {
 		next = strconv.Itoa(number + 1)
 	}
-	w.Header().Set("X-Next-Page", next)
+	header["X-Next-Page"] = next
 	return 200, append([]any{}, all[from:to]...), nil
 }
 
@@ -161,7 +150,7 @@ type input struct {
 	} `json:"filter"`
 }
 
-func (s *Server) variables(w http.ResponseWriter, r *http.Request, in *[]*variable, sub []string, group bool) (int, any, *refusal) {
+func (s *Server) variables(header map[string]string, r *http.Request, in *[]*variable, sub []string, group bool) (int, any, *refusal) {
 	var body input
 	if r.Method == http.MethodPost || r.Method == http.MethodPut {
 		if r.URL.RawQuery != "" {
@@ -179,7 +168,7 @@ func (s *Server) variables(w http.ResponseWriter, r *http.Request, in *[]*variab
 		for _, v := range *in {
 			all = append(all, s.shown(v))
 		}
-		return s.page(w, r, all)
+		return s.page(header, r, all)
 	case len(sub) == 0 && r.Method == http.MethodPost:
 		return s.create(in, body, group)
 	case len(sub) != 1:

@@ -1,6 +1,4 @@
-// Package sealed keeps the secrets of the embedded servers, so that none stands in a state file in
-// clear. It protects from an accidental look, not from someone who has the file: the key is in it.
-package sealed
+package embedded
 
 import (
 	"crypto/aes"
@@ -8,7 +6,8 @@ import (
 	"crypto/rand"
 )
 
-// Key seals the values of one server.
+// Key seals the values of one server, so that none stands in a state file in clear. It protects from
+// an accidental look, not from someone who has the file: the key is in it.
 type Key []byte
 
 // NewKey makes a key.

@@ -1,0 +1,99 @@
+package cli_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+// guest is a platform that builds what lies on another host.
+type guest struct {
+	repo, file, says string // what --repo takes, the pipeline file, and a line in it
+	open             func(s *sandbox.Sandbox) (*secret.Value, error)
+	login            string // the variable without which there is no log-in
+	without          string // what is said then
+}
+
+var guests = map[string]guest{
+	"drone": {
+		"acme/etl", ".drone.yml", "from_secret: \"ASTRO_API_TOKEN\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			v, _, err := s.Drone().Open("acme/etl", "ASTRO_API_TOKEN")
+			return v, err
+		}, "DRONE_TOKEN", "DRONE_SERVER",
+	},
+	"circleci": {
+		"gh/acme/etl", ".circleci/config.yml", "- \"astro\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			return s.CircleCI().Open("gh/acme/astro", "ASTRO_API_TOKEN")
+		}, "CIRCLE_TOKEN", "CIRCLE_TOKEN",
+	},
+}
+
+// On each of these platforms the card's job is done with flags alone, over addresses and in the
+// sandbox, and nothing but the platform's own log-in is needed.
+func TestGuests(t *testing.T) {
+	t.Parallel()
+	for id, g := range guests {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"setup", "--no-input", "--yes", "--json", "--platform", id, "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}
+			p, s := online(t)
+			p.unset("GH_TOKEN", "GITLAB_TOKEN")
+			// Without --repo it is the one of the git remote, as this platform calls it.
+			stdout, stderr, code := p.run(args...)
+			if code != 0 {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			r := decode(t, stdout)
+			if v, err := g.open(s); err != nil || !s.Astro().Accepts(v, r.Token.ID) {
+				t.Errorf("the secret is not the token: %v", err)
+			}
+			if r.Pipeline.File != g.file || !strings.Contains(p.read(g.file), g.says) {
+				t.Errorf("got %s\n%s", stdout, p.read(g.file))
+			}
+			if _, stderr, code := p.run(append(args, "--environment", "prod")...); code == 0 || !strings.Contains(stderr, "no environments") {
+				t.Errorf("an environment: exit %d: %s", code, stderr)
+			}
+			// Its file in the repository says that it is this platform.
+			if _, stderr, code := p.run(append([]string{}, without(args, "--platform", id)...)...); code != 0 || len(s.Astro().Tokens()) == 0 {
+				t.Errorf("found by its file: exit %d: %s", code, stderr)
+			}
+			p.unset(g.login)
+			if _, stderr, code := p.run(args...); code != 4 || !strings.Contains(stderr, g.without) {
+				t.Errorf("no log-in: exit %d: %s", code, stderr)
+			}
+			sandbox := newPlace(t)
+			if _, stderr, code := sandbox.run(append([]string{"--sandbox", "--repo", g.repo}, args...)...); code != 0 {
+				t.Errorf("sandbox: exit %d: %s", code, stderr)
+			}
+			assertNoToken(t, sandbox)
+		})
+	}
+}
+
+// without is args without some of them.
+func without(args []string, these ...string) (out []string) {
+	for _, a := range args {
+		if a != these[0] && a != these[1] {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Both platforms' files in one repository decide nothing: the remote does.
+func TestFilesOfTwoPlatforms(t *testing.T) {
+	t.Parallel()
+	p, _ := online(t)
+	p.write(".drone.yml", "kind: pipeline\n")
+	if err := os.MkdirAll(p.dir+"/.circleci", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.write(".circleci/config.yml", "version: 2.1\n")
+	stdout, stderr, code := p.run(append(real(), "--json")...)
+	if code != 0 || decode(t, stdout).Pipeline.File != ".github/workflows/astro-etl-prod.yml" {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+}
