@@ -9,6 +9,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/keyring"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
@@ -47,6 +48,11 @@ func (w *world) all() []platform {
 		{
 			Platform: steps.Platform{ID: "circleci", Name: "CircleCI", Globs: (*circleci.Provider)(nil).PipelineGlobs()},
 			detect:   circleci.Detect, open: opener("circleci", "CIRCLE_HOST", circleci.FindLogin, func(o providers.Options) providers.Platform { return circleci.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "bitbucket", Name: "Bitbucket Pipelines", Globs: (*bitbucket.Provider)(nil).PipelineGlobs()},
+			host:     bitbucket.Host, known: func(_ *world, host string) bool { return host == bitbucket.Host || host == "altssh."+bitbucket.Host },
+			detect: bitbucket.Detect, open: opener("bitbucket", "BITBUCKET_API_BASE_URL", bitbucket.FindLogin, func(o providers.Options) providers.Platform { return bitbucket.New(o) }),
 		},
 		{
 			Platform: steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},

@@ -11,23 +11,31 @@ import (
 
 // guest is a platform that builds what lies on another host.
 type guest struct {
+	remote           string // the host in the git remote; "" for github.com
 	repo, file, says string // what --repo takes, the pipeline file, and a line in it
 	open             func(s *sandbox.Sandbox) (*secret.Value, error)
 	login            string // the variable without which there is no log-in
 	without          string // what is said then
+	environments     bool
 }
 
 var guests = map[string]guest{
+	"bitbucket": {
+		"bitbucket.org", "bitbucket.org/acme/etl", "bitbucket-pipelines.yml", "image: atlassian", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			v, _, err := s.Bitbucket().Open("acme/etl", "", "ASTRO_API_TOKEN")
+			return v, err
+		}, "BITBUCKET_API_TOKEN", "BITBUCKET_EMAIL", true,
+	},
 	"drone": {
-		"acme/etl", ".drone.yml", "from_secret: \"ASTRO_API_TOKEN\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+		"", "acme/etl", ".drone.yml", "from_secret: \"ASTRO_API_TOKEN\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			v, _, err := s.Drone().Open("acme/etl", "ASTRO_API_TOKEN")
 			return v, err
-		}, "DRONE_TOKEN", "DRONE_SERVER",
+		}, "DRONE_TOKEN", "DRONE_SERVER", false,
 	},
 	"circleci": {
-		"gh/acme/etl", ".circleci/config.yml", "- \"astro\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+		"", "gh/acme/etl", ".circleci/config.yml", "- \"astro\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			return s.CircleCI().Open("gh/acme/astro", "ASTRO_API_TOKEN")
-		}, "CIRCLE_TOKEN", "CIRCLE_TOKEN",
+		}, "CIRCLE_TOKEN", "CIRCLE_TOKEN", false,
 	},
 }
 
@@ -41,6 +49,9 @@ func TestGuests(t *testing.T) {
 			args := []string{"setup", "--no-input", "--yes", "--json", "--platform", id, "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}
 			p, s := online(t)
 			p.unset("GH_TOKEN", "GITLAB_TOKEN")
+			if g.remote != "" {
+				p.write(".git/config", strings.ReplaceAll(p.read(".git/config"), "github.com", g.remote))
+			}
 			// Without --repo it is the one of the git remote, as this platform calls it.
 			stdout, stderr, code := p.run(args...)
 			if code != 0 {
@@ -53,7 +64,7 @@ func TestGuests(t *testing.T) {
 			if r.Pipeline.File != g.file || !strings.Contains(p.read(g.file), g.says) {
 				t.Errorf("got %s\n%s", stdout, p.read(g.file))
 			}
-			if _, stderr, code := p.run(append(args, "--environment", "prod")...); code == 0 || !strings.Contains(stderr, "no environments") {
+			if _, stderr, code := p.run(append(args, "--environment", "prod")...); (code == 0) != g.environments || !g.environments && !strings.Contains(stderr, "no environments") {
 				t.Errorf("an environment: exit %d: %s", code, stderr)
 			}
 			// Its file in the repository says that it is this platform.

@@ -178,12 +178,18 @@ func (c *Client) ambiguous(call Call, err error) error {
 	return &AmbiguousError{err}
 }
 
-// words is what a service says in an error: a text, or an object or a list, whose JSON says it too.
+// words is what a service says in an error: a text, an object with a message, or another object or a
+// list, whose JSON says it too.
 type words display.Text
 
 func (w *words) UnmarshalJSON(b []byte) error {
 	var s string
-	if json.Unmarshal(b, &s) != nil {
+	var o struct{ Message string }
+	switch {
+	case json.Unmarshal(b, &s) == nil:
+	case json.Unmarshal(b, &o) == nil && o.Message != "":
+		s = o.Message
+	default:
 		s = string(b)
 	}
 	*w = words(display.Clean(s))

@@ -49,6 +49,16 @@ func Bearer(v *secret.Value) Auth {
 	}
 }
 
+// Basic authenticates with a user's name and a value, by "Authorization: Basic".
+func Basic(user string, v *secret.Value) Auth {
+	return func(r *http.Request) error {
+		return v.Use(func(b []byte) error {
+			r.SetBasicAuth(user, string(b))
+			return nil
+		})
+	}
+}
+
 // NoAuth sends no credential. The rules of a credential hold all the same: the body may be one.
 func NoAuth(*http.Request) error { return nil }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
@@ -44,6 +45,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	_, _, deployment := s.astro.Find("Data Platform", "etl-prod")
 	drone, droneToken := s.Service("drone")
 	circle, circleToken := s.Service("circleci")
+	bucket, bucketToken := s.Service("bitbucket")
 	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
@@ -52,6 +54,9 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "GITLAB_TOKEN", Secret: s.gitlab.Token()},
 		{Name: "DRONE_SERVER", Value: drone},
 		{Name: "DRONE_TOKEN", Secret: droneToken},
+		{Name: "BITBUCKET_API_BASE_URL", Value: bucket},
+		{Name: "BITBUCKET_EMAIL", Value: bitbucketd.Email},
+		{Name: "BITBUCKET_API_TOKEN", Secret: bucketToken},
 		{Name: "CIRCLE_HOST", Value: circle},
 		{Name: "CIRCLE_TOKEN", Secret: circleToken},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},

@@ -22,6 +22,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
+	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/circlecid"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
@@ -55,6 +56,7 @@ type Sandbox struct {
 	gitlab *gitlabd.Server
 	drone  *droned.Server
 	circle *circlecid.Server
+	bucket *bitbucketd.Server
 	url    string // http://127.0.0.1:PORT
 	server *http.Server
 	socket *http.Server // GitHub again, for gh; nil until GH asks for it
@@ -92,6 +94,8 @@ func Start(o Options) (*Sandbox, error) {
 		case i < 0:
 		case r.Host == "gitlab.com":
 			s.gitlab.AddProject(r.Path[:i], r.Path[i+1:])
+		case r.Host == "bitbucket.org":
+			s.bucket.AddRepo(r.Path)
 		default:
 			s.github.AddRepo(r.Path[:i], r.Path[i+1:])
 		}
@@ -126,18 +130,20 @@ func (s *Sandbox) services() []service {
 		{"gitlab", "/gitlab", s.gitlab, s.gitlab.Token()},
 		{"drone", "/drone", s.drone, s.drone.Token()},
 		{"circleci", "/circleci", s.circle, s.circle.Token()},
+		{"bitbucket", "/bitbucket", s.bucket, s.bucket.Token()},
 	}
 }
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [5]error
+	var err [6]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
 	s.gitlab, err[2] = gitlabd.New(with("gitlab"))
 	s.drone, err[3] = droned.New(with("drone"))
 	s.circle, err[4] = circlecid.New(with("circleci"))
+	s.bucket, err[5] = bitbucketd.New(with("bitbucket"))
 	return errors.Join(err[:]...)
 }
 
@@ -195,6 +201,9 @@ func (s *Sandbox) Drone() *droned.Server { return s.drone }
 
 // CircleCI is the embedded CircleCI.
 func (s *Sandbox) CircleCI() *circlecid.Server { return s.circle }
+
+// Bitbucket is the embedded Bitbucket.
+func (s *Sandbox) Bitbucket() *bitbucketd.Server { return s.bucket }
 
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }

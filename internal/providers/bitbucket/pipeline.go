@@ -7,6 +7,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -58,4 +59,10 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
 	}
 	return raw, nil
+}
+
+// Pipeline renders the pipeline of the plan.
+func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
+	content, err := Render(plan)
+	return providers.File{Path: plan.Pipeline.File, Content: content}, err
 }

@@ -188,7 +188,7 @@ func Run(t *testing.T, s Subject) {
 		} {
 			w := s.New(t)
 			f.Method, f.Path = w.Write(first)
-			f.Times, f.Body = 2, `{"message":"made up"}`
+			f.Times, f.Body = 2, madeUp
 			w.Faults.Add(f)
 			v := testkit.Canary(t)
 			if _, err := put(t.Context(), w, first, v); err != nil {
@@ -205,7 +205,7 @@ func Run(t *testing.T, s Subject) {
 		} {
 			w := s.New(t)
 			f.Method, f.Path = w.Write(first)
-			f.Times, f.Body = 99, `{"message":"made up"}`
+			f.Times, f.Body = 99, madeUp
 			w.Faults.Add(f)
 			v := testkit.Canary(t)
 			_, err := put(t.Context(), w, first, v)
@@ -228,3 +228,6 @@ func Run(t *testing.T, s Subject) {
 		}
 	})
 }
+
+// madeUp is the body of an injected refusal, in the forms of all services at once.
+const madeUp = `{"type":"error","message":"made up","error":{"message":"made up"}}`

@@ -1,0 +1,201 @@
+// Package bitbucket stores variables on Bitbucket Cloud, and renders its pipelines.
+//
+// A target's address is WORKSPACE/REPOSITORY, the same with #ENVIRONMENT for a variable of a
+// deployment environment, or workspace:WORKSPACE for a variable of a whole workspace.
+package bitbucket
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+const (
+	docsVariables = "https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/"
+	docsTokens    = "https://support.atlassian.com/bitbucket-cloud/docs/api-tokens/"
+	maxValue      = 32_000 // our own limit: Bitbucket names none
+)
+
+var info = providers.Info{
+	ID: "bitbucket", Name: "Bitbucket Pipelines", Docs: docsVariables, MaxValue: maxValue, Environments: true, OneFile: true,
+	Proof: providers.Written, ProofNote: "Bitbucket never shows a secured variable again, and keeps no time of a change",
+}
+
+// Provider is Bitbucket Cloud, seen with one log-in.
+type Provider struct{ api *client }
+
+// New returns a provider; it makes no request.
+func New(o providers.Options) *Provider { return &Provider{newClient(o)} }
+
+// Info describes the provider.
+func (p *Provider) Info() providers.Info { return info }
+
+// Check asks whether the target can be written. The right to read variables says nothing about
+// writing; so a variable that does not exist is deleted, which takes that right and changes nothing.
+func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return providers.Access{}, err
+	}
+	if err := setup.CheckSecretName(t.Secret); err != nil {
+		return providers.Access{}, fmt.Errorf("bitbucket: variable name: %w", err)
+	}
+	note := display.Text{}
+	if a.repository != "" {
+		if _, err := p.api.repository(ctx, a.path()); err != nil {
+			return providers.Access{}, err
+		}
+		if on, err := p.api.enabled(ctx, a.path()); err == nil && !on {
+			note = text("Pipelines are switched off in the repository; switch them on in its settings")
+		}
+	}
+	// Who may not write variables of the repository may not write those of an environment either.
+	return providers.Access{Note: note}, p.api.mayWrite(ctx, a)
+}
+
+// Put writes the variable, secured. It is found by its name, since only its id can be written to; an
+// environment that is not there is made.
+func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, _ providers.Meta) (providers.Receipt, error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	if err := providers.CheckValue(v, maxValue); err != nil {
+		return providers.Receipt{}, fmt.Errorf("bitbucket: variable %s: %w", t.Secret, err)
+	}
+	at, err := p.api.variables(ctx, a, true)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	before, err := p.api.find(ctx, at, t.Secret)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	body := map[string]any{"type": "pipeline_variable", "key": t.Secret, "secured": true}
+	put := func(id string) error {
+		return providers.WithValue(v, body, "value", func() error {
+			return p.api.do(ctx, httpx.Call{Method: http.MethodPut, Path: at + "/" + url.PathEscape(id), Body: body})
+		})
+	}
+	if before != nil {
+		return providers.Receipt{Proof: providers.Written}, put(before.ID)
+	}
+	// A second POST of the same name is refused: it may be sent again.
+	err = providers.WithValue(v, body, "value", func() error {
+		return p.api.do(ctx, httpx.Call{Method: http.MethodPost, Path: at, Body: body, Repeatable: true})
+	})
+	if httpx.Status(err) == http.StatusConflict {
+		if now, looked := p.api.find(ctx, at, t.Secret); looked == nil && now != nil {
+			err = put(now.ID)
+		}
+	}
+	return providers.Receipt{Created: true, Proof: providers.Written}, err
+}
+
+// one finds the variable of a target, nil when there is none.
+func (p *Provider) one(ctx context.Context, t setup.Target) (at string, v *variable, err error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return "", nil, err
+	}
+	if at, err = p.api.variables(ctx, a, false); err != nil || at == "" {
+		return "", nil, err
+	}
+	v, err = p.api.find(ctx, at, t.Secret)
+	return at, v, err
+}
+
+// Stat says whether the variable is there.
+func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
+	_, v, err := p.one(ctx, t)
+	return providers.State{Exists: v != nil}, err
+}
+
+// Remove deletes the variable; an environment stays.
+func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
+	at, v, err := p.one(ctx, t)
+	if err != nil || v == nil {
+		return err
+	}
+	err = p.api.do(ctx, httpx.Call{Method: http.MethodDelete, Path: at + "/" + url.PathEscape(v.ID)})
+	if httpx.Status(err) == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
+// List names the variables at the target's address.
+func (p *Provider) List(ctx context.Context, t setup.Target) (out []string, err error) {
+	a, err := parseAddress(t.Address)
+	if err != nil {
+		return nil, err
+	}
+	at, err := p.api.variables(ctx, a, false)
+	if err != nil || at == "" {
+		return nil, err
+	}
+	all, err := pages[variable](ctx, p.api, at)
+	for _, v := range all {
+		out = append(out, v.Key)
+	}
+	return out, err
+}
+
+// Repo looks the repository up.
+func (p *Provider) Repo(ctx context.Context, r setup.Repository) (providers.Repo, error) {
+	x, err := p.api.repository(ctx, r.Path)
+	return providers.Repo{Repository: r, DefaultBranch: x.Main.Name, Private: x.Private}, err
+}
+
+// Places lists the repository, its environments and its workspace.
+func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.Place, error) {
+	out := []providers.Place{{Address: r.Path, Name: text("Repository variable"), Note: text("every step of the repository's pipelines can use it")}}
+	environments, err := pages[named](ctx, p.api, "/repositories/"+r.Path+"/environments")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range environments {
+		if address, err := p.Environment(r, e.Name); err == nil {
+			out = append(out, providers.Place{Address: address, Name: text("Deployment environment %s", e.Name), Note: text("only steps that deploy to it")})
+		}
+	}
+	workspace, _, _ := strings.Cut(r.Path, "/")
+	return append(out, providers.Place{Address: "workspace:" + workspace, Name: text("Workspace variable of %s", workspace), Note: text("every repository of the workspace can use it")}), nil
+}
+
+// Environment is the address of a deployment environment.
+func (p *Provider) Environment(r setup.Repository, name string) (string, error) {
+	out := r.Path + "#" + name
+	_, err := parseAddress(out)
+	return out, err
+}
+
+func text(format string, args ...any) display.Text {
+	return display.Clean(fmt.Sprintf(format, args...))
+}
+
+// explain adds to an error what to do about it.
+func explain(err error) error {
+	return providers.Explain(err, info, func(s *httpx.StatusError) (a providers.Advice) {
+		a.Doing = "use " + subject(s.Path)
+		switch {
+		case s.Status == http.StatusUnauthorized:
+			a.Next, a.Link = "The log-in is missing, expired, or no API token with scopes. Set BITBUCKET_EMAIL to the e-mail address of your account and BITBUCKET_API_TOKEN, or BITBUCKET_ACCESS_TOKEN.", docsTokens
+		case s.Status == http.StatusForbidden && strings.HasPrefix(s.Path, "/workspaces/"):
+			a.Next = "Variables of a workspace are written by its administrators, with the scope admin:pipeline:bitbucket. Ask one, or keep the variable in the repository."
+		case s.Status == http.StatusForbidden:
+			a.Next, a.Link = "Variables are written by administrators of the repository, with a token that has the scopes read:repository:bitbucket, read:pipeline:bitbucket and admin:pipeline:bitbucket; one does not include the other.", docsTokens
+		case s.Status == http.StatusTooManyRequests:
+			a.Next, a.Link = "Bitbucket allows a number of requests an hour. Wait, and try again.", "https://support.atlassian.com/bitbucket-cloud/docs/api-request-limits/"
+		}
+		return a
+	})
+}
