@@ -14,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
+	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
@@ -53,6 +54,10 @@ func (w *world) all() []platform {
 			Platform: steps.Platform{ID: "bitbucket", Name: "Bitbucket Pipelines", Globs: (*bitbucket.Provider)(nil).PipelineGlobs()},
 			host:     bitbucket.Host, known: func(_ *world, host string) bool { return host == bitbucket.Host || host == "altssh."+bitbucket.Host },
 			detect: bitbucket.Detect, open: opener("bitbucket", "BITBUCKET_API_BASE_URL", bitbucket.FindLogin, func(o providers.Options) providers.Platform { return bitbucket.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "jenkins", Name: "Jenkins", Globs: (*jenkins.Provider)(nil).PipelineGlobs()},
+			detect:   jenkins.Detect, open: opener("jenkins", "JENKINS_URL", jenkins.FindLogin, func(o providers.Options) providers.Platform { return jenkins.New(o) }),
 		},
 		{
 			Platform: steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},
@@ -198,7 +203,7 @@ func opener(id, variable string, find func(providers.Host) (string, providers.Lo
 		var err error
 		o := providers.Options{Wire: w.app.wire(w.base)}
 		if w.sandbox != nil {
-			server, o.Login.Value = w.sandbox.Service(id)
+			server, o.Login.User, o.Login.Value = w.sandbox.Service(id)
 			o.Login.Source = "the sandbox"
 		} else if server, o.Login, err = find(w.app.host()); err != nil {
 			return nil, "", err

@@ -32,6 +32,12 @@ var guests = map[string]guest{
 			return v, err
 		}, "DRONE_TOKEN", "DRONE_SERVER", false,
 	},
+	"jenkins": {
+		"", "etl", "Jenkinsfile", "credentialsId: 'ASTRO_API_TOKEN'", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			v, _, err := s.Jenkins().Open("", "ASTRO_API_TOKEN")
+			return v, err
+		}, "JENKINS_API_TOKEN", "JENKINS_USER_ID", false,
+	},
 	"circleci": {
 		"", "gh/acme/etl", ".circleci/config.yml", "- \"astro\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			return s.CircleCI().Open("gh/acme/astro", "ASTRO_API_TOKEN")

@@ -107,7 +107,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		return nil, err
 	}
 	w.steps = steps.SetUp(steps.Deps{
-		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: detected, Platform: platform,
+		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: detected, Platform: platform, Branch: w.branch(),
 		Free: w.files.Free, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 	})
 	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
@@ -179,6 +179,14 @@ func (w *world) enterSandbox() error {
 	}
 	w.sandbox, err = w.app.startSandbox(repos)
 	return err
+}
+
+// branch is the default branch of the repository that one stands in, as far as the clone tells.
+func (w *world) branch() string {
+	if w.repo == nil {
+		return ""
+	}
+	return cmp.Or(w.repo.DefaultBranch, w.repo.Branch)
 }
 
 func (w *world) remotes() []providers.Remote {

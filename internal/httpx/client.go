@@ -93,6 +93,9 @@ type Call struct {
 	Query  url.Values
 	Body   any        // encoded as JSON; nil for none
 	Form   url.Values // the body as a form, instead of Body
+	Raw    []byte     // the body as it is, instead of Body; Type is its media type
+	Type   string
+	Header map[string]string // more headers
 	// Repeatable says that a POST may be sent again after an unclear answer: the service refuses to
 	// make the same thing twice, and the caller knows that refusal.
 	Repeatable bool
@@ -107,6 +110,8 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 	switch {
 	case call.Form != nil:
 		body, kind = strings.NewReader(call.Form.Encode()), "application/x-www-form-urlencoded"
+	case call.Raw != nil:
+		body, kind = bytes.NewReader(call.Raw), call.Type
 	case call.Body != nil:
 		b, err := json.Marshal(call.Body)
 		if err != nil {
@@ -130,8 +135,11 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 		return nil, fmt.Errorf("%s: %w", c.service, err)
 	}
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
+	if body != nil && kind != "" {
 		req.Header.Set("Content-Type", kind)
+	}
+	for k, v := range call.Header {
+		req.Header.Set(k, v)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
@@ -43,9 +42,10 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		return nil, err
 	}
 	_, _, deployment := s.astro.Find("Data Platform", "etl-prod")
-	drone, droneToken := s.Service("drone")
-	circle, circleToken := s.Service("circleci")
-	bucket, bucketToken := s.Service("bitbucket")
+	drone, _, droneToken := s.Service("drone")
+	circle, _, circleToken := s.Service("circleci")
+	bucket, email, bucketToken := s.Service("bitbucket")
+	jenkins, user, jenkinsToken := s.Service("jenkins")
 	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
@@ -55,8 +55,11 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "DRONE_SERVER", Value: drone},
 		{Name: "DRONE_TOKEN", Secret: droneToken},
 		{Name: "BITBUCKET_API_BASE_URL", Value: bucket},
-		{Name: "BITBUCKET_EMAIL", Value: bitbucketd.Email},
+		{Name: "BITBUCKET_EMAIL", Value: email},
 		{Name: "BITBUCKET_API_TOKEN", Secret: bucketToken},
+		{Name: "JENKINS_URL", Value: jenkins},
+		{Name: "JENKINS_USER_ID", Value: user},
+		{Name: "JENKINS_API_TOKEN", Secret: jenkinsToken},
 		{Name: "CIRCLE_HOST", Value: circle},
 		{Name: "CIRCLE_TOKEN", Secret: circleToken},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},

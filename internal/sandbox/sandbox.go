@@ -28,6 +28,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/jenkinsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -50,19 +51,20 @@ type Options struct {
 
 // Sandbox is a set of running servers.
 type Sandbox struct {
-	dir    string
-	astro  *astrod.Server
-	github *githubd.Server
-	gitlab *gitlabd.Server
-	drone  *droned.Server
-	circle *circlecid.Server
-	bucket *bitbucketd.Server
-	url    string // http://127.0.0.1:PORT
-	server *http.Server
-	socket *http.Server // GitHub again, for gh; nil until GH asks for it
-	lock   *os.File
-	save   sync.Mutex
-	failed error // of a save that nobody could be told about
+	dir     string
+	astro   *astrod.Server
+	github  *githubd.Server
+	gitlab  *gitlabd.Server
+	drone   *droned.Server
+	circle  *circlecid.Server
+	bucket  *bitbucketd.Server
+	jenkins *jenkinsd.Server
+	url     string // http://127.0.0.1:PORT
+	server  *http.Server
+	socket  *http.Server // GitHub again, for gh; nil until GH asks for it
+	lock    *os.File
+	save    sync.Mutex
+	failed  error // of a save that nobody could be told about
 }
 
 // Start runs the servers.
@@ -120,23 +122,25 @@ type service struct {
 		State() []byte
 		OnChange(f func())
 	}
+	user  string
 	token *secret.Value // a log-in; nil for Astro, whose log-ins are made
 }
 
 func (s *Sandbox) services() []service {
 	return []service{
-		{"astro", "", s.astro, nil},
-		{"github", "/api/v3", s.github, s.github.Token()},
-		{"gitlab", "/gitlab", s.gitlab, s.gitlab.Token()},
-		{"drone", "/drone", s.drone, s.drone.Token()},
-		{"circleci", "/circleci", s.circle, s.circle.Token()},
-		{"bitbucket", "/bitbucket", s.bucket, s.bucket.Token()},
+		{"astro", "", s.astro, "", nil},
+		{"github", "/api/v3", s.github, "", s.github.Token()},
+		{"gitlab", "/gitlab", s.gitlab, "", s.gitlab.Token()},
+		{"drone", "/drone", s.drone, "", s.drone.Token()},
+		{"circleci", "/circleci", s.circle, "", s.circle.Token()},
+		{"bitbucket", "/bitbucket", s.bucket, bitbucketd.Email, s.bucket.Token()},
+		{"jenkins", "/jenkins", s.jenkins, jenkinsd.User, s.jenkins.Token()},
 	}
 }
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [6]error
+	var err [7]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -144,6 +148,7 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.drone, err[3] = droned.New(with("drone"))
 	s.circle, err[4] = circlecid.New(with("circleci"))
 	s.bucket, err[5] = bitbucketd.New(with("bitbucket"))
+	s.jenkins, err[6] = jenkinsd.New(with("jenkins"))
 	return errors.Join(err[:]...)
 }
 
@@ -186,11 +191,12 @@ func (s *Sandbox) GitHubURL() string { return s.url + "/api/v3" }
 // GitLabURL is the base of the embedded GitLab's REST API.
 func (s *Sandbox) GitLabURL() string { return s.url + "/gitlab/api/v4" }
 
-// Service is the address of an embedded platform, without the path of its API, and a log-in to it.
-func (s *Sandbox) Service(id string) (address string, login *secret.Value) {
+// Service is the address of an embedded platform, without the path of its API, and a log-in to it: the
+// user that some want, and the value.
+func (s *Sandbox) Service(id string) (address, user string, login *secret.Value) {
 	for _, x := range s.services() {
 		if x.id == id {
-			return s.url + x.path, x.token
+			return s.url + x.path, x.user, x.token
 		}
 	}
 	panic("no embedded server " + id)
@@ -204,6 +210,9 @@ func (s *Sandbox) CircleCI() *circlecid.Server { return s.circle }
 
 // Bitbucket is the embedded Bitbucket.
 func (s *Sandbox) Bitbucket() *bitbucketd.Server { return s.bucket }
+
+// Jenkins is the embedded Jenkins.
+func (s *Sandbox) Jenkins() *jenkinsd.Server { return s.jenkins }
 
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"strings"
@@ -55,7 +56,7 @@ func branch(d Deps) flow.Step {
 				return flow.Choices{}, err
 			}
 			r, err := x.Repo(ctx, p.Repository)
-			return flow.Choices{Default: r.DefaultBranch}, err
+			return flow.Choices{Default: cmp.Or(r.DefaultBranch, d.Branch)}, err
 		},
 		Check: setup.CheckBranch,
 		Apply: func(p *setup.Plan, c flow.Choice) error {

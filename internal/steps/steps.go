@@ -38,6 +38,8 @@ type Deps struct {
 	// Platform is the id of the one that it seems to belong to, or "".
 	Repos    map[string]setup.Repository
 	Platform string
+	// Branch is the default branch as the clone knows it, or the present one; "" when neither is known.
+	Branch string
 	// Free turns the usual path of a pipeline file into one that no other setup's file has.
 	Free func(path, setup string) string
 	// Files reads the pipeline files of the repository that one stands in, as far as they fit the

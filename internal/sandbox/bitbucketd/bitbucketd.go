@@ -117,7 +117,7 @@ func fail(status int, message string) embedded.Answer {
 func (s *Server) Handler() http.Handler {
 	const repo, workspace = "/2.0/repositories/{ws}/{slug}", "/2.0/workspaces/{ws}"
 	routes := map[string]embedded.Action{
-		"GET " + repo: s.in(func(p *place, r *http.Request) embedded.Answer {
+		"GET " + repo: s.in(func(_ *place, r *http.Request) embedded.Answer {
 			return embedded.OK(map[string]any{"type": "repository", "full_name": pathOf(r), "is_private": true, "mainbranch": map[string]any{"type": "branch", "name": "main"}})
 		}),
 		"GET " + repo + "/pipelines_config": s.in(func(p *place, _ *http.Request) embedded.Answer {
