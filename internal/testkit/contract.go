@@ -33,8 +33,9 @@ type Contract struct {
 
 var loaded sync.Map // path -> func() (routers.Router, error)
 
-// NewContract loads an OpenAPI description from the folder that ASTRO_CI_CONTRACTS names. Without
-// the variable the test is skipped; with it, a missing file fails the test.
+// NewContract loads an OpenAPI description from the folder that ASTRO_CI_CONTRACTS names, or several,
+// with spaces between their paths. Without the variable the test is skipped; with it, a missing file
+// fails the test.
 func NewContract(t testing.TB, path string) *Contract {
 	t.Helper()
 	dir := os.Getenv("ASTRO_CI_CONTRACTS")
@@ -44,8 +45,8 @@ func NewContract(t testing.TB, path string) *Contract {
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(moduleRoot(t), dir)
 	}
-	once, _ := loaded.LoadOrStore(filepath.Join(dir, filepath.FromSlash(path)), sync.OnceValues(func() (routers.Router, error) {
-		return load(filepath.Join(dir, filepath.FromSlash(path)))
+	once, _ := loaded.LoadOrStore(dir+" "+path, sync.OnceValues(func() (routers.Router, error) {
+		return load(dir, strings.Fields(path))
 	}))
 	router, err := once.(func() (routers.Router, error))()
 	if err != nil {
@@ -54,16 +55,26 @@ func NewContract(t testing.TB, path string) *Contract {
 	return &Contract{t: t, router: router, calls: map[string]int{}}
 }
 
-func load(path string) (routers.Router, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	// Some say that a member can be null in the words of an older form.
-	raw = bytes.ReplaceAll(raw, []byte(`"x-nullable"`), []byte(`"nullable"`))
-	doc, err := parse(raw)
-	if err != nil {
-		return nil, err
+func load(dir string, paths []string) (routers.Router, error) {
+	var doc *openapi3.T
+	for _, path := range paths {
+		raw, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path)))
+		if err != nil {
+			return nil, err
+		}
+		// Some say that a member can be null in the words of an older form.
+		raw = bytes.ReplaceAll(raw, []byte(`"x-nullable"`), []byte(`"nullable"`))
+		next, err := parse(raw)
+		if err != nil {
+			return nil, err
+		}
+		if doc == nil {
+			doc = next
+			continue
+		}
+		for path, item := range next.Paths.Map() { // what they refer to is resolved
+			doc.Paths.Set(path, item)
+		}
 	}
 	unify(doc)
 	// Only the path counts; the tests serve on loopback.
@@ -80,10 +91,30 @@ func load(path string) (routers.Router, error) {
 // parse reads OpenAPI 3, or Swagger 2, which is turned into it.
 func parse(raw []byte) (*openapi3.T, error) {
 	var old openapi2.T
-	if json.Unmarshal(raw, &old) == nil && old.Swagger != "" {
-		return openapi2conv.ToV3(&old)
+	if json.Unmarshal(raw, &old) != nil || old.Swagger == "" {
+		return openapi3.NewLoader().LoadFromData(raw)
 	}
-	return openapi3.NewLoader().LoadFromData(raw)
+	// Microsoft's keep a second form of some operations, with other parameters, beside the paths.
+	var more struct {
+		Paths map[string]*openapi2.PathItem `json:"x-ms-paths"`
+	}
+	if err := json.Unmarshal(raw, &more); err != nil {
+		return nil, err
+	}
+	for path, item := range more.Paths {
+		path, _, _ = strings.Cut(path, "?")
+		if old.Paths[path] == nil {
+			old.Paths[path] = item
+			continue
+		}
+		for method, op := range item.Operations() {
+			for _, p := range op.Parameters { // either form may be meant
+				p.Required = p.Required && p.In != "query"
+			}
+			old.Paths[path].SetOperation(method, op)
+		}
+	}
+	return openapi2conv.ToV3(&old)
 }
 
 // unify joins paths that differ in nothing but the names of their parameters: the router would find

@@ -1,0 +1,41 @@
+package azuredevops
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+// entra stands in place of a user when the log-in is a token of Microsoft Entra.
+const entra = "entra"
+
+// FindLogin finds the server and the log-in: a token of Entra or a personal access token, in the
+// variables of the az CLI's extension, of Terraform, and of a pipeline. AZDO_ORG_SERVICE_URL names a
+// Server, or an organization of the service.
+func FindLogin(h providers.Host) (server string, login providers.Login, err error) {
+	server = "https://" + Host
+	if raw := strings.TrimSpace(h.Getenv("AZDO_ORG_SERVICE_URL")); raw != "" {
+		u, err := url.Parse(strings.TrimSuffix(raw, "/"))
+		if err != nil || u.Host == "" {
+			return "", login, hint.New("AZDO_ORG_SERVICE_URL is not an address", "Write it like https://dev.azure.com/acme.", docsLogin)
+		}
+		if !Known(u.Host) { // the last part is the collection, which stands in each address
+			u.Path = u.Path[:max(0, strings.LastIndex(u.Path, "/"))]
+			server = u.String()
+		}
+	}
+	for _, k := range []string{"AZURE_DEVOPS_EXT_PAT", "AZDO_PERSONAL_ACCESS_TOKEN"} {
+		if v := strings.TrimSpace(h.Getenv(k)); v != "" {
+			l := providers.Login{Value: secret.New([]byte(v)), Source: k}
+			if strings.HasPrefix(v, "eyJ") { // a token of Entra is a JWT; a personal one never is
+				l.User = entra
+			}
+			return server, l, nil
+		}
+	}
+	return "", login, hint.Wrap(providers.ErrNoLogin, "look for a log-in to Azure DevOps",
+		"Set AZURE_DEVOPS_EXT_PAT to a personal access token, or to what az account get-access-token --resource 499b84ac-1321-427f-aa17-267ca6975798 prints.", docsLogin)
+}
