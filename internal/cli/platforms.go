@@ -9,6 +9,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/keyring"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
@@ -58,6 +59,11 @@ func (w *world) all() []platform {
 		{
 			Platform: steps.Platform{ID: "jenkins", Name: "Jenkins", Globs: (*jenkins.Provider)(nil).PipelineGlobs()},
 			detect:   jenkins.Detect, open: opener("jenkins", "JENKINS_URL", jenkins.FindLogin, func(o providers.Options) providers.Platform { return jenkins.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "azure-devops", Name: "Azure DevOps", Globs: (*azuredevops.Provider)(nil).PipelineGlobs()},
+			host:     azuredevops.Host, known: func(_ *world, host string) bool { return azuredevops.Known(host) },
+			detect: azuredevops.Detect, open: opener("azure-devops", "AZDO_ORG_SERVICE_URL", azuredevops.FindLogin, func(o providers.Options) providers.Platform { return azuredevops.New(o) }),
 		},
 		{
 			Platform: steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},

@@ -21,7 +21,7 @@ type guest struct {
 
 var guests = map[string]guest{
 	"bitbucket": {
-		"bitbucket.org", "bitbucket.org/acme/etl", "bitbucket-pipelines.yml", "image: atlassian", func(s *sandbox.Sandbox) (*secret.Value, error) {
+		"bitbucket.org/acme", "bitbucket.org/acme/etl", "bitbucket-pipelines.yml", "image: atlassian", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			v, _, err := s.Bitbucket().Open("acme/etl", "", "ASTRO_API_TOKEN")
 			return v, err
 		}, "BITBUCKET_API_TOKEN", "BITBUCKET_EMAIL", true,
@@ -31,6 +31,12 @@ var guests = map[string]guest{
 			v, _, err := s.Drone().Open("acme/etl", "ASTRO_API_TOKEN")
 			return v, err
 		}, "DRONE_TOKEN", "DRONE_SERVER", false,
+	},
+	"azure-devops": {
+		"dev.azure.com/acme/data/_git", "dev.azure.com/acme/data/etl", "azure-pipelines-etl-prod.yml", "group: \"astro-etl\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			v, _, err := s.AzureDevOps().Open("astro-etl", "ASTRO_API_TOKEN")
+			return v, err
+		}, "AZURE_DEVOPS_EXT_PAT", "AZURE_DEVOPS_EXT_PAT", false,
 	},
 	"jenkins": {
 		"", "etl", "Jenkinsfile", "credentialsId: 'ASTRO_API_TOKEN'", func(s *sandbox.Sandbox) (*secret.Value, error) {
@@ -56,7 +62,7 @@ func TestGuests(t *testing.T) {
 			p, s := online(t)
 			p.unset("GH_TOKEN", "GITLAB_TOKEN")
 			if g.remote != "" {
-				p.write(".git/config", strings.ReplaceAll(p.read(".git/config"), "github.com", g.remote))
+				p.write(".git/config", strings.ReplaceAll(strings.ReplaceAll(p.read(".git/config"), "acme/etl.git", "etl"), "github.com", g.remote))
 			}
 			// Without --repo it is the one of the git remote, as this platform calls it.
 			stdout, stderr, code := p.run(args...)
@@ -70,7 +76,7 @@ func TestGuests(t *testing.T) {
 			if r.Pipeline.File != g.file || !strings.Contains(p.read(g.file), g.says) {
 				t.Errorf("got %s\n%s", stdout, p.read(g.file))
 			}
-			if _, stderr, code := p.run(append(args, "--environment", "prod")...); (code == 0) != g.environments || !g.environments && !strings.Contains(stderr, "no environments") {
+			if _, stderr, code := p.run(append(args, "--environment", "prod")...); (code == 0) != g.environments || !g.environments && !strings.Contains(stderr, "environment") {
 				t.Errorf("an environment: exit %d: %s", code, stderr)
 			}
 			// Its file in the repository says that it is this platform.

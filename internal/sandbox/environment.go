@@ -46,6 +46,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	circle, _, circleToken := s.Service("circleci")
 	bucket, email, bucketToken := s.Service("bitbucket")
 	jenkins, user, jenkinsToken := s.Service("jenkins")
+	azure, _, azureToken := s.Service("azure-devops")
 	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
@@ -60,6 +61,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "JENKINS_URL", Value: jenkins},
 		{Name: "JENKINS_USER_ID", Value: user},
 		{Name: "JENKINS_API_TOKEN", Secret: jenkinsToken},
+		{Name: "AZDO_ORG_SERVICE_URL", Value: azure + "/acme"},
+		{Name: "AZURE_DEVOPS_EXT_PAT", Secret: azureToken},
 		{Name: "CIRCLE_HOST", Value: circle},
 		{Name: "CIRCLE_TOKEN", Secret: circleToken},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},

@@ -22,6 +22,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
+	"github.com/astro-ci/astro-ci/internal/sandbox/azured"
 	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/circlecid"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
@@ -60,6 +61,7 @@ type Sandbox struct {
 	bucket  *bitbucketd.Server
 	jenkins *jenkinsd.Server
 	url     string // http://127.0.0.1:PORT
+	azure   *azured.Server
 	server  *http.Server
 	socket  *http.Server // GitHub again, for gh; nil until GH asks for it
 	lock    *os.File
@@ -96,6 +98,8 @@ func Start(o Options) (*Sandbox, error) {
 		case i < 0:
 		case r.Host == "gitlab.com":
 			s.gitlab.AddProject(r.Path[:i], r.Path[i+1:])
+		case r.Host == "dev.azure.com":
+			s.azure.AddRepo(r.Path)
 		case r.Host == "bitbucket.org":
 			s.bucket.AddRepo(r.Path)
 		default:
@@ -135,12 +139,13 @@ func (s *Sandbox) services() []service {
 		{"circleci", "/circleci", s.circle, "", s.circle.Token()},
 		{"bitbucket", "/bitbucket", s.bucket, bitbucketd.Email, s.bucket.Token()},
 		{"jenkins", "/jenkins", s.jenkins, jenkinsd.User, s.jenkins.Token()},
+		{"azure-devops", "/azure-devops", s.azure, "", s.azure.Token()},
 	}
 }
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [7]error
+	var err [8]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -149,6 +154,7 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.circle, err[4] = circlecid.New(with("circleci"))
 	s.bucket, err[5] = bitbucketd.New(with("bitbucket"))
 	s.jenkins, err[6] = jenkinsd.New(with("jenkins"))
+	s.azure, err[7] = azured.New(with("azure-devops"))
 	return errors.Join(err[:]...)
 }
 
@@ -213,6 +219,9 @@ func (s *Sandbox) Bitbucket() *bitbucketd.Server { return s.bucket }
 
 // Jenkins is the embedded Jenkins.
 func (s *Sandbox) Jenkins() *jenkinsd.Server { return s.jenkins }
+
+// AzureDevOps is the embedded AzureDevOps.
+func (s *Sandbox) AzureDevOps() *azured.Server { return s.azure }
 
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }

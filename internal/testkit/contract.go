@@ -114,7 +114,38 @@ func parse(raw []byte) (*openapi3.T, error) {
 			old.Paths[path].SetOperation(method, op)
 		}
 	}
-	return openapi2conv.ToV3(&old)
+	doc, err := openapi2conv.ToV3(&old)
+	if err == nil && old.Host == "dev.azure.com" {
+		asObserved(doc)
+	}
+	return doc, err
+}
+
+// asObserved mends what Microsoft's descriptions say otherwise than the service: a list comes with its
+// length, the value of a secret is null, and a deletion is answered with nothing.
+func asObserved(doc *openapi3.T) {
+	for _, item := range doc.Paths.Map() {
+		if item.Delete != nil {
+			item.Delete.Responses.Set("204", item.Delete.Responses.Status(http.StatusOK))
+		}
+		for _, op := range item.Operations() {
+			ok := op.Responses.Status(http.StatusOK)
+			if ok == nil || ok.Value.Content["application/json"] == nil {
+				continue
+			}
+			media := ok.Value.Content["application/json"]
+			if media.Schema != nil && media.Schema.Value != nil && media.Schema.Value.Type.Is("array") {
+				list := openapi3.NewObjectSchema().WithProperty("count", openapi3.NewIntegerSchema()).WithRequired([]string{"count", "value"})
+				list.WithPropertyRef("value", media.Schema)
+				media.Schema = list.NewRef()
+			}
+		}
+	}
+	for _, s := range doc.Components.Schemas {
+		if v := s.Value.Properties["value"]; v != nil && v.Value != nil {
+			v.Value.Nullable = true
+		}
+	}
 }
 
 // unify joins paths that differ in nothing but the names of their parameters: the router would find

@@ -3,7 +3,6 @@ package azuredevops
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -53,6 +52,11 @@ func (o object) changed() time.Time {
 func (o object) with(name string, v *secret.Value, f func() error) error {
 	key, _ := o.variable(name)
 	vars := o.variables()
+	for _, x := range vars { // a secret without a value keeps its own
+		if m, ok := x.(map[string]any); ok && m["value"] == nil {
+			delete(m, "value")
+		}
+	}
 	body := map[string]any{"isSecret": true}
 	vars[key] = body
 	return providers.WithValue(v, body, "value", f)
@@ -95,12 +99,13 @@ func (p *Provider) putInGroup(ctx context.Context, a address, name string, v *se
 	}
 	var before time.Time
 	created := true
+	sent := group
 	if group == nil {
-		made := object{
+		sent = object{
 			"name": a.group, "type": "Vsts", "description": describe(m),
 			"variableGroupProjectReferences": []any{map[string]any{"name": a.group, "projectReference": map[string]any{"id": project.ID, "name": project.Name}}},
 		}
-		err = made.with(name, v, func() error { return p.api.createGroup(ctx, a, made) })
+		err = sent.with(name, v, func() error { return p.api.createGroup(ctx, a, sent) })
 		if err != nil { // a second one of the name is refused: perhaps the first answer was lost
 			var looked error
 			if group, looked = find(); looked != nil || group == nil {
@@ -125,7 +130,10 @@ func (p *Provider) putInGroup(ctx context.Context, a address, name string, v *se
 	if err != nil {
 		return providers.Receipt{}, err
 	}
-	if err := sameNames(a, group, now, name); err != nil {
+	if now == nil {
+		now = object{}
+	}
+	if err := sameNames(a, sent, now, name); err != nil {
 		return providers.Receipt{}, err
 	}
 	done := providers.Receipt{Created: created, Proof: providers.Written}
@@ -146,7 +154,7 @@ func (o object) hides(name string) bool {
 // sameNames refuses to go on when a variable got lost, for somebody wrote at the same time.
 func sameNames(a address, sent, now object, name string) error {
 	lost := ""
-	for k := range maps.Keys(sent.variables()) {
+	for k := range sent.variables() {
 		if _, ok := now.variable(k); !ok {
 			lost = k
 		}
