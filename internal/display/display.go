@@ -68,7 +68,7 @@ func Clean(raw string) Text {
 		default:
 			marks = 0
 		}
-		if runes >= MaxRunes {
+		if runes >= MaxRunes || space && runes+1 >= MaxRunes {
 			b.WriteRune('…')
 			break
 		}

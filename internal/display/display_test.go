@@ -46,6 +46,7 @@ func TestDecodingCleans(t *testing.T) {
 
 func FuzzClean(f *testing.F) {
 	f.Add("a\x1b[2J\u202e\u200bb")
+	f.Add(strings.Repeat("a", display.MaxRunes-1) + " bc")
 	f.Fuzz(func(t *testing.T, raw string) {
 		got := display.Clean(raw).String()
 		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > display.MaxRunes+1 {

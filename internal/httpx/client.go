@@ -43,6 +43,7 @@ type StatusError struct {
 	Path      string
 	Status    int
 	Message   display.Text // what the service said
+	Code      string       // the service's own name of the error, where it has one
 	RequestID display.Text
 	Fields    []display.Text // "field: message" for each field that was refused
 	Header    http.Header    // of the answer
@@ -167,7 +168,8 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 	if call.Out == nil || resp.StatusCode == http.StatusNoContent {
 		return resp.Header, nil
 	}
-	if mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mt != "application/json" {
+	// AWS calls its JSON application/x-amz-json-1.1.
+	if mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mt != "application/json" && !strings.HasPrefix(mt, "application/x-amz-json") {
 		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: the answer is %q, not JSON", c.service, call.Method, call.Path, mt))
 	}
 	if err := json.Unmarshal(raw, call.Out); err != nil {
@@ -213,6 +215,7 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 		Message     words        `json:"message"`
 		Error       words        `json:"error"`
 		RequestID   display.Text `json:"requestId"`
+		Type        display.Text `json:"__type"`            // AWS: namespace#Name
 		OAuth       display.Text `json:"error_description"` // RFC 6749, 5.2
 		FieldErrors []struct {
 			Field   display.Text `json:"field"`
@@ -221,6 +224,7 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	}
 	if json.Unmarshal(raw, &body) == nil {
 		e.RequestID = body.RequestID
+		e.Code = body.Type.String()[strings.LastIndex(body.Type.String(), "#")+1:]
 		for _, m := range []display.Text{display.Text(body.Message), body.OAuth, display.Text(body.Error)} {
 			if e.Message.IsZero() {
 				e.Message = m

@@ -44,6 +44,7 @@ func TestModernize(t *testing.T) {
 func FuzzModernize(f *testing.F) {
 	f.Add("env:\n  ASTRONOMER_KEY_ID: a\n  ASTRONOMER_KEY_SECRET: b\n")
 	f.Add("a: b\r\n")
+	f.Add("ASTRONOMER_KEY_")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := (&github.Provider{}).Modernize([]byte(text), token)
 		if err != nil {
@@ -51,7 +52,7 @@ func FuzzModernize(f *testing.F) {
 		}
 		var kept, now []string
 		for l := range strings.SplitSeq(text, "\n") {
-			if !strings.Contains(l, "ASTRONOMER_KEY_") || strings.HasPrefix(strings.TrimSpace(l), "#") {
+			if !strings.Contains(l, "ASTRONOMER_KEY_ID") && !strings.Contains(l, "ASTRONOMER_KEY_SECRET") || strings.HasPrefix(strings.TrimSpace(l), "#") {
 				kept = append(kept, l)
 			}
 		}

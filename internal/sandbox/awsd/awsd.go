@@ -1,0 +1,389 @@
+// Package awsd is an embedded AWS of one account and region, as far as Secrets Manager, the SSM
+// Parameter Store and CodeBuild's projects go. It checks every signature and refuses what AWS refuses.
+package awsd
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+// The account, region and access key of the log-in; its secret key is the server's token.
+const (
+	Account   = "123456789012"
+	Region    = "eu-central-1"
+	AccessKey = "AKIDSANDBOX"
+)
+
+// Server is one embedded AWS.
+type Server struct {
+	embedded.Server
+	blind bool // values may not be read
+	state state
+}
+
+type state struct {
+	Key        embedded.Key          `json:"key"`
+	Secrets    map[string]*stored    `json:"secrets"`
+	Parameters map[string]*parameter `json:"parameters"`
+	Projects   map[string]*project   `json:"projects"`
+}
+
+type stored struct {
+	Description string            `json:"description"`
+	Suffix      string            `json:"suffix"` // six characters at the end of the ARN
+	Versions    map[string][]byte `json:"versions"`
+	Current     string            `json:"current"`
+	Previous    string            `json:"previous"`
+	Changed     time.Time         `json:"changed"`
+	Deleted     time.Time         `json:"deleted"`
+}
+
+type parameter struct {
+	Type    string    `json:"type"`
+	Sealed  []byte    `json:"sealed"`
+	Version int       `json:"version"`
+	Changed time.Time `json:"changed"`
+}
+
+type project struct {
+	Role string              `json:"role"`
+	Env  []map[string]string `json:"env"` // name, value, type
+}
+
+// New starts a server with the data of o.State, or with the CodeBuild project "etl".
+func New(o embedded.Options) (*Server, error) {
+	s := &Server{}
+	return s, s.Init(o, "", &s.state, func() {
+		s.state = state{embedded.NewKey(), map[string]*stored{}, map[string]*parameter{}, map[string]*project{}}
+		s.AddProject("etl")
+	})
+}
+
+// AddProject makes a project of CodeBuild, unless it exists; env are plain variables, NAME=VALUE.
+func (s *Server) AddProject(name string, env ...string) {
+	s.Do(func() {
+		if s.state.Projects[name] != nil {
+			return
+		}
+		p := &project{Role: "arn:aws:iam::" + Account + ":role/service-role/codebuild-" + name}
+		for _, kv := range env {
+			k, v, _ := strings.Cut(kv, "=")
+			p.Env = append(p.Env, map[string]string{"name": k, "value": v, "type": "PLAINTEXT"})
+		}
+		s.state.Projects[name] = p
+	})
+}
+
+// BeBlind takes the right to read values away.
+func (s *Server) BeBlind() { s.Do(func() { s.blind = true }) }
+
+// AddPlain makes a parameter in clear; Schedule schedules a secret for deletion.
+func (s *Server) AddPlain(name string) {
+	s.Do(func() {
+		s.state.Parameters[name] = &parameter{"String", s.state.Key.Seal("clear"), 1, s.Now()}
+	})
+}
+
+// Schedule schedules a secret for deletion: it cannot be used, and its name is taken.
+func (s *Server) Schedule(id string) {
+	s.Do(func() { s.state.Secrets[id] = &stored{Deleted: s.Now(), Suffix: "AbCdEf"} })
+}
+
+// Open reads the current value of a secret or a parameter.
+func (s *Server) Open(id string) (v *secret.Value, err error) {
+	err = errors.New("no such secret")
+	s.Do(func() {
+		if x := s.state.Secrets[id]; x != nil {
+			v, err = secret.New([]byte(s.state.Key.Open(x.Versions[x.Current]))), nil
+		}
+		if x := s.state.Parameters[id]; x != nil {
+			v, err = secret.New([]byte(s.state.Key.Open(x.Sealed))), nil
+		}
+	})
+	return v, err
+}
+
+// Versions is how many versions a secret has.
+func (s *Server) Versions(id string) (n int) {
+	s.Do(func() {
+		if x := s.state.Secrets[id]; x != nil {
+			n = len(x.Versions)
+		}
+	})
+	return n
+}
+
+// Handler serves all services at one address.
+func (s *Server) Handler() http.Handler {
+	return s.Server.Handler(func(r *http.Request) embedded.Answer {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPost || r.URL.Path != "/" || r.Header.Get("Content-Type") != "application/x-amz-json-1.1" {
+			return fail("SerializationException", "the request is not one of JSON 1.1")
+		}
+		if a, ok := s.signed(r, body); !ok {
+			return a
+		}
+		act, ok := map[string]func(input) embedded.Answer{
+			"secretsmanager.DescribeSecret": s.describe, "secretsmanager.CreateSecret": s.create, "secretsmanager.PutSecretValue": s.put,
+			"secretsmanager.GetSecretValue": s.get, "secretsmanager.DeleteSecret": s.remove,
+			"AmazonSSM.PutParameter": s.putParameter, "AmazonSSM.GetParameter": s.getParameter, "AmazonSSM.DeleteParameter": s.deleteParameter,
+			"CodeBuild_20161006.BatchGetProjects": s.projects,
+		}[r.Header.Get("X-Amz-Target")]
+		if !ok {
+			return fail("UnknownOperationException", "")
+		}
+		var in input
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.DisallowUnknownFields()
+		if d.Decode(&in) != nil {
+			return fail("SerializationException", "the input is not one of the operation")
+		}
+		a := act(in)
+		a.Header = map[string]string{"Content-Type": "application/x-amz-json-1.1"}
+		if raw, err := json.Marshal(a.Body); err == nil {
+			a.Body = raw
+		}
+		return a
+	})
+}
+
+// signed makes the signature once more and compares.
+func (s *Server) signed(r *http.Request, body []byte) (embedded.Answer, bool) {
+	given := r.Header.Get("Authorization")
+	m := regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=`).FindStringSubmatch(given)
+	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	switch {
+	case m == nil || err != nil || m[1] != AccessKey || m[2] != Region:
+		return fail("UnrecognizedClientException", "The security token included in the request is invalid."), false
+	case !strings.Contains(m[4], "x-amz-target") || !strings.Contains(m[4], "host"):
+		return fail("InvalidSignatureException", "what was asked for is not signed"), false
+	}
+	again := r.Clone(r.Context())
+	again.Header = http.Header{}
+	for h := range strings.SplitSeq(m[4], ";") {
+		if v := r.Header.Get(h); v != "" {
+			again.Header.Set(h, v)
+		}
+	}
+	again.Header.Del("X-Amz-Date")
+	again.URL.Host, again.Host, again.ContentLength = r.Host, r.Host, int64(len(body))
+	sum := sha256.Sum256(body)
+	ok := false
+	_ = s.Token().Use(func(key []byte) error {
+		if v4.NewSigner().SignHTTP(r.Context(), aws.Credentials{AccessKeyID: AccessKey, SecretAccessKey: string(key)}, again, hex.EncodeToString(sum[:]), m[3], m[2], at) == nil {
+			ok = subtle.ConstantTimeCompare([]byte(again.Header.Get("Authorization")), []byte(given)) == 1
+		}
+		return nil
+	})
+	return fail("InvalidSignatureException", "The request signature we calculated does not match the signature you provided."), ok
+}
+
+func fail(kind, message string) embedded.Answer {
+	return embedded.Answer{Status: 400, Body: map[string]string{"__type": "com.amazonaws#" + kind, "Message": message}}
+}
+
+func denied(action string) embedded.Answer {
+	return fail("AccessDeniedException", "User is not authorized to perform: "+action)
+}
+
+// input is what any of the operations may be given.
+type input struct {
+	SecretID    string `json:"SecretId"`
+	Mark        string `json:"ClientRequestToken"`
+	Name        string
+	Description string
+	Secret      string `json:"SecretString"`
+	Force       bool   `json:"ForceDeleteWithoutRecovery"`
+	Type, Value string
+	Overwrite   bool
+	Decrypt     bool     `json:"WithDecryption"`
+	Names       []string `json:"names"`
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func (s *Server) arn(id string) string {
+	return "arn:aws:secretsmanager:" + Region + ":" + Account + ":secret:" + id + "-" + s.state.Secrets[id].Suffix
+}
+
+var notFound = fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+
+func (s *Server) describe(in input) embedded.Answer {
+	x := s.state.Secrets[in.SecretID]
+	if x == nil {
+		return notFound
+	}
+	out := map[string]any{"ARN": s.arn(in.SecretID), "Name": in.SecretID, "Description": x.Description, "LastChangedDate": seconds(x.Changed)}
+	if !x.Deleted.IsZero() {
+		out["DeletedDate"] = seconds(x.Deleted)
+	} else {
+		out["VersionIdsToStages"] = map[string][]string{x.Current: {"AWSCURRENT"}}
+		if x.Previous != "" {
+			out["VersionIdsToStages"].(map[string][]string)[x.Previous] = []string{"AWSPREVIOUS"}
+		}
+	}
+	return embedded.OK(out)
+}
+
+var validSecret = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+
+// version adds a version; the same mark with the same value is the same version.
+func (s *Server) version(id string, x *stored, in input) embedded.Answer {
+	switch old, exists := x.Versions[in.Mark]; {
+	case len(in.Mark) < 32 || len(in.Mark) > 64 || in.Secret == "" || len(in.Secret) > 65536:
+		return fail("InvalidParameterException", "the mark or the value has a wrong length")
+	case exists && s.state.Key.Open(old) != in.Secret:
+		return fail("ResourceExistsException", "The version exists with another value.")
+	case !exists:
+		x.Versions[in.Mark] = s.state.Key.Seal(in.Secret)
+		x.Previous, x.Current, x.Changed = x.Current, in.Mark, s.Now()
+	}
+	return embedded.OK(map[string]any{"ARN": s.arn(id), "Name": id, "VersionId": in.Mark})
+}
+
+func (s *Server) create(in input) embedded.Answer {
+	x := s.state.Secrets[in.Name]
+	switch {
+	case s.Denied():
+		return denied("secretsmanager:CreateSecret")
+	case !validSecret.MatchString(in.Name):
+		return fail("InvalidParameterException", "the name is invalid")
+	case x != nil && !x.Deleted.IsZero():
+		return fail("InvalidRequestException", "a secret with this name is already scheduled for deletion.")
+	case x != nil && x.Versions[in.Mark] == nil:
+		return fail("ResourceExistsException", "The operation failed because the secret already exists.")
+	case x == nil:
+		x = &stored{Description: in.Description, Suffix: rand.Text()[:6], Versions: map[string][]byte{}}
+		s.state.Secrets[in.Name] = x
+	}
+	a := s.version(in.Name, x, in)
+	if a.Status != 200 && len(x.Versions) == 0 {
+		delete(s.state.Secrets, in.Name)
+	}
+	return a
+}
+
+func (s *Server) put(in input) embedded.Answer {
+	x := s.state.Secrets[in.SecretID]
+	switch {
+	case s.Denied():
+		return denied("secretsmanager:PutSecretValue")
+	case x == nil:
+		return notFound
+	case !x.Deleted.IsZero():
+		return fail("InvalidRequestException", "the secret was marked for deletion.")
+	}
+	return s.version(in.SecretID, x, in)
+}
+
+func (s *Server) get(in input) embedded.Answer {
+	x := s.state.Secrets[in.SecretID]
+	switch {
+	case s.blind:
+		return denied("secretsmanager:GetSecretValue")
+	case x == nil || !x.Deleted.IsZero():
+		return notFound
+	}
+	return embedded.OK(map[string]any{"ARN": s.arn(in.SecretID), "Name": in.SecretID, "VersionId": x.Current, "SecretString": s.state.Key.Open(x.Versions[x.Current]), "VersionStages": []string{"AWSCURRENT"}})
+}
+
+func (s *Server) remove(in input) embedded.Answer {
+	switch {
+	case s.Denied():
+		return denied("secretsmanager:DeleteSecret")
+	case s.state.Secrets[in.SecretID] == nil:
+		return notFound
+	case !in.Force:
+		s.state.Secrets[in.SecretID].Deleted = s.Now()
+	default:
+		delete(s.state.Secrets, in.SecretID)
+	}
+	return embedded.OK(map[string]any{"Name": in.SecretID})
+}
+
+var validParameter = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+){1,15}$`)
+
+func (s *Server) putParameter(in input) embedded.Answer {
+	x := s.state.Parameters[in.Name]
+	switch {
+	case s.Denied():
+		return denied("ssm:PutParameter")
+	case !validParameter.MatchString(in.Name) || strings.HasPrefix(strings.ToLower(in.Name), "/aws") || strings.HasPrefix(strings.ToLower(in.Name), "/ssm"):
+		return fail("ValidationException", "the name is invalid")
+	case in.Value == "" || len(in.Value) > 4096 || strings.Contains(in.Value, "{{"):
+		return fail("ValidationException", "the value is invalid")
+	case x != nil && !in.Overwrite:
+		return fail("ParameterAlreadyExists", "The parameter already exists.")
+	case x != nil && x.Type != in.Type:
+		return fail("HierarchyTypeMismatchException", "the type cannot be changed")
+	}
+	if x == nil {
+		x = &parameter{Type: in.Type}
+		s.state.Parameters[in.Name] = x
+	}
+	x.Sealed, x.Version, x.Changed = s.state.Key.Seal(in.Value), x.Version+1, s.Now()
+	return embedded.OK(map[string]any{"Version": x.Version, "Tier": "Standard"})
+}
+
+func (s *Server) getParameter(in input) embedded.Answer {
+	x := s.state.Parameters[in.Name]
+	switch {
+	case x == nil:
+		return fail("ParameterNotFound", "")
+	case in.Decrypt && s.blind:
+		return denied("kms:Decrypt")
+	}
+	value := hex.EncodeToString(x.Sealed)
+	if in.Decrypt || x.Type != "SecureString" {
+		value = s.state.Key.Open(x.Sealed)
+	}
+	return embedded.OK(map[string]any{"Parameter": map[string]any{
+		"Name": in.Name, "Type": x.Type, "Value": value, "Version": x.Version, "LastModifiedDate": seconds(x.Changed), "DataType": "text",
+		"ARN": "arn:aws:ssm:" + Region + ":" + Account + ":parameter" + in.Name,
+	}})
+}
+
+func (s *Server) deleteParameter(in input) embedded.Answer {
+	if s.Denied() {
+		return denied("ssm:DeleteParameter")
+	}
+	if s.state.Parameters[in.Name] == nil {
+		return fail("ParameterNotFound", "")
+	}
+	delete(s.state.Parameters, in.Name)
+	return embedded.OK(map[string]any{})
+}
+
+func (s *Server) projects(in input) embedded.Answer {
+	found, missing := []any{}, []string{}
+	for _, name := range in.Names {
+		p := s.state.Projects[name]
+		if p == nil {
+			missing = append(missing, name)
+			continue
+		}
+		found = append(found, map[string]any{
+			"name": name, "arn": fmt.Sprintf("arn:aws:codebuild:%s:%s:project/%s", Region, Account, name), "serviceRole": p.Role,
+			"source":      map[string]any{"type": "GITHUB", "location": "https://github.com/acme/etl.git", "buildspec": ""},
+			"environment": map[string]any{"type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL", "environmentVariables": p.Env},
+		})
+	}
+	return embedded.OK(map[string]any{"projects": found, "projectsNotFound": missing})
+}
