@@ -12,6 +12,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
+	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
@@ -64,6 +65,10 @@ func (w *world) all() []platform {
 			Platform: steps.Platform{ID: "azure-devops", Name: "Azure DevOps", Globs: (*azuredevops.Provider)(nil).PipelineGlobs()},
 			host:     azuredevops.Host, known: func(_ *world, host string) bool { return azuredevops.Known(host) },
 			detect: azuredevops.Detect, open: opener("azure-devops", "AZDO_ORG_SERVICE_URL", azuredevops.FindLogin, func(o providers.Options) providers.Platform { return azuredevops.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "codebuild", Name: "AWS CodeBuild", Globs: (*codebuild.Provider)(nil).PipelineGlobs()},
+			detect:   codebuild.Detect, open: openCodeBuild,
 		},
 		{
 			Platform: steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},

@@ -38,6 +38,11 @@ var guests = map[string]guest{
 			return v, err
 		}, "AZURE_DEVOPS_EXT_PAT", "AZURE_DEVOPS_EXT_PAT", false,
 	},
+	"codebuild": {
+		"", "etl", "buildspec.yml", "ASTRO_API_TOKEN: \"astro/etl/ASTRO_API_TOKEN\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			return s.AWS().Open("astro/etl/ASTRO_API_TOKEN")
+		}, "AWS_ACCESS_KEY_ID", "aws sso login", false,
+	},
 	"jenkins": {
 		"", "etl", "Jenkinsfile", "credentialsId: 'ASTRO_API_TOKEN'", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			v, _, err := s.Jenkins().Open("", "ASTRO_API_TOKEN")
@@ -75,6 +80,9 @@ func TestGuests(t *testing.T) {
 			}
 			if r.Pipeline.File != g.file || !strings.Contains(p.read(g.file), g.says) {
 				t.Errorf("got %s\n%s", stdout, p.read(g.file))
+			}
+			if id == "codebuild" && !strings.Contains(p.read("astro-ci-etl-prod-policy.json"), "secretsmanager:GetSecretValue") {
+				t.Error("there is no policy for the build's role")
 			}
 			if _, stderr, code := p.run(append(args, "--environment", "prod")...); (code == 0) != g.environments || !g.environments && !strings.Contains(stderr, "environment") {
 				t.Errorf("an environment: exit %d: %s", code, stderr)

@@ -18,7 +18,7 @@ import (
 type renderFlags struct {
 	platform, credential, organization, workspace, deployment, job, deploy string
 	repo, target, secretName, branch, name, version, url                   string
-	noDAGDeploys                                                           bool
+	noDAGDeploys, policy                                                   bool
 }
 
 func (a *app) renderCommand() *cobra.Command {
@@ -55,6 +55,7 @@ func (a *app) renderCommand() *cobra.Command {
 	f.StringVar(&r.name, "name", "astro", "name of the setup")
 	f.StringVar(&r.version, "cli-version", pipeline.Newest(), "version of the Astro CLI, one whose sums are built in")
 	f.StringVar(&r.url, "cli-url", pipeline.ReleaseURL, "folder from which the pipeline installs the Astro CLI")
+	f.BoolVar(&r.policy, "policy", false, "print the right that the pipeline needs to read the secret, instead of the pipeline (codebuild)")
 	f.BoolVar(&r.noDAGDeploys, "no-dag-deploys", false, "the Deployment takes no DAG-only deploys")
 	return cmd
 }
@@ -104,6 +105,12 @@ func (r renderFlags) render() ([]byte, error) {
 	}
 	if err := p.Validate(); err != nil {
 		return nil, usageError{hint.Wrap(err, "render the pipeline file", "Correct the flags named above.", "")}
+	}
+	if r.policy {
+		if x.Policy == nil {
+			return nil, usageError{hint.New("pipelines of "+x.Name+" read the secret without a right of their own", "Leave --policy out.", "")}
+		}
+		return x.Policy(p, ""), nil
 	}
 	return x.Render(p)
 }

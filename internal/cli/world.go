@@ -248,8 +248,14 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err != nil {
 		return ui.Review{}, err
 	}
+	stores := map[string]providers.Store{p.Platform: platform}
+	if k, ok := platform.(providers.Keeper); ok {
+		for _, id := range k.Stores() {
+			stores[id] = platform
+		}
+	}
 	actions, result, err := engine.SetUp(p, platform, engine.Deps{
-		Issuer: w.astro, Stores: map[string]providers.Store{p.Platform: platform}, Files: w.files,
+		Issuer: w.astro, Stores: stores, Files: w.files,
 		NewID: rand.Text, Live: w.app.redactor.Add,
 	})
 	if err != nil {
@@ -320,6 +326,14 @@ func (w *world) changes(p setup.Plan, platform providers.Platform) (out []pipeli
 		}
 		out = append(out, c)
 	}
+	if g, ok := platform.(providers.Granter); ok {
+		file, _ := g.Policy(p)
+		c, err := w.files.Plan(file, p.Name, p.ReplaceEdits)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
 	for _, path := range p.Retire.Files {
 		m, ok := platform.(providers.Modernizer)
 		if !ok {
@@ -353,6 +367,10 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		)
 	}
 	for _, f := range r.Files {
+		if f.Say != "" {
+			out = append([]ui.NextStep{{Say: f.Say + "; " + f.Path + " says which one"}}, out...)
+			continue
+		}
 		out = append(out, ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)})
 	}
 	if r.Token.EndAt.IsZero() {

@@ -68,6 +68,7 @@ type Result struct {
 type FileResult struct {
 	Path    string // slash-separated, relative to the repository's root
 	Changed bool
+	Say     string // what a person does with the file; "" for one that a run reads
 }
 
 // SetUp builds the actions of a first set-up and the result they fill in. It validates the whole
@@ -100,6 +101,12 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 	if !p.Pipeline.Own {
 		b.file()
 	}
+	if b.policy.Path != "" {
+		b.change("policy:write", "Write "+b.policy.Path+", the right that the build needs", b.policy.Path, func() (pipeline.Change, error) {
+			return b.Files.Write(b.policy, p.Name, p.ReplaceEdits)
+		})
+		b.result.Files[len(b.result.Files)-1].Say = b.policySays
+	}
 	b.retire()
 	return b.actions, b.result, nil
 }
@@ -107,13 +114,15 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 // builder collects the actions of one set-up.
 type builder struct {
 	Deps
-	plan     setup.Plan
-	platform providers.Platform
-	actions  []Action
-	result   *Result
-	rendered providers.File
-	value    *secret.Value // of the new token
-	writes   []*write
+	plan       setup.Plan
+	platform   providers.Platform
+	actions    []Action
+	result     *Result
+	rendered   providers.File
+	policy     providers.File // what a person gives the pipeline; its path is "" when nothing is needed
+	policySays string
+	value      *secret.Value // of the new token
+	writes     []*write
 }
 
 func (b *builder) add(a Action) { b.actions = append(b.actions, a) }
@@ -142,6 +151,13 @@ func (b *builder) checks() error {
 		b.add(Action{
 			Key: "check:file", Read: true, Say: "Check that " + b.rendered.Path + " can be written",
 			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.rendered, p.Name, p.ReplaceEdits) },
+		})
+	}
+	if g, ok := b.platform.(providers.Granter); ok {
+		b.policy, b.policySays = g.Policy(p)
+		b.add(Action{
+			Key: "check:policy", Read: true, Say: "Check that " + b.policy.Path + " can be written",
+			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.policy, p.Name, p.ReplaceEdits) },
 		})
 	}
 	for _, path := range p.Retire.Files {

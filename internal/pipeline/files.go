@@ -227,6 +227,13 @@ func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEd
 	default:
 		c.Before, c.mode = before, mode
 	}
+	if file.Whole {
+		c.After = file.Content
+		if c.Existed && !bytes.Equal(c.Before, c.After) && !replaceEdits {
+			return c, hint.New("the file "+file.Path+" is there and says something else", "Move it away, or allow it to be replaced with --replace-edits.", "")
+		}
+		return c, nil
+	}
 	comment := "#"
 	if file.Comment != "" {
 		comment = file.Comment

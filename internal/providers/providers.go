@@ -97,6 +97,7 @@ type Modernizer interface {
 
 // Place is a spot inside a platform where a secret can be put.
 type Place struct {
+	Store   string       // as in setup.Target; "" stands for the platform's own
 	Address string       // as in setup.Target
 	Name    display.Text // "Environment production"
 	Note    display.Text // "3 reviewers"; may be empty
@@ -126,6 +127,19 @@ type File struct {
 	// Append reports why the content cannot be put at the end of a file that a person wrote; nil: it
 	// never can.
 	Append func(before []byte) error
+	// Whole says that the file is ours from the first to the last byte, for a form without comments.
+	Whole bool
+}
+
+// Granter is a platform whose pipeline reads the secret by a right of its own, that a person has to
+// give. Policy is the document that gives it, as a file to be kept, and who gets it, in words.
+type Granter interface {
+	Policy(p setup.Plan) (file File, say string)
+}
+
+// Keeper is a platform that keeps secrets in stores of other names.
+type Keeper interface {
+	Stores() []string // their ids
 }
 
 // Platform is a CI system: it keeps secrets and runs pipeline files.

@@ -47,6 +47,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	bucket, email, bucketToken := s.Service("bitbucket")
 	jenkins, user, jenkinsToken := s.Service("jenkins")
 	azure, _, azureToken := s.Service("azure-devops")
+	aws, accessKey, secretKey := s.Service("aws")
 	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
@@ -63,6 +64,10 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "JENKINS_API_TOKEN", Secret: jenkinsToken},
 		{Name: "AZDO_ORG_SERVICE_URL", Value: azure + "/acme"},
 		{Name: "AZURE_DEVOPS_EXT_PAT", Secret: azureToken},
+		{Name: "AWS_ENDPOINT_URL", Value: aws},
+		{Name: "AWS_REGION", Value: s.AWSRegion()},
+		{Name: "AWS_ACCESS_KEY_ID", Value: accessKey},
+		{Name: "AWS_SECRET_ACCESS_KEY", Secret: secretKey},
 		{Name: "CIRCLE_HOST", Value: circle},
 		{Name: "CIRCLE_TOKEN", Secret: circleToken},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},

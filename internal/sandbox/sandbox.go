@@ -22,6 +22,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
+	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/azured"
 	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/circlecid"
@@ -61,6 +62,7 @@ type Sandbox struct {
 	bucket  *bitbucketd.Server
 	jenkins *jenkinsd.Server
 	url     string // http://127.0.0.1:PORT
+	aws     *awsd.Server
 	azure   *azured.Server
 	server  *http.Server
 	socket  *http.Server // GitHub again, for gh; nil until GH asks for it
@@ -107,6 +109,7 @@ func Start(o Options) (*Sandbox, error) {
 		}
 		s.drone.AddRepo(r.Path, true)
 		s.circle.AddProject(r.Path)
+		s.aws.AddProject(r.Path[strings.LastIndex(r.Path, "/")+1:])
 	}
 	if err := s.listen(o); err != nil {
 		return nil, errors.Join(err, s.unlock())
@@ -140,12 +143,13 @@ func (s *Sandbox) services() []service {
 		{"bitbucket", "/bitbucket", s.bucket, bitbucketd.Email, s.bucket.Token()},
 		{"jenkins", "/jenkins", s.jenkins, jenkinsd.User, s.jenkins.Token()},
 		{"azure-devops", "/azure-devops", s.azure, "", s.azure.Token()},
+		{"aws", "/aws", s.aws, awsd.AccessKey, s.aws.Token()},
 	}
 }
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [8]error
+	var err [9]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -155,6 +159,7 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.bucket, err[5] = bitbucketd.New(with("bitbucket"))
 	s.jenkins, err[6] = jenkinsd.New(with("jenkins"))
 	s.azure, err[7] = azured.New(with("azure-devops"))
+	s.aws, err[8] = awsd.New(with("aws"))
 	return errors.Join(err[:]...)
 }
 
@@ -222,6 +227,12 @@ func (s *Sandbox) Jenkins() *jenkinsd.Server { return s.jenkins }
 
 // AzureDevOps is the embedded AzureDevOps.
 func (s *Sandbox) AzureDevOps() *azured.Server { return s.azure }
+
+// AWS is the embedded AWS.
+func (s *Sandbox) AWS() *awsd.Server { return s.aws }
+
+// AWSRegion is the region of the embedded AWS.
+func (s *Sandbox) AWSRegion() string { return awsd.Region }
 
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }

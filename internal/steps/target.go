@@ -1,12 +1,15 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -14,10 +17,10 @@ const (
 	newEnvironment = "environment"
 )
 
-// targetsAt are the secrets that the credential needs at an address, one for each variable.
-func targetsAt(p *setup.Plan, address string) (out []setup.Target) {
+// targetsAt are the secrets that the credential needs at a place, one for each variable.
+func targetsAt(p *setup.Plan, store, address string) (out []setup.Target) {
 	for _, v := range p.Credential.Kind.Variables() {
-		out = append(out, setup.Target{Store: p.Platform, Address: address, Secret: v, Variable: v})
+		out = append(out, setup.Target{Store: store, Address: address, Secret: v, Variable: v})
 	}
 	return out
 }
@@ -38,10 +41,11 @@ func target(d Deps) flow.Step {
 			}
 			var cs flow.Choices
 			for i, pl := range places {
+				value := cmp.Or(pl.Store, p.Platform) + ":" + pl.Address
 				if i == 0 {
-					cs.Default = pl.Address
+					cs.Default = value
 				}
-				cs.Items = append(cs.Items, flow.Choice{Value: pl.Address, Label: pl.Name, Note: pl.Note})
+				cs.Items = append(cs.Items, flow.Choice{Value: value, Label: pl.Name, Note: pl.Note})
 			}
 			if !x.Info().Environments {
 				return cs, nil
@@ -49,23 +53,32 @@ func target(d Deps) flow.Step {
 			cs.Items = append(cs.Items, flow.Choice{Value: newEnvironment, Label: text("A new environment"), Note: text("it is made for you")})
 			return cs, nil
 		},
-		// A target is written STORE:ADDRESS; the platform's own store is the only one so far.
+		// A target is written STORE:ADDRESS.
 		Parse: func(_ context.Context, p setup.Plan, s string) (flow.Choice, error) {
 			if s == newEnvironment { // it is not among the choices
 				return flow.Choice{}, errors.New("there are no environments on this platform; leave --environment out")
 			}
-			address, ok := strings.CutPrefix(s, p.Platform+":")
-			if !ok {
-				return flow.Choice{}, errors.New("write it as " + p.Platform + ":ADDRESS, for example " + p.Platform + ":" + p.Repository.Path)
+			x, err := d.platformOf(p)
+			if err != nil {
+				return flow.Choice{}, err
 			}
-			return flow.Choice{Value: address, Label: display.Clean(address)}, nil
+			stores := []string{p.Platform}
+			if k, ok := x.(providers.Keeper); ok {
+				stores = k.Stores()
+			}
+			store, address, ok := strings.Cut(s, ":")
+			if !ok || !slices.Contains(stores, store) {
+				return flow.Choice{}, errors.New("write it as STORE:ADDRESS; the stores of this platform are " + strings.Join(stores, ", "))
+			}
+			return flow.Choice{Value: s, Label: display.Clean(address)}, nil
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			if c.Value == newEnvironment {
 				p.NewEnvironment = true
 				return nil
 			}
-			p.Targets = targetsAt(p, c.Value)
+			store, address, _ := strings.Cut(c.Value, ":")
+			p.Targets = targetsAt(p, store, address)
 			return nil
 		},
 	}
@@ -92,7 +105,7 @@ func environment(d Deps) flow.Step {
 				return err
 			}
 			address, err := x.Environment(p.Repository, c.Value)
-			p.Targets = targetsAt(p, address)
+			p.Targets = targetsAt(p, p.Platform, address)
 			return err
 		},
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -88,9 +89,7 @@ func (s *Smithy) Around(h http.Handler) http.Handler {
 			s.fits(operation+" input", shapes[0], body)
 			s.fits(operation+" output", shapes[1], rec.Body.Bytes())
 		}
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(rec.Body.Bytes())
 	})

@@ -21,18 +21,19 @@ type Platform struct {
 	Store   string // id of the store that its secrets are in
 	Address string // of the place that secrets are in when nothing is said; %s stands for the repository
 	Render  func(setup.Plan) ([]byte, error)
+	Policy  func(p setup.Plan, region string) []byte // what a person gives the pipeline; nil where nothing is needed
 }
 
 // Platforms lists the platforms in the order of their names.
 func Platforms() []Platform {
 	return []Platform{
-		{"azure-devops", "Azure DevOps", "azure-pipelines.yml", "azure-devops", "%s/group:astro", azuredevops.Render},
-		{"bitbucket", "Bitbucket Pipelines", "bitbucket-pipelines.yml", "bitbucket", "%s", bitbucket.Render},
-		{"circleci", "CircleCI", ".circleci/config.yml", "circleci", "%s", circleci.Render},
-		{"codebuild", "AWS CodeBuild", "buildspec.yml", "aws-secrets-manager", "ci/astro", codebuild.Render},
-		{"drone", "Drone", ".drone.yml", "drone", "%s", drone.Render},
-		{"github", "GitHub Actions", ".github/workflows/astro.yml", "github", "%s", github.Render},
-		{"gitlab", "GitLab CI", ".gitlab-ci.yml", "gitlab", "%s", gitlab.Render},
-		{"jenkins", "Jenkins", "Jenkinsfile", "jenkins", "system", jenkins.Render},
+		{"azure-devops", "Azure DevOps", "azure-pipelines.yml", "azure-devops", "%s/group:astro", azuredevops.Render, nil},
+		{"bitbucket", "Bitbucket Pipelines", "bitbucket-pipelines.yml", "bitbucket", "%s", bitbucket.Render, nil},
+		{"circleci", "CircleCI", ".circleci/config.yml", "circleci", "%s", circleci.Render, nil},
+		{"codebuild", "AWS CodeBuild", "buildspec.yml", "aws-secrets-manager", "astro/%s", codebuild.Render, codebuild.Policy},
+		{"drone", "Drone", ".drone.yml", "drone", "%s", drone.Render, nil},
+		{"github", "GitHub Actions", ".github/workflows/astro.yml", "github", "%s", github.Render, nil},
+		{"gitlab", "GitLab CI", ".gitlab-ci.yml", "gitlab", "%s", gitlab.Render, nil},
+		{"jenkins", "Jenkins", "Jenkinsfile", "jenkins", "system", jenkins.Render, nil},
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -38,10 +39,11 @@ func Render(p setup.Plan) ([]byte, error) {
 			if t.Store != s.store {
 				continue
 			}
-			if strings.ContainsAny(t.Address, ": ") || !pipeline.Inert(t.Address) {
-				return nil, hint.New(fmt.Sprintf("codebuild: %q cannot be named in a buildspec", t.Address), "Use a name without colons and spaces.", docsBuildspec)
+			id := aws.ID(t)
+			if strings.ContainsAny(id, ": ") || !pipeline.Inert(id) {
+				return nil, hint.New(fmt.Sprintf("codebuild: %q cannot be named in a buildspec", id), "Use a name without colons and spaces.", docsBuildspec)
 			}
-			from = append(from, pipeline.Pair{Key: t.Feeds(), Value: t.Address})
+			from = append(from, pipeline.Pair{Key: t.Feeds(), Value: id})
 		}
 		if read += len(from); from != nil {
 			env = append(env, pipeline.Pair{Key: s.name, Value: from})

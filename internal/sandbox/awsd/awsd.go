@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -183,6 +184,10 @@ func (s *Server) signed(r *http.Request, body []byte) (embedded.Answer, bool) {
 		}
 	}
 	again.Header.Del("X-Amz-Date")
+	// The address as it was asked, before the sandbox cut off where this server is.
+	if asked, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		again.URL.Path, again.URL.RawPath = asked.Path, asked.RawPath
+	}
 	again.URL.Host, again.Host, again.ContentLength = r.Host, r.Host, int64(len(body))
 	sum := sha256.Sum256(body)
 	ok := false

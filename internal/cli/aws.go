@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+const docsAWS = "https://docs.aws.amazon.com/cli/latest/userguide/cli-chap-authentication.html"
+
+func openCodeBuild(ctx context.Context, w *world, _ string) (providers.Platform, string, error) {
+	c, source, err := w.aws(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	return codebuild.New(c), source, nil
+}
+
+// aws finds a log-in by AWS's own chain: variables, profiles, single sign-on, roles of a machine.
+func (w *world) aws(ctx context.Context) (*aws.Client, string, error) {
+	o := aws.Options{Wire: w.app.wire(w.base)}
+	if w.sandbox != nil {
+		address, key, value := w.sandbox.Service("aws")
+		var err error
+		if o.Endpoint, err = apiURL("AWS_ENDPOINT_URL", address); err != nil {
+			return nil, "", err
+		}
+		o.Region = w.sandbox.AWSRegion()
+		o.Credentials = sdk.CredentialsProviderFunc(func(context.Context) (c sdk.Credentials, err error) {
+			err = value.Use(func(b []byte) error {
+				c = sdk.Credentials{AccessKeyID: key, SecretAccessKey: string(b)}
+				return nil
+			})
+			return c, err
+		})
+		return aws.New(o), "the sandbox, " + o.Region, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // the chain ends at a machine's own service
+	defer cancel()
+	none := func(next string) error {
+		return hint.Wrap(providers.ErrNoLogin, "look for a log-in to AWS", next, docsAWS)
+	}
+	c, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(&http.Client{Transport: w.base}))
+	if err != nil {
+		return nil, "", none("Correct the profile that AWS_PROFILE names; aws sts get-caller-identity says whether it works.")
+	}
+	if c.Region == "" {
+		return nil, "", none("Set AWS_REGION to the region of your builds, or log in with a profile that names one.")
+	}
+	got, err := c.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, "", none("Log in, for example with aws sso login, or set AWS_PROFILE; aws sts get-caller-identity says whether it works.")
+	}
+	for _, s := range []string{got.SecretAccessKey, got.SessionToken} {
+		if s != "" {
+			w.app.redactor.Add(secret.New([]byte(s)))
+		}
+	}
+	if raw := w.app.env.get("AWS_ENDPOINT_URL"); raw != "" {
+		if o.Endpoint, err = apiURL("AWS_ENDPOINT_URL", raw); err != nil {
+			return nil, "", err
+		}
+	}
+	o.Region, o.Credentials = c.Region, c.Credentials
+	return aws.New(o), got.Source + ", " + c.Region, nil
+}

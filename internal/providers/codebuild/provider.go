@@ -1,0 +1,231 @@
+// Package codebuild renders buildspecs for AWS CodeBuild. CodeBuild keeps no secrets: they are in
+// Secrets Manager or in the Parameter Store, from which a build reads them by its own role.
+package codebuild
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+var info = providers.Info{
+	ID: "codebuild", Name: "AWS CodeBuild", Docs: docsBuildspec, MaxValue: 4096,
+	Proof: providers.ReadBack, ProofNote: "the secret is in Secrets Manager or the Parameter Store, and is read again there",
+}
+
+// Provider is CodeBuild in one region, seen with one log-in.
+type Provider struct {
+	client *aws.Client
+	stores map[string]store
+}
+
+// store is one of the two places for secrets.
+type store interface {
+	providers.Store
+	providers.Remover
+}
+
+// New returns a provider; it makes no request.
+func New(c *aws.Client) *Provider {
+	return &Provider{c, map[string]store{aws.SecretsManager: aws.Secrets{Client: c}, aws.SSM: aws.Parameters{Client: c}}}
+}
+
+// Info describes the provider.
+func (p *Provider) Info() providers.Info { return info }
+
+// Stores are the ids of the stores that a build can read from.
+func (p *Provider) Stores() []string { return []string{aws.SecretsManager, aws.SSM} }
+
+func (p *Provider) store(t setup.Target) (store, error) {
+	if s := p.stores[t.Store]; s != nil {
+		return s, nil
+	}
+	return nil, hint.New(fmt.Sprintf("codebuild: a build cannot read a secret of %q", display.Clean(t.Store)), "Keep it in aws-secrets-manager or aws-ssm.", docsBuildspec)
+}
+
+// Check asks the target's store whether it can be written.
+func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
+	s, err := p.store(t)
+	if err != nil {
+		return providers.Access{}, err
+	}
+	return s.Check(ctx, t)
+}
+
+// Put writes into the target's store.
+func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m providers.Meta) (providers.Receipt, error) {
+	s, err := p.store(t)
+	if err != nil {
+		return providers.Receipt{}, err
+	}
+	return s.Put(ctx, t, v, m)
+}
+
+// Stat asks the target's store.
+func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
+	s, err := p.store(t)
+	if err != nil {
+		return providers.State{}, err
+	}
+	return s.Stat(ctx, t)
+}
+
+// Remove takes the secret out of the target's store.
+func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
+	s, err := p.store(t)
+	if err != nil {
+		return err
+	}
+	return s.Remove(ctx, t)
+}
+
+var projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$`)
+
+// Detect proposes a project of the repository's name; a remote does not say which project builds it.
+func Detect(r providers.Remote, region string) (setup.Repository, bool) {
+	name := strings.ReplaceAll(r.Path[strings.LastIndex(r.Path, "/")+1:], ".", "-")
+	return setup.Repository{Host: region, Path: name}, projectName.MatchString(name)
+}
+
+// Detect proposes a project of the repository's name.
+func (p *Provider) Detect(r providers.Remote) (setup.Repository, bool) {
+	return Detect(r, p.client.Region)
+}
+
+// ParseRepo reads the name of a project.
+func (p *Provider) ParseRepo(text string) (setup.Repository, error) {
+	name := strings.TrimPrefix(strings.TrimSpace(text), p.client.Region+"/")
+	if !projectName.MatchString(name) {
+		return setup.Repository{}, hint.New(fmt.Sprintf("codebuild: %q is not a project", display.Clean(text)), "Write the project's name, for example etl.", "")
+	}
+	return setup.Repository{Host: p.client.Region, Path: name}, nil
+}
+
+// project is a project as far as it matters here.
+type project struct {
+	Role        string `json:"serviceRole"`
+	Environment struct {
+		Variables []struct {
+			Name display.Text `json:"name"`
+			Type string       `json:"type"`
+		} `json:"environmentVariables"`
+	} `json:"environment"`
+}
+
+func (p *Provider) project(ctx context.Context, name string) (project, bool, error) {
+	var out struct {
+		Projects []project `json:"projects"`
+	}
+	err := p.client.Call(ctx, "codebuild", "BatchGetProjects", map[string]any{"names": []string{name}}, &out)
+	if err != nil || len(out.Projects) == 0 {
+		return project{}, false, aws.Explain(err, info, "look at the project "+name, "codebuild:BatchGetProjects")
+	}
+	return out.Projects[0], true, nil
+}
+
+// looksSecret are names of variables that hold credentials.
+var looksSecret = regexp.MustCompile(`(?i)(token|secret|password|passwd|api_?key|access_?key|credential)`)
+
+// Repo looks the project up. The secret can be stored before there is one.
+func (p *Provider) Repo(ctx context.Context, r setup.Repository) (providers.Repo, error) {
+	out := providers.Repo{Repository: r, Private: true}
+	x, exists, err := p.project(ctx, r.Path)
+	if err != nil {
+		return out, err
+	}
+	if !exists {
+		out.Notes = append(out.Notes, text("There is no project %s in %s. Make one that reads the buildspec.", r.Path, p.client.Region))
+	}
+	for _, v := range x.Environment.Variables {
+		if (v.Type == "PLAINTEXT" || v.Type == "") && looksSecret.MatchString(v.Name.String()) {
+			out.Notes = append(out.Notes, text("The project's variable %s stands in clear: everybody who may look at the project reads it. Move it into Secrets Manager.", v.Name))
+		}
+	}
+	return out, nil
+}
+
+// Places are the two stores.
+func (p *Provider) Places(_ context.Context, r setup.Repository) ([]providers.Place, error) {
+	return []providers.Place{
+		{Store: aws.SecretsManager, Address: "astro/" + r.Path, Name: text("Secrets Manager, astro/%s", r.Path), Note: text("with versions; about half a dollar a month")},
+		{Store: aws.SSM, Address: "/astro/" + r.Path, Name: text("Parameter Store, /astro/%s", r.Path), Note: text("a SecureString; without charge")},
+	}, nil
+}
+
+// Environment is refused: CodeBuild has none.
+func (p *Provider) Environment(setup.Repository, string) (string, error) {
+	return "", hint.New("codebuild: there are no environments", "Use a path of its own for each, with --target.", docsBuildspec)
+}
+
+// PipelineGlobs are the paths of pipeline files.
+func (p *Provider) PipelineGlobs() []string { return []string{"buildspec*.yml", "buildspec*.yaml"} }
+
+// PipelineFile is the file that a project reads unless it is told otherwise.
+func (p *Provider) PipelineFile(setup.Setup) string { return "buildspec.yml" }
+
+// Runs is the page of the project's builds.
+func (p *Provider) Runs(r setup.Repository, _ string) string {
+	return "https://" + p.client.Region + ".console.aws.amazon.com/codesuite/codebuild/projects/" + r.Path + "/history?region=" + p.client.Region
+}
+
+// Pipeline renders the buildspec of the plan.
+func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
+	content, err := Render(plan)
+	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+}
+
+// Policy is the statement that the build's service role needs to read the plan's secrets, and to whom
+// it is given, in words. An ARN of Secrets Manager ends in six characters that AWS chooses.
+func (p *Provider) Policy(plan setup.Plan) (file providers.File, say string) {
+	return providers.File{Path: "astro-ci-" + plan.Name + "-policy.json", Content: Policy(plan, p.client.Region), Whole: true},
+		"Give the service role of the project " + plan.Repository.Path + " the right to read the secret"
+}
+
+// Policy is the document alone; the region "" stands for every one.
+func Policy(plan setup.Plan, region string) []byte {
+	if region == "" {
+		region = "*"
+	}
+	partition := "aws"
+	if strings.HasPrefix(region, "cn-") {
+		partition = "aws-cn"
+	}
+	type statement struct {
+		Sid, Effect string
+		Action      []string
+		Resource    []string
+	}
+	var all []statement
+	for _, kind := range []struct{ store, sid, action, service, form string }{
+		{aws.SecretsManager, "ReadAstroSecrets", "secretsmanager:GetSecretValue", "secretsmanager", "secret:%s-??????"},
+		{aws.SSM, "ReadAstroParameters", "ssm:GetParameters", "ssm", "parameter%s"},
+	} {
+		s := statement{Sid: kind.sid, Effect: "Allow", Action: []string{kind.action}}
+		for _, t := range plan.Targets {
+			if t.Store == kind.store {
+				s.Resource = append(s.Resource, fmt.Sprintf("arn:%s:%s:%s:*:"+kind.form, partition, kind.service, region, aws.ID(t)))
+			}
+		}
+		if s.Resource != nil {
+			all = append(all, s)
+		}
+	}
+	raw, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": all}, "", "  ")
+	if err != nil {
+		panic(err) // plain data always encodes
+	}
+	return append(raw, '\n')
+}
+
+func text(format string, args ...any) display.Text {
+	return display.Clean(fmt.Sprintf(format, args...))
+}

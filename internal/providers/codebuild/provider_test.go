@@ -1,0 +1,147 @@
+package codebuild_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
+	"github.com/astro-ci/astro-ci/internal/providers/providertest"
+	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/testkit"
+)
+
+func newProvider(t *testing.T) (*awsd.Server, *codebuild.Provider) {
+	t.Helper()
+	server, err := awsd.New(embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := map[string]string{"secretsmanager": "aws/secrets-manager.subset.smithy.json", "AmazonSSM": "aws/ssm.subset.smithy.json", "CodeBuild_20161006": "aws/codebuild.subset.smithy.json"}
+	srv := httptest.NewServer(testkit.NewSmithy(t, models).Around(server.Handler()))
+	t.Cleanup(srv.Close)
+	base, _ := url.Parse(srv.URL)
+	w := providertest.NewWorld(&server.Server)
+	return server, codebuild.New(aws.New(aws.Options{Region: awsd.Region, Endpoint: base, Wire: w.Wire(), Credentials: sdk.CredentialsProviderFunc(func(context.Context) (c sdk.Credentials, err error) {
+		err = server.Token().Use(func(b []byte) error {
+			c = sdk.Credentials{AccessKeyID: awsd.AccessKey, SecretAccessKey: string(b)}
+			return nil
+		})
+		return c, err
+	})}))
+}
+
+// A secret goes to the store that its target names, and to no other.
+func TestStores(t *testing.T) {
+	t.Parallel()
+	server, p := newProvider(t)
+	repo, err := p.ParseRepo("etl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	places, err := p.Places(t.Context(), repo)
+	if err != nil || len(places) != 2 {
+		t.Fatalf("%+v, %v", places, err)
+	}
+	for _, place := range places {
+		at := setup.Target{Store: place.Store, Address: place.Address, Secret: "ASTRO_API_TOKEN"}
+		v := testkit.Canary(t)
+		if _, err := p.Check(t.Context(), at); err != nil {
+			t.Error(err)
+		}
+		if r, err := p.Put(t.Context(), at, v, providers.Meta{}); err != nil || r.Proof != providers.ReadBack {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if got, err := server.Open(aws.ID(at)); err != nil || !got.Equal(v) {
+			t.Errorf("%s: %v", at, err)
+		}
+		if err := p.Remove(t.Context(), at); err != nil {
+			t.Error(err)
+		}
+		if s, err := p.Stat(t.Context(), at); err != nil || s.Exists {
+			t.Errorf("%+v, %v", s, err)
+		}
+	}
+	other := setup.Target{Store: "github", Address: "acme/etl", Secret: "A"}
+	if _, err := p.Check(t.Context(), other); err == nil || hint.Of(err).Next == "" {
+		t.Errorf("another store: %v", err)
+	}
+	if _, err := p.Put(t.Context(), other, testkit.Canary(t), providers.Meta{}); err == nil {
+		t.Error("another store took the secret")
+	}
+}
+
+// A variable of the project that stands in clear is found by its name; its value is not read.
+func TestPlainVariables(t *testing.T) {
+	t.Parallel()
+	server, p := newProvider(t)
+	server.AddProject("careless", "ASTRO_API_TOKEN=canary-in-clear", "STAGE=prod")
+	for name, notes := range map[string]int{"etl": 0, "careless": 1, "nope": 1} {
+		r, err := p.Repo(t.Context(), setup.Repository{Path: name})
+		if err != nil || len(r.Notes) != notes {
+			t.Errorf("%s: %+v, %v", name, r, err)
+			continue
+		}
+		for _, n := range r.Notes {
+			if strings.Contains(n.String(), "canary") || strings.Contains(n.String(), "STAGE") {
+				t.Errorf("%s", n)
+			}
+		}
+	}
+}
+
+// The build's role gets the right to read exactly the plan's secrets.
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	_, p := newProvider(t)
+	for _, c := range []struct {
+		kind setup.Kind
+		at   setup.Target
+		want string
+	}{
+		{setup.WorkspaceToken, setup.Target{Store: aws.SecretsManager, Address: "astro/etl"}, "secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-central-1:*:secret:astro/etl/ASTRO_API_TOKEN-??????"},
+		{setup.WorkspaceToken, setup.Target{Store: aws.SSM, Address: "/astro/etl"}, "ssm:GetParameters arn:aws:ssm:eu-central-1:*:parameter/astro/etl/ASTRO_API_TOKEN"},
+		{setup.DeploymentKey, setup.Target{Store: aws.SSM, Address: "/a"}, "ssm:GetParameters arn:aws:ssm:eu-central-1:*:parameter/a/ASTRONOMER_KEY_ID arn:aws:ssm:eu-central-1:*:parameter/a/ASTRONOMER_KEY_SECRET"},
+	} {
+		file, say := p.Policy(providertest.PipelinePlan(c.kind, c.at))
+		var doc struct {
+			Version   string
+			Statement []struct {
+				Sid, Effect      string
+				Action, Resource []string
+			}
+		}
+		if err := json.Unmarshal(file.Content, &doc); err != nil || len(doc.Statement) != 1 || doc.Version != "2012-10-17" || doc.Statement[0].Effect != "Allow" || !file.Whole || say == "" {
+			t.Fatalf("%s\n%v", file.Content, err)
+		}
+		if got := strings.Join(append(doc.Statement[0].Action, doc.Statement[0].Resource...), " "); got != c.want {
+			t.Errorf("got %s", got)
+		}
+	}
+	if raw := string(codebuild.Policy(providertest.PipelinePlan(setup.WorkspaceToken, setup.Target{Store: aws.SSM, Address: "/a"}), "cn-north-1")); !strings.Contains(raw, "arn:aws-cn:ssm:cn-north-1") {
+		t.Error(raw)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	_, p := newProvider(t)
+	for text, ok := range map[string]bool{"etl": true, awsd.Region + "/etl": true, "a/b": false, "": false, "x y": false} {
+		if _, err := p.ParseRepo(text); (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if r, ok := p.Detect(providers.Remote{Host: "github.com", Path: "acme/my.etl"}); !ok || r.Path != "my-etl" {
+		t.Errorf("%+v, %v", r, ok)
+	}
+}
