@@ -61,7 +61,7 @@ var allowed = map[string][]string{
 	"internal/sandbox/released":       {},
 	"internal/sandbox/fault":          {},
 	"internal/testkit":                {"internal/secret"},
-	"internal/providers/all":          {"internal/providers/azuredevops", "internal/providers/bitbucket", "internal/providers/circleci", "internal/providers/codebuild", "internal/providers/drone", "internal/providers/github", "internal/providers/gitlab", "internal/providers/jenkins", "internal/setup"},
+	"internal/providers/all":          {"internal/providers", "internal/providers/azuredevops", "internal/providers/bitbucket", "internal/providers/circleci", "internal/providers/codebuild", "internal/providers/drone", "internal/providers/github", "internal/providers/gitlab", "internal/providers/jenkins", "internal/setup"},
 	"internal/providers/providertest": {"internal/display", "internal/hint", "internal/httpx", "internal/sandbox/embedded", "internal/sandbox/fault", "internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
 }
 

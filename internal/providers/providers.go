@@ -37,6 +37,11 @@ type Info struct {
 	// Environments says that a secret can be bound to a named environment.
 	Environments bool
 	OneFile      bool // the platform reads pipelines from one file only, whose path is fixed
+	// What a person reads before a set-up, as paragraphs of Markdown.
+	Rights  string // what the log-in has to be allowed
+	Login   string // where a log-in is looked for, in order
+	Address string // what the addresses of targets look like
+	Limits  string // what the service refuses, or does in a way that surprises
 }
 
 // Access is the answer to "may I write here?".

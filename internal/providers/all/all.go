@@ -2,6 +2,7 @@
 package all
 
 import (
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
@@ -21,19 +22,20 @@ type Platform struct {
 	Store   string // id of the store that its secrets are in
 	Address string // of the place that secrets are in when nothing is said; %s stands for the repository
 	Render  func(setup.Plan) ([]byte, error)
+	Info    providers.Info
 	Policy  func(p setup.Plan, region string) []byte // what a person gives the pipeline; nil where nothing is needed
 }
 
 // Platforms lists the platforms in the order of their names.
 func Platforms() []Platform {
 	return []Platform{
-		{"azure-devops", "Azure DevOps", "azure-pipelines.yml", "azure-devops", "%s/group:astro", azuredevops.Render, nil},
-		{"bitbucket", "Bitbucket Pipelines", "bitbucket-pipelines.yml", "bitbucket", "%s", bitbucket.Render, nil},
-		{"circleci", "CircleCI", ".circleci/config.yml", "circleci", "%s", circleci.Render, nil},
-		{"codebuild", "AWS CodeBuild", "buildspec.yml", "aws-secrets-manager", "astro/%s", codebuild.Render, codebuild.Policy},
-		{"drone", "Drone", ".drone.yml", "drone", "%s", drone.Render, nil},
-		{"github", "GitHub Actions", ".github/workflows/astro.yml", "github", "%s", github.Render, nil},
-		{"gitlab", "GitLab CI", ".gitlab-ci.yml", "gitlab", "%s", gitlab.Render, nil},
-		{"jenkins", "Jenkins", "Jenkinsfile", "jenkins", "system", jenkins.Render, nil},
+		{"azure-devops", "Azure DevOps", "azure-pipelines.yml", "azure-devops", "%s/group:astro", azuredevops.Render, (*azuredevops.Provider)(nil).Info(), nil},
+		{"bitbucket", "Bitbucket Pipelines", "bitbucket-pipelines.yml", "bitbucket", "%s", bitbucket.Render, (*bitbucket.Provider)(nil).Info(), nil},
+		{"circleci", "CircleCI", ".circleci/config.yml", "circleci", "%s", circleci.Render, (*circleci.Provider)(nil).Info(), nil},
+		{"codebuild", "AWS CodeBuild", "buildspec.yml", "aws-secrets-manager", "astro/%s", codebuild.Render, (*codebuild.Provider)(nil).Info(), codebuild.Policy},
+		{"drone", "Drone", ".drone.yml", "drone", "%s", drone.Render, (*drone.Provider)(nil).Info(), nil},
+		{"github", "GitHub Actions", ".github/workflows/astro.yml", "github", "%s", github.Render, (*github.Provider)(nil).Info(), nil},
+		{"gitlab", "GitLab CI", ".gitlab-ci.yml", "gitlab", "%s", gitlab.Render, (*gitlab.Provider)(nil).Info(), nil},
+		{"jenkins", "Jenkins", "Jenkinsfile", "jenkins", "system", jenkins.Render, (*jenkins.Provider)(nil).Info(), nil},
 	}
 }

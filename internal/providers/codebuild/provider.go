@@ -18,7 +18,11 @@ import (
 )
 
 var info = providers.Info{
-	ID: "codebuild", Name: "AWS CodeBuild", Docs: docsBuildspec, MaxValue: 4096,
+	Rights:  "To write: `secretsmanager:DescribeSecret`, `CreateSecret` and `PutSecretValue`, or `ssm:GetParameter` and `ssm:PutParameter`; `codebuild:BatchGetProjects`. AWS does not say before a write whether you may. The service role of the build needs the right that the file `astro-ci-NAME-policy.json` holds; `astro-ci render --platform codebuild --policy` prints it.",
+	Login:   "The chain of AWS: variables, `AWS_PROFILE` and its files, single sign-on, roles of containers and machines. `AWS_REGION` or the profile names the region.",
+	Address: "`aws-secrets-manager:PATH` (astro/etl) or `aws-ssm:/PATH` (/astro/etl); the secret's name is the last part.",
+	Limits:  "Never a variable of the project: those stand in clear for everybody who may look at it, and such ones are warned about. A parameter holds 4,096 bytes, a secret 65,536. A secret that is being deleted keeps its name for weeks.",
+	ID:      "codebuild", Name: "AWS CodeBuild", Docs: docsBuildspec, MaxValue: 4096,
 	Proof: providers.ReadBack, ProofNote: "the secret is in Secrets Manager or the Parameter Store, and is read again there",
 }
 

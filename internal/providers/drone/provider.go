@@ -19,7 +19,11 @@ import (
 )
 
 var info = providers.Info{
-	ID: "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true,
+	Rights:  "Who may push to the repository writes its secrets; administrators of an organization write those of the organization.",
+	Login:   "`DRONE_SERVER` and `DRONE_TOKEN`.",
+	Address: "`NAMESPACE/NAME` for a repository, `NAMESPACE` for an organization.",
+	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`.",
+	ID:      "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true,
 	Proof: providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
 }
 
