@@ -18,6 +18,8 @@ archive=$RUNNER_TEMP/astro-ci/astro.tar.gz
 mkdir -p "$bin"
 curl --proto '=https' --fail --silent --show-error --location --retry 3 \
   --output "$archive" "$CLI_URL/v$CLI_VERSION/astro_${CLI_VERSION}_linux_$arch.tar.gz"
-echo "$sum  $archive" | sha256sum --check --strict
+if ! echo "$sum  $archive" | sha256sum --check --strict --status; then
+  fail "The archive of the Astro CLI $CLI_VERSION is not the one that was pinned. Run nothing of it; look for what changed it."
+fi
 tar --extract --gzip --file "$archive" --directory "$bin" astro
 echo "$bin" >> "$GITHUB_PATH"

@@ -25,13 +25,13 @@ func TestExecuted(t *testing.T) {
 	good := testkit.AstroToken(time.Now().Add(90 * 24 * time.Hour))
 	for name, c := range map[string]struct {
 		sum, token, event string
-		fails             string // what the workflow says; "" when it succeeds
+		fails             string // the step that fails, as act names it (it may lose other lines); "" for none
 	}{
 		"a push":         {r.Sum, good, "push", ""},
 		"by hand":        {r.Sum, good, "workflow_dispatch", ""},
-		"a wrong sum":    {strings.Repeat("0", 64), good, "push", "did NOT match"},
-		"no token":       {r.Sum, "", "push", "is empty"},
-		"an ended token": {r.Sum, testkit.AstroToken(time.Now().Add(-time.Hour)), "push", "ended on"},
+		"a wrong sum":    {strings.Repeat("0", 64), good, "push", "Failure - Main Install the Astro CLI"},
+		"no token":       {r.Sum, "", "push", "Failure - Main Check the token"},
+		"an ended token": {r.Sum, testkit.AstroToken(time.Now().Add(-time.Hour)), "push", "Failure - Main Check the token"},
 	} {
 		p := providertest.PipelinePlan(setup.WorkspaceToken, setup.Target{Store: "github", Address: "acme/etl"})
 		p.Platform, p.Repository = "github", setup.Repository{Host: "github.com", Path: "acme/etl"}
