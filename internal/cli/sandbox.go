@@ -46,13 +46,14 @@ func (a *app) sandboxDir() (string, error) {
 	return filepath.Join(state, "sandbox"), err
 }
 
-// startSandbox starts the embedded servers for this run; repos exist beside those they have.
-func (a *app) startSandbox(repos []setup.Repository) (*sandbox.Sandbox, error) {
+// startSandbox starts the embedded servers for this run; repos exist beside those they have, and the
+// workflows count as pushed.
+func (a *app) startSandbox(repos []setup.Repository, workflows []string) (*sandbox.Sandbox, error) {
 	dir, err := a.sandboxDir()
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos})
+	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos, Workflows: workflows})
 }
 
 func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {

@@ -36,17 +36,21 @@ import (
 // world is everything a set-up works on: the log-ins, the clients, the repository. It is built
 // once by discover, which is the only part that looks around.
 type world struct {
-	app     *app
-	facts   []ui.Fact
-	astro   *astro.Client
-	base    http.RoundTripper
-	opened  map[string]providers.Platform // by id
-	repo    *gitrepo.Repo                 // nil: one stands in no repository
-	files   *pipeline.Files
-	sandbox *sandbox.Sandbox // nil: the real services
-	pins    pipeline.Releases
-	steps   []flow.Step
-	walk    *flow.Walk
+	app    *app
+	facts  []ui.Fact
+	astro  *astro.Client
+	base   http.RoundTripper
+	opened map[string]providers.Platform // by id
+	repo   *gitrepo.Repo                 // nil: one stands in no repository
+	files  *pipeline.Files
+	// repos is the repository as each platform would call it; platform is the one that it seems to
+	// belong to, or "".
+	repos    map[string]setup.Repository
+	platform string
+	sandbox  *sandbox.Sandbox // nil: the real services
+	pins     pipeline.Releases
+	steps    []flow.Step
+	walk     *flow.Walk
 }
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
@@ -82,8 +86,8 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		root = w.repo.Root
 	}
 	w.files = pipeline.NewFiles(root)
-	detected, platform := w.detect()
-	first := cmp.Or(a.setup.given(a.env, steps.SetUp(steps.Deps{}))["platform"], platform)
+	w.repos, w.platform = w.detect()
+	first := cmp.Or(a.setup.given(a.env, steps.SetUp(steps.Deps{}))["platform"], w.platform)
 	if _, err := w.open(ctx, first); err != nil && first != "" {
 		if ctx.Err() != nil {
 			return nil, err
@@ -107,7 +111,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		return nil, err
 	}
 	w.steps = steps.SetUp(steps.Deps{
-		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: detected, Platform: platform, Branch: w.branch(),
+		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 	})
 	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
@@ -177,8 +181,17 @@ func (w *world) enterSandbox() error {
 			return err
 		}
 	}
-	w.sandbox, err = w.app.startSandbox(repos)
+	w.sandbox, err = w.app.startSandbox(repos, w.workflows())
 	return err
+}
+
+// workflows are the names of the workflows in the working tree.
+func (w *world) workflows() (out []string) {
+	all, _ := os.ReadDir(filepath.Join(w.repo.Root, ".github", "workflows")) // none is fine
+	for _, f := range all {
+		out = append(out, f.Name())
+	}
+	return out
 }
 
 // branch is the default branch of the repository that one stands in, as far as the clone tells.

@@ -214,11 +214,12 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 	}
 	if t.Auth != nil && resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified {
 		to := "elsewhere"
+		var location *url.URL
 		if u, err := resp.Location(); err == nil {
-			to = u.Scheme + "://" + u.Host
+			to, location = u.Scheme+"://"+u.Host, u
 		}
 		discard(resp)
-		return nil, &RedirectError{Service: t.Service, From: t.Origin.Scheme + "://" + t.Origin.Host, To: to, Status: resp.StatusCode}
+		return nil, &RedirectError{Service: t.Service, From: t.Origin.Scheme + "://" + t.Origin.Host, To: to, Status: resp.StatusCode, location: location}
 	}
 	resp.Body = &limitedBody{Reader: io.LimitReader(resp.Body, maxBody), Closer: resp.Body}
 	return resp, nil
@@ -228,7 +229,12 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 type RedirectError struct {
 	Service, From, To string
 	Status            int
+	location          *url.URL
 }
+
+// Location is the whole address, nil when there is none. It may be a key to what lies there, so it is
+// no part of the text.
+func (e *RedirectError) Location() *url.URL { return e.location }
 
 func (e *RedirectError) Error() string {
 	return fmt.Sprintf("%s: %s answered with a redirect (%d) to %s, which is not followed with a credential", e.Service, e.From, e.Status, e.To)

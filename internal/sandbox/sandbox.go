@@ -46,6 +46,9 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
+	// Workflows are names of files on the default branch of the repositories on GitHub: nothing can be pushed
+	// to the sandbox, so what lies in the working tree counts as pushed.
+	Workflows []string
 	// Around may watch what passes between the clients and a service: "astro", or the id of a platform;
 	// nil: nobody.
 	Around func(service string, h http.Handler) http.Handler
@@ -184,10 +187,20 @@ func (s *Sandbox) listen(o Options) error {
 	for _, x := range s.services() {
 		m.Handle(x.path+"/", http.StripPrefix(x.path, around(x.id, x.server.Handler())))
 	}
+	m.Handle("/logs/github/", http.StripPrefix("/logs/github", s.github.LogHandler()))
 	releases := released.Handler(o.Releases)
 	m.Handle("/releases/", releases)
 	m.Handle("/astro-cli", releases)
 	s.url = "http://" + l.Addr().String()
+	s.github.LogsAt(s.url + "/logs/github")
+	s.github.OnRun(s.astro.Use)
+	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}) {
+		if owner, name, ok := strings.Cut(r.Path, "/"); ok && r.Host == "github.com" {
+			for _, w := range o.Workflows {
+				s.github.AddWorkflow(owner, name, w)
+			}
+		}
+	}
 	s.server = &http.Server{Handler: m, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = s.server.Serve(l) }()
 	return nil

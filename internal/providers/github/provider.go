@@ -49,6 +49,7 @@ type Options struct {
 type Provider struct {
 	host string
 	api  *client
+	open http.RoundTripper // for what is fetched without a log-in
 }
 
 // New returns a provider; it makes no request.
@@ -57,7 +58,7 @@ func New(o Options) (*Provider, error) {
 		o.APIURL = apiURL(o.Host)
 	}
 	api, err := newClient(o)
-	return &Provider{host: strings.ToLower(o.Host), api: api}, err
+	return &Provider{host: strings.ToLower(o.Host), api: api, open: o.Base}, err
 }
 
 // apiURL is where a host serves its REST API.

@@ -7,7 +7,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -252,4 +254,27 @@ func (s *Server) Find(workspaceName, deploymentName string) (org, ws, dep string
 		}
 	}
 	return org, ws, dep
+}
+
+// Age makes every last use of a token an hour older.
+func (s *Server) Age() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.state.Tokens {
+		if !t.LastUsedAt.IsZero() {
+			t.LastUsedAt = t.LastUsedAt.Add(-time.Hour)
+		}
+	}
+}
+
+// Delete takes a token away, as somebody else would.
+func (s *Server) Delete(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.state.Tokens)
+	s.state.Tokens = slices.DeleteFunc(s.state.Tokens, func(t *token) bool { return t.ID == id })
+	if len(s.state.Tokens) == n {
+		return errors.New("no such token")
+	}
+	return nil
 }

@@ -165,3 +165,16 @@ func (s *Server) limited(who, method string) bool {
 	b.n++
 	return b.n > limit
 }
+
+// Use is what a pipeline's run does with its secret: it calls Astro. nil stands for an empty secret.
+func (s *Server) Use(v *secret.Value) error {
+	if v.Empty() {
+		return errors.New("the secret ASTRO_API_TOKEN is empty")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return v.Use(func(b []byte) error {
+		_, err := s.authenticate(string(b))
+		return err
+	})
+}

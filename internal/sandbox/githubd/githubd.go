@@ -40,12 +40,17 @@ type Server struct {
 	scopes   []string // of the token; nil: a fine-grained token, which shows none
 	state    state
 	onChange func()
+
+	oldServer bool // of the time before a dispatch named its run
+	use       func(*secret.Value) error
+	logs      string // address of the logs
 }
 
 // state is everything that is kept.
 type state struct {
 	Repos  map[string]*repo  `json:"repos"` // by lower-case owner/name
 	Orgs   map[string]*scope `json:"orgs"`  // by lower-case login
+	Runs   []*run            `json:"runs"`
 	NextID int               `json:"nextId"`
 }
 
@@ -59,6 +64,7 @@ type repo struct {
 	Permission   string            `json:"permission"`        // admin, push or pull
 	Secrets      *scope            `json:"secrets"`
 	Environments map[string]*envir `json:"environments"` // by lower-case name
+	Workflows    []string          `json:"workflows"`    // names of files on the default branch
 }
 
 type envir struct {

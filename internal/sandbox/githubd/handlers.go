@@ -65,6 +65,11 @@ func (s *Server) Handler() http.Handler {
 		on("PUT "+base+"/{name}", s.putSecret(find, org))
 		on("DELETE "+base+"/{name}", s.deleteSecret(find))
 	}
+	on("POST /repos/{owner}/{repo}/actions/workflows/{file}/dispatches", s.dispatch)
+	on("GET /repos/{owner}/{repo}/actions/workflows/{file}/runs", s.listRuns)
+	on("GET /repos/{owner}/{repo}/actions/runs/{id}", s.getRun)
+	on("GET /repos/{owner}/{repo}/actions/runs/{id}/jobs", s.listJobs)
+	on("GET /repos/{owner}/{repo}/actions/jobs/{id}/logs", s.jobLog)
 	on("GET /orgs/{org}/actions/secrets/{name}/repositories", s.listSelected)
 	on("PUT /orgs/{org}/actions/secrets/{name}/repositories/{id}", s.addSelected)
 	on("/", func(*http.Request) (int, any, *refusal) { return 0, nil, notFound })

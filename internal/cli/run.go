@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// runFlags are the flags of the run command.
+type runFlags struct {
+	platform, repo, branch, file, token string
+	at                                  place
+	every, timeout                      time.Duration
+}
+
+// runReport is what the run command prints as JSON.
+type runReport struct {
+	ID    string `json:"id"`
+	Link  string `json:"link"`
+	State string `json:"state"`
+	Says  string `json:"says,omitempty"`
+	Step  string `json:"failedStep,omitempty"`
+	// Proof is "run" when the run passed and Astro itself saw the token used since it began; else null.
+	Proof    *providers.Proof `json:"proof"`
+	Token    string           `json:"token,omitempty"`
+	LastUsed *time.Time       `json:"lastUsedAt"`
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use: "run", Short: "Start the pipeline, watch it, and ask Astro whether the token was used", Args: noArgs,
+		Long: "Starts the pipeline of a setup, follows it, and shows the last lines of a step that failed. When it has\n" +
+			"passed, Astro is asked when the setup's token was last used: that is the proof that the secret works. The\n" +
+			"pipeline file has to be pushed first.",
+		RunE: func(c *cobra.Command, _ []string) error { return a.start(c.Context(), f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.platform, "platform", "", "the CI platform; the one of the repository when it is not given")
+	fl.StringVar(&f.repo, "repo", "", "the repository; the one that one stands in when it is not given")
+	fl.StringVar(&f.branch, "branch", "", "the branch; the default one when it is not given")
+	fl.StringVar(&f.file, "pipeline-file", "", "the pipeline file; the one that astro-ci wrote when it is not given")
+	fl.StringVar(&f.token, "token", "", "id of the token on Astro; the newest one of the setup when it is not given")
+	fl.StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
+	fl.DurationVar(&f.every, "every", 5*time.Second, "how often to look")
+	fl.DurationVar(&f.timeout, "timeout", 45*time.Minute, "how long to watch; the run goes on after that")
+	return cmd
+}
+
+func (a *app) start(ctx context.Context, f runFlags) (err error) {
+	w, err := a.discover(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	id := cmp.Or(f.platform, w.platform)
+	if id == "" {
+		return usageError{hint.New("the CI platform is not known", "Give it with --platform.", "")}
+	}
+	p, err := w.open(ctx, id)
+	if err != nil {
+		return err
+	}
+	runner, ok := p.(providers.Runner)
+	if !ok {
+		return usageError{hint.New("runs of "+p.Info().Name+" cannot be started from here yet", "Start it there, then look whether Astro saw the token with: astro-ci token list", "")}
+	}
+	repo := w.repos[id]
+	if f.repo != "" {
+		if repo, err = p.ParseRepo(f.repo); err != nil {
+			return usageError{err}
+		}
+	}
+	name := ""
+	if f.file, name, err = w.ours(p, f.file); err != nil {
+		return err
+	}
+	if f.branch == "" {
+		r, err := p.Repo(ctx, repo)
+		if err != nil {
+			return err
+		}
+		f.branch = cmp.Or(r.DefaultBranch, w.branch())
+	}
+	token, err := w.tokenOf(ctx, f, name)
+	if err != nil {
+		return err
+	}
+	out := runReport{Token: token.ID}
+	ref, err := runner.Start(ctx, repo, f.file, f.branch)
+	if err != nil {
+		return err
+	}
+	out.ID, out.Link = ref.ID, ref.Link
+	a.tell("Started %s on %s: %s", f.file, f.branch, ref.Link)
+	state, err := a.watch(ctx, runner, repo, ref, f)
+	if err != nil {
+		return err
+	}
+	out.State, out.Says = string(state.Phase), state.Says.String()
+	if state.Phase != providers.RunPassed {
+		step, last, err := runner.Failure(ctx, repo, ref.ID, 15)
+		if err != nil {
+			a.tell("The log could not be read: %v", err)
+		}
+		out.Step = step.String()
+		for _, l := range last {
+			a.tell("  | %s", l)
+		}
+		failed := hint.New(strings.TrimSpace(fmt.Sprintf("the run ended with %q, in the step %q", state.Says, step)), "Read the whole log, mend what it says, then run this again.", ref.Link)
+		if a.json != "" {
+			return errors.Join(a.reported(out), errShown, failed)
+		}
+		return failed
+	}
+	return a.prove(ctx, w, token, out)
+}
+
+// watch looks at the run until it is over, and says what changed.
+func (a *app) watch(ctx context.Context, r providers.Runner, repo setup.Repository, ref providers.RunRef, f runFlags) (providers.RunState, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	tick := time.NewTicker(max(f.every, time.Millisecond))
+	defer tick.Stop()
+	var last providers.RunState
+	begin := time.Now()
+	for {
+		state, err := r.Look(ctx, repo, ref.ID)
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return last, hint.New("the run is not over after "+f.timeout.String(), "It goes on. Look at it there, or watch longer with --timeout.", ref.Link)
+		case err != nil:
+			return last, err
+		case state != last:
+			a.tell("%4.0f s  %s", time.Since(begin).Seconds(), strings.TrimSuffix(string(state.Phase)+", "+state.Says.String(), ", "))
+			last = state
+		}
+		if state.Phase.Over() {
+			return state, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+		if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return last, ctx.Err()
+		}
+	}
+}
+
+// prove asks Astro whether the token was used since the run began: later than it was before.
+func (a *app) prove(ctx context.Context, w *world, token usedToken, out runReport) error {
+	if token.ID == "" {
+		a.tell("The run passed. Which token it used is not known here; give it with --token to have Astro asked.")
+		return a.reported(out)
+	}
+	now, err := w.astro.Token(ctx, token.organization, token.ID)
+	if err != nil {
+		return err
+	}
+	if !now.LastUsedAt.IsZero() {
+		out.LastUsed = &now.LastUsedAt
+	}
+	if !now.LastUsedAt.After(token.LastUsedAt) {
+		a.tell("The run passed, but Astro has not seen the token %s since it began. It may have had nothing to deploy, or it used another token.", token.ID)
+		return a.reported(out)
+	}
+	proof := providers.Run
+	out.Proof = &proof
+	a.tell("The run passed, and Astro saw the token %s at %s.", token.ID, now.LastUsedAt.Format(time.DateTime))
+	return a.reported(out)
+}
+
+func (a *app) tell(format string, args ...any) { _, _ = fmt.Fprintf(a.err, format+"\n", args...) }
+
+// reported prints the result where JSON is wanted.
+func (a *app) reported(out runReport) error {
+	if a.json == "" {
+		return nil
+	}
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(out)
+}
+
+// madeFor is the line by which a pipeline file says whose it is.
+var madeFor = regexp.MustCompile(`Made by astro-ci for the setup (\S+)\. To change it`)
+
+// ours finds the pipeline file, and the setup that it was made for.
+func (w *world) ours(p providers.Platform, file string) (path, name string, err error) {
+	found, err := w.files.Find(p.PipelineGlobs())
+	if err != nil {
+		return "", "", err
+	}
+	var paths []string
+	for _, x := range found {
+		m := madeFor.FindSubmatch(x.Content)
+		if m == nil || file != "" && x.Path != file {
+			continue
+		}
+		path, name = x.Path, string(m[1])
+		paths = append(paths, x.Path)
+	}
+	switch {
+	case len(paths) == 1:
+		return path, name, nil
+	case file != "":
+		return file, "", nil
+	case len(paths) == 0:
+		return "", "", usageError{hint.New("there is no pipeline file of astro-ci here", "Change into the repository, or give the file with --pipeline-file.", "")}
+	}
+	return "", "", usageError{hint.New("there are several pipeline files of astro-ci here: "+display.Clean(strings.Join(paths, ", ")).String(), "Give one of them with --pipeline-file.", "")}
+}
+
+// usedToken is a token as it was before the run.
+type usedToken struct {
+	astro.Token
+	organization string
+}
+
+// tokenOf finds the token that was named, or the newest one of the setup.
+func (w *world) tokenOf(ctx context.Context, f runFlags, name string) (t usedToken, err error) {
+	if f.token == "" && name == "" {
+		return t, nil
+	}
+	page, err := w.astro.Organizations(ctx)
+	org, err := pick(ctx, "organization", cmp.Or(f.at.organization, w.app.env.get("ASTRO_CI_ORGANIZATION")), page, err, func(o astro.Organization) (string, display.Text) { return o.ID, o.Name })
+	if err != nil {
+		return t, err
+	}
+	t.organization = org
+	if f.token != "" {
+		t.Token, err = w.astro.Token(ctx, org, f.token)
+		return t, err
+	}
+	all, err := w.astro.Tokens(ctx, org, "", "")
+	if err != nil {
+		return t, err
+	}
+	for _, x := range all { // the oldest first
+		if strings.HasPrefix(x.Description.String(), setup.Setup{Name: name}.Marker("")) {
+			t.Token = x
+		}
+	}
+	return t, nil
+}

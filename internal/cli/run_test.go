@@ -1,0 +1,102 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/sandbox"
+)
+
+type runResult struct {
+	ID, Link, State, FailedStep, Token string
+	Proof, LastUsedAt                  *string
+}
+
+func decodeRun(t *testing.T, stdout string) (r runResult) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("%v: %s", err, stdout)
+	}
+	return r
+}
+
+// After a set-up, the run is started, watched and proved by Astro's own record of the token.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	if _, stderr, code := p.run(real()...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	// The file is not pushed yet.
+	if _, stderr, code := p.run("run", "--every", "1ms"); code != 1 || !strings.Contains(stderr, "default branch") {
+		t.Errorf("not pushed: exit %d: %s", code, stderr)
+	}
+	s.GitHub().AddWorkflow("acme", "etl", "astro-etl-prod.yml")
+	for _, old := range []bool{false, true} {
+		if old {
+			s.GitHub().BeOldServer()
+		}
+		s.Astro().Age() // the second of the set-up's own proof is over
+		stdout, stderr, code := p.run("run", "--every", "1ms", "--json")
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		r := decodeRun(t, stdout)
+		if r.State != "passed" || r.Proof == nil || *r.Proof != "run" || r.LastUsedAt == nil || r.Token == "" || !strings.Contains(r.Link, "/actions/runs/"+r.ID) {
+			t.Errorf("got %s", stdout)
+		}
+		if !strings.Contains(stderr, "queued") || !strings.Contains(stderr, "running") || !strings.Contains(stderr, "Astro saw the token") {
+			t.Errorf("said %s", stderr)
+		}
+	}
+	// A token that the run does not use proves nothing, and nothing is said that is not so.
+	made := s.Astro().Tokens()
+	if err := s.Astro().Delete(made[len(made)-1].ID); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := p.run("run", "--every", "1ms", "--json")
+	r := decodeRun(t, stdout)
+	if code != 1 || r.State != "failed" || r.Proof != nil || r.FailedStep != "Check the token" || !strings.Contains(stderr, "  | the token is invalid") || strings.Contains(stderr, "2026-11-24T07") {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	assertNoToken(t, p)
+}
+
+// Which file and which platform, is found or asked for.
+func TestRunFinds(t *testing.T) {
+	t.Parallel()
+	p, _ := online(t)
+	if _, stderr, code := p.run("run"); code != 2 || !strings.Contains(stderr, "no pipeline file") {
+		t.Errorf("no file: exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run("run", "--platform", "drone"); code != 2 || !strings.Contains(stderr, "cannot be started") {
+		t.Errorf("a platform without: exit %d: %s", code, stderr)
+	}
+	if err := os.MkdirAll(filepath.Join(p.dir, ".github", "workflows"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		p.write(".github/workflows/"+name+".yml", "# Made by astro-ci for the setup "+name+". To change it, run astro-ci again.\n")
+	}
+	if _, stderr, code := p.run("run"); code != 2 || !strings.Contains(stderr, "several") {
+		t.Errorf("two files: exit %d: %s", code, stderr)
+	}
+}
+
+// In the sandbox, what lies in the working tree counts as pushed.
+func TestRunInTheSandbox(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	if err := sandbox.SampleProject(p.dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := p.run(card...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run("run", "--sandbox", "--every", "1ms"); code != 0 || !strings.Contains(stderr, "The run passed") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}

@@ -1,0 +1,45 @@
+package providers
+
+import (
+	"context"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Phase is how far a run is.
+type Phase string
+
+// The phases of a run.
+const (
+	RunQueued  Phase = "queued"
+	RunWaiting Phase = "waiting" // for a person
+	Running    Phase = "running"
+	RunPassed  Phase = "passed"
+	RunFailed  Phase = "failed" // or was cancelled
+)
+
+// Over reports whether the run has ended.
+func (p Phase) Over() bool { return p == RunPassed || p == RunFailed }
+
+// RunRef is one run that was started.
+type RunRef struct {
+	ID   string
+	Link string // where a person sees it
+}
+
+// RunState is what a platform says about a run.
+type RunState struct {
+	Phase Phase
+	Says  display.Text // the platform's own word, or what is waited for; may be empty
+}
+
+// Runner is a platform that starts runs of a pipeline file and tells how they go. The file has to be
+// on the branch, and has to allow to be started by hand.
+type Runner interface {
+	// Start starts a run. It is never tried twice: two runs would be two deploys.
+	Start(ctx context.Context, r setup.Repository, file, branch string) (RunRef, error)
+	Look(ctx context.Context, r setup.Repository, id string) (RunState, error)
+	// Failure is the step that failed, and the last lines that its job printed.
+	Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error)
+}
