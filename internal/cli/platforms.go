@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -209,13 +210,16 @@ func openGitLab(_ context.Context, w *world, host string) (providers.Platform, s
 
 // opener opens a platform that has an address and a log-in of its own, whatever hosts the code.
 func opener(id, variable string, find func(providers.Host) (string, providers.Login, error), build func(providers.Options) providers.Platform) func(context.Context, *world, string) (providers.Platform, string, error) {
-	return func(_ context.Context, w *world, _ string) (providers.Platform, string, error) {
+	return func(_ context.Context, w *world, host string) (providers.Platform, string, error) {
 		var server string
 		var err error
 		o := providers.Options{Wire: w.app.wire(w.base)}
 		if w.sandbox != nil {
 			server, o.Login.User, o.Login.Value = w.sandbox.Service(id)
 			o.Login.Source = "the sandbox"
+			if o.Host = host; host == "" { // nothing of the sandbox is shown as if it were real
+				o.Host = id + ".example"
+			}
 		} else if server, o.Login, err = find(w.app.host()); err != nil {
 			return nil, "", err
 		}
@@ -223,7 +227,7 @@ func opener(id, variable string, find func(providers.Host) (string, providers.Lo
 			return nil, "", err
 		}
 		w.app.redactor.Add(o.Login.Value)
-		return build(o), o.Login.Source + ", " + o.Server.Host, nil
+		return build(o), o.Login.Source + ", " + cmp.Or(o.Host, o.Server.Host), nil
 	}
 }
 

@@ -55,7 +55,7 @@ func (a *app) runCommand() *cobra.Command {
 	fl.StringVar(&f.file, "pipeline-file", "", "the pipeline file; the one that astro-ci wrote when it is not given")
 	fl.StringVar(&f.token, "token", "", "id of the token on Astro; the newest one of the setup when it is not given")
 	fl.StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
-	fl.DurationVar(&f.every, "every", 5*time.Second, "how often to look")
+	fl.DurationVar(&f.every, "every", 0, "how often to look (5s; 1s in the sandbox)")
 	fl.DurationVar(&f.timeout, "timeout", 45*time.Minute, "how long to watch; the run goes on after that")
 	return cmd
 }
@@ -133,7 +133,13 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 func (a *app) watch(ctx context.Context, r providers.Runner, repo setup.Repository, ref providers.RunRef, f runFlags) (providers.RunState, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	tick := time.NewTicker(max(f.every, time.Millisecond))
+	if f.every <= 0 {
+		f.every = 5 * time.Second
+		if a.sandbox {
+			f.every = time.Second
+		}
+	}
+	tick := time.NewTicker(f.every)
 	defer tick.Stop()
 	var last providers.RunState
 	begin := time.Now()

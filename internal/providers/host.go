@@ -10,6 +10,7 @@ import (
 // Options make a provider.
 type Options struct {
 	Server *url.URL // the address of the service, without the path of its API
+	Host   string   // by which people know the service; "" stands for the server's
 	Login  Login
 	Wire   httpx.Options // the provider sets Service and Auth
 }

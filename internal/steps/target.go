@@ -29,7 +29,7 @@ func target(d Deps) flow.Step {
 	return flow.Step{
 		ID: "target", Name: "Secret in", Flag: "target", Env: env("target"), Needs: []string{"repo", "credential"},
 		Title: "Where is the secret kept?",
-		Help:  "An environment can ask for a review before a run may use the secret. A repository secret is open to every workflow of the repository.",
+		Help:  "The narrower the place, the fewer runs can use the secret.",
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			x, err := d.platformOf(p)
 			if err != nil {

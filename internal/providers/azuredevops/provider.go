@@ -7,6 +7,7 @@
 package azuredevops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -42,7 +43,9 @@ type Provider struct {
 }
 
 // New returns a provider; it makes no request.
-func New(o providers.Options) *Provider { return &Provider{o.Server.Hostname(), newClient(o)} }
+func New(o providers.Options) *Provider {
+	return &Provider{cmp.Or(o.Host, o.Server.Hostname()), newClient(o)}
+}
 
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }

@@ -13,14 +13,15 @@ import (
 
 const (
 	docsLogin = "https://circleci.com/docs/guides/toolkit/managing-api-tokens/"
-	cloud     = "circleci.com"
+	// Cloud is the host of the service; others are CircleCI Servers.
+	Cloud = "circleci.com"
 )
 
 // FindLogin finds the server and a log-in to it by the rules of both CircleCI CLIs: their variables,
 // then the file and the keyring of the new one, then the file of the old one. A log-in of a file
 // belongs to the server that the same file names.
 func FindLogin(h providers.Host) (server string, login providers.Login, err error) {
-	server = "https://" + cloud
+	server = "https://" + Cloud
 	named := ""
 	for _, k := range []string{"CIRCLE_HOST", "CIRCLECI_CLI_HOST"} {
 		if v := origin(h.Getenv(k)); v != "" && named == "" {
@@ -46,7 +47,7 @@ func FindLogin(h providers.Host) (server string, login providers.Login, err erro
 		}
 		of := origin(c.Host)
 		if of == "" {
-			of = "https://" + cloud
+			of = "https://" + Cloud
 		}
 		if !c.Token.V.Empty() && (named == "" || named == of) {
 			return of, providers.Login{Value: c.Token.V, Source: "the log-in of the CircleCI CLI"}, nil

@@ -6,6 +6,7 @@
 package circleci
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -41,7 +42,9 @@ type Provider struct {
 }
 
 // New returns a provider; it makes no request.
-func New(o providers.Options) *Provider { return &Provider{host: o.Server.Host, api: newClient(o)} }
+func New(o providers.Options) *Provider {
+	return &Provider{host: cmp.Or(o.Host, o.Server.Host), api: newClient(o)}
+}
 
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }

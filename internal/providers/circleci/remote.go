@@ -82,7 +82,7 @@ func (p *Provider) PipelineFile(setup.Setup) string { return ".circleci/config.y
 
 // Runs is the page of the project's pipelines.
 func (p *Provider) Runs(r setup.Repository, _ string) string {
-	if p.host == cloud {
+	if p.host == Cloud {
 		return "https://app.circleci.com/pipelines/" + r.Path
 	}
 	return "https://" + p.host + "/pipelines/" + r.Path

@@ -5,6 +5,7 @@
 package drone
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -43,7 +44,7 @@ type Provider struct {
 func New(o providers.Options) *Provider {
 	wire := o.Wire
 	wire.Service, wire.Auth = "drone", httpx.Bearer(o.Login.Value)
-	return &Provider{host: o.Server.Host, http: httpx.NewClient(o.Server, wire)}
+	return &Provider{host: cmp.Or(o.Host, o.Server.Host), http: httpx.NewClient(o.Server, wire)}
 }
 
 // Info describes the provider.

@@ -5,6 +5,7 @@
 package jenkins
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -42,7 +43,9 @@ type Provider struct {
 }
 
 // New returns a provider; it makes no request.
-func New(o providers.Options) *Provider { return &Provider{o.Server.Host, newClient(o)} }
+func New(o providers.Options) *Provider {
+	return &Provider{cmp.Or(o.Host, o.Server.Host), newClient(o)}
+}
 
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }
