@@ -100,3 +100,17 @@ func TestRunInTheSandbox(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
+
+func TestRunOnGitLab(t *testing.T) {
+	t.Parallel()
+	p, s := atGitLab(t)
+	if _, stderr, code := p.run(onGitLab...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	s.GitLab().Push("acme/etl")
+	s.Astro().Age()
+	stdout, stderr, code := p.run("run", "--every", "1ms", "--json")
+	if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+}

@@ -47,13 +47,13 @@ func (a *app) sandboxDir() (string, error) {
 }
 
 // startSandbox starts the embedded servers for this run; repos exist beside those they have, and the
-// workflows count as pushed.
-func (a *app) startSandbox(repos []setup.Repository, workflows []string) (*sandbox.Sandbox, error) {
+// pipeline files count as pushed.
+func (a *app) startSandbox(repos []setup.Repository, pushed []string) (*sandbox.Sandbox, error) {
 	dir, err := a.sandboxDir()
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos, Workflows: workflows})
+	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos, Pushed: pushed})
 }
 
 func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {

@@ -181,15 +181,15 @@ func (w *world) enterSandbox() error {
 			return err
 		}
 	}
-	w.sandbox, err = w.app.startSandbox(repos, w.workflows())
+	w.sandbox, err = w.app.startSandbox(repos, w.pushed())
 	return err
 }
 
-// workflows are the names of the workflows in the working tree.
-func (w *world) workflows() (out []string) {
-	all, _ := os.ReadDir(filepath.Join(w.repo.Root, ".github", "workflows")) // none is fine
+// pushed are the paths of the pipeline files in the working tree.
+func (w *world) pushed() (out []string) {
+	all, _ := pipeline.NewFiles(w.repo.Root).Find(pipeline.Globs()) // none is fine
 	for _, f := range all {
-		out = append(out, f.Name())
+		out = append(out, f.Path)
 	}
 	return out
 }

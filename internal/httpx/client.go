@@ -100,7 +100,8 @@ type Call struct {
 	// Repeatable says that a POST may be sent again after an unclear answer: the service refuses to
 	// make the same thing twice, and the caller knows that refusal.
 	Repeatable bool
-	Out        any // decoded from JSON; nil to ignore the answer
+	Out        any     // decoded from JSON; nil to ignore the answer
+	Text       *string // gets the answer as it is, instead of Out
 }
 
 // Do performs the call and returns the headers of the answer. An error of a call that changes
@@ -164,6 +165,9 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 			return resp.Header, c.ambiguous(call, err)
 		}
 		return resp.Header, err
+	}
+	if call.Text != nil {
+		*call.Text = string(raw)
 	}
 	if call.Out == nil || resp.StatusCode == http.StatusNoContent {
 		return resp.Header, nil

@@ -46,9 +46,9 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
-	// Workflows are names of files on the default branch of the repositories on GitHub: nothing can be pushed
-	// to the sandbox, so what lies in the working tree counts as pushed.
-	Workflows []string
+	// Pushed are the paths of pipeline files on the default branches: nothing can be pushed to the
+	// sandbox, so what lies in the working tree counts as pushed.
+	Pushed []string
 	// Around may watch what passes between the clients and a service: "astro", or the id of a platform;
 	// nil: nobody.
 	Around func(service string, h http.Handler) http.Handler
@@ -194,10 +194,19 @@ func (s *Sandbox) listen(o Options) error {
 	s.url = "http://" + l.Addr().String()
 	s.github.LogsAt(s.url + "/logs/github")
 	s.github.OnRun(s.astro.Use)
-	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}) {
-		if owner, name, ok := strings.Cut(r.Path, "/"); ok && r.Host == "github.com" {
-			for _, w := range o.Workflows {
-				s.github.AddWorkflow(owner, name, w)
+	s.gitlab.OnRun(s.astro.Use)
+	s.circle.OnRun(s.astro.Use)
+	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}, setup.Repository{Host: "gitlab.com", Path: "acme/etl"}) {
+		for _, file := range o.Pushed {
+			owner, name, _ := strings.Cut(r.Path, "/")
+			if workflow, ok := strings.CutPrefix(file, ".github/workflows/"); ok && r.Host == "github.com" {
+				s.github.AddWorkflow(owner, name, workflow)
+			}
+			if file == ".circleci/config.yml" {
+				s.circle.Push("gh/" + r.Path)
+			}
+			if file == ".gitlab-ci.yml" && r.Host == "gitlab.com" {
+				s.gitlab.Push(r.Path)
 			}
 		}
 	}

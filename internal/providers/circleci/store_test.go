@@ -213,3 +213,47 @@ func TestLogin(t *testing.T) {
 		}
 	}
 }
+
+// A pipeline is started, followed, and the job that failed is named.
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		server, w := newWorld(t)
+		p := w.Store.(*circleci.Provider)
+		repo := setup.Repository{Host: "circleci.com", Path: "gh/acme/etl"}
+		ref, err := p.Start(t.Context(), repo, "", "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := p.Look(t.Context(), repo, ref.ID); err != nil || s.Phase != providers.RunFailed || !strings.Contains(s.Says.String(), "No configuration") {
+			t.Errorf("not pushed: %+v, %v", s, err)
+		}
+		server.Push("gh/acme/etl")
+		server.OnRun(func(*secret.Value) error {
+			if fails {
+				return errors.New("no")
+			}
+			return nil
+		})
+		if ref, err = p.Start(t.Context(), repo, "", "main"); err != nil {
+			t.Fatal(err)
+		}
+		var phases []string
+		for range 3 {
+			s, err := p.Look(t.Context(), repo, ref.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			phases = append(phases, string(s.Phase))
+		}
+		if got, want := strings.Join(phases, " "), map[bool]string{false: "running running passed", true: "running running failed"}[fails]; got != want {
+			t.Errorf("got %s", got)
+		}
+		if step, _, err := p.Failure(t.Context(), repo, ref.ID, 5); err != nil || (step.String() == "astro-deploy") != fails {
+			t.Errorf("%s, %v", step, err)
+		}
+		if _, err := p.Look(t.Context(), repo, "../x"); err == nil {
+			t.Error("an id that is none")
+		}
+	}
+}

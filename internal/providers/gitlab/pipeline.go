@@ -88,7 +88,8 @@ func Render(p setup.Plan) ([]byte, error) {
 		pipeline.Pair{Key: "rules", Value: pipeline.List{
 			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == ` + branch}},
 			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "web" && $CI_COMMIT_BRANCH == ` + branch}},
-		}, Above: []string{"After a push to the branch, or started by hand for it."}},
+			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "api" && $CI_COMMIT_BRANCH == ` + branch}},
+		}, Above: []string{"After a push to the branch, or started by hand or by astro-ci run for it."}},
 	)
 	if scope != "" {
 		job = append(job, pipeline.Pair{Key: "environment", Value: pipeline.Map{{Key: "name", Value: scope}}})

@@ -2,6 +2,7 @@ package gitlab_test
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -33,7 +34,7 @@ func described(t *testing.T, h http.Handler) http.Handler {
 	}
 	checked := testkit.NewContract(t, "gitlab/gitlab-ci-variables-pipelines.subset.yaml").Around("", h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/api/v4/projects/") && strings.Contains(r.URL.Path, "/variables") {
+		if strings.HasPrefix(r.URL.Path, "/api/v4/projects/") && (strings.Contains(r.URL.Path, "/variables") || strings.Contains(r.URL.Path, "/pipeline") && !strings.HasSuffix(r.URL.Path, "/jobs")) {
 			checked.ServeHTTP(w, r)
 			return
 		}
@@ -259,6 +260,55 @@ func TestFindLogin(t *testing.T) {
 		}
 		if known := gitlab.KnownHost(tc.host, h); known != (tc.host != "gitlab.com.evil.example") {
 			t.Errorf("%s: known is %v", name, known)
+		}
+	}
+}
+
+// A pipeline is started once, followed, and its log read.
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]bool{"it passes": false, "it fails": true} {
+		server, w := newWorld(t)
+		p := w.Store.(*gitlab.Provider)
+		repo := setup.Repository{Host: "gitlab.com", Path: "acme/etl"}
+		if _, err := p.Start(t.Context(), repo, ".gitlab-ci.yml", "main"); err == nil || !strings.Contains(hint.Of(err).Next, "on the branch") {
+			t.Errorf("not pushed: %v", err)
+		}
+		server.Push("acme/etl")
+		server.OnRun(func(*secret.Value) error {
+			if fails {
+				return errors.New("the token has ended")
+			}
+			return nil
+		})
+		ref, err := p.Start(t.Context(), repo, ".gitlab-ci.yml", "main")
+		if err != nil || !strings.HasSuffix(ref.Link, "/-/pipelines/"+ref.ID) {
+			t.Fatalf("%+v, %v", ref, err)
+		}
+		var phases []string
+		for range 3 {
+			s, err := p.Look(t.Context(), repo, ref.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			phases = append(phases, string(s.Phase))
+		}
+		want := map[bool]string{false: "queued running passed", true: "queued running failed"}[fails]
+		if got := strings.Join(phases, " "); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+		step, last, err := p.Failure(t.Context(), repo, ref.ID, 2)
+		if fails && (err != nil || step.String() != "astro-deploy" || len(last) != 2 || last[0].String() != "error: the token has ended") {
+			t.Errorf("%s: %s %v %v", name, step, last, err)
+		}
+		if _, err := p.Look(t.Context(), repo, "1/../2"); err == nil {
+			t.Error("a number that is none")
+		}
+		// A lost answer is no second pipeline.
+		server.Faults.Add(providertest.Lost(http.MethodPost, "/api/v4/projects/*/*/pipeline"))
+		before := len(server.Faults.Seen())
+		if _, err := p.Start(t.Context(), repo, ".gitlab-ci.yml", "main"); err == nil || len(server.Faults.Seen()) != before+1 {
+			t.Errorf("a lost answer: %v, %d requests", err, len(server.Faults.Seen())-before)
 		}
 	}
 }

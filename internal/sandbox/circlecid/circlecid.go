@@ -29,6 +29,7 @@ const (
 type Server struct {
 	embedded.Server
 	replaces bool
+	use      func(*secret.Value) error
 	state    state
 }
 
@@ -36,6 +37,8 @@ type state struct {
 	Key      embedded.Key                  `json:"key"`
 	Projects map[string]map[string]*stored `json:"projects"` // by slug, then name
 	Contexts map[string]*context           `json:"contexts"` // by id
+	Runs     map[string]*run               `json:"runs"`     // by the id of the pipeline
+	Pushed   map[string]bool               `json:"pushed"`   // projects with a configuration
 }
 
 type context struct {
@@ -56,7 +59,7 @@ type stored struct {
 func New(o embedded.Options) (*Server, error) {
 	s := &Server{}
 	return s, s.Init(o, "CCIPAT_", &s.state, func() {
-		s.state = state{embedded.NewKey(), map[string]map[string]*stored{"gh/acme/etl": {}}, map[string]*context{}}
+		s.state = state{embedded.NewKey(), map[string]map[string]*stored{"gh/acme/etl": {}}, map[string]*context{}, map[string]*run{}, map[string]bool{}}
 	})
 }
 
@@ -102,7 +105,8 @@ func (s *Server) Open(place, name string) (v *secret.Value, err error) {
 func uuid() string {
 	b := make([]byte, 16)
 	_, _ = rand.Read(b) // never fails
-	return fmt.Sprintf("%x-%x-4%x-8%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])[:36]
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 func fail(status int, message string) embedded.Answer {
@@ -122,6 +126,10 @@ func (s *Server) Handler() http.Handler {
 		"GET " + api + "/project/{slug}/envvar":                       s.ofProject(s.listProject),
 		"POST " + api + "/project/{slug}/envvar":                      s.ofProject(s.writing(s.post)),
 		"DELETE " + api + "/project/{slug}/envvar/{name}":             s.ofProject(s.writing(s.remove)),
+		"POST " + api + "/project/{slug}/pipeline":                    s.ofProject(s.trigger),
+		"GET " + api + "/pipeline/{id}":                               s.pipeline,
+		"GET " + api + "/pipeline/{id}/workflow":                      s.workflows,
+		"GET " + api + "/workflow/{id}/job":                           s.jobs,
 		"GET " + api + "/context":                                     s.contexts,
 		"POST " + api + "/context":                                    s.createContext,
 		"GET " + api + "/context/{id}/environment-variable":           s.ofContext(s.listContext),

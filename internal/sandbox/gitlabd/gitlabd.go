@@ -15,6 +15,7 @@ import (
 type Server struct {
 	embedded.Server
 	oldest bool // it is older than hidden variables
+	use    func(*secret.Value) error
 	state  state
 }
 
@@ -33,6 +34,8 @@ type project struct {
 	Protected    []string    `json:"protected"` // branches
 	Environments []string    `json:"environments"`
 	Variables    []*variable `json:"variables"`
+	Pushed       bool        `json:"pushed"` // a .gitlab-ci.yml is on the branch main
+	Runs         []*run      `json:"runs"`
 }
 
 type group struct {

@@ -46,6 +46,9 @@ func (s *Server) Handler() http.Handler {
 		if no != nil {
 			status, body = no.status, no.body
 		}
+		if raw, ok := body.(embedded.Answer); ok {
+			return raw
+		}
 		return embedded.Answer{Status: status, Body: body, Header: header}
 	})
 }
@@ -106,6 +109,17 @@ func (s *Server) project(header map[string]string, r *http.Request, at string, p
 			return 0, nil, notFound
 		}
 		return 200, map[string]any{"name": sub[1]}, nil
+	case len(sub) == 1 && sub[0] == "pipeline" && r.Method == http.MethodPost:
+		return s.start(at, p, r)
+	case len(sub) >= 2 && (sub[0] == "pipelines" || sub[0] == "jobs") && p.run(sub[1]) != nil && r.Method == http.MethodGet:
+		switch x := p.run(sub[1]); {
+		case sub[0] == "jobs" && len(sub) == 3 && sub[2] == "trace":
+			return 200, x.trace(), nil
+		case len(sub) == 3 && sub[2] == "jobs":
+			return s.page(header, r, x.jobs())
+		case len(sub) == 2 && sub[0] == "pipelines":
+			return s.look(at, p, x)
+		}
 	case len(sub) >= 1 && sub[0] == "variables":
 		if p.Level < maintainer {
 			return 0, nil, refuse(http.StatusForbidden, "403 Forbidden")
