@@ -23,19 +23,26 @@ type Platform struct {
 	Address string // of the place that secrets are in when nothing is said; %s stands for the repository
 	Render  func(setup.Plan) ([]byte, error)
 	Info    providers.Info
+	Runs    bool                                     // astro-ci run starts and follows its pipelines
 	Policy  func(p setup.Plan, region string) []byte // what a person gives the pipeline; nil where nothing is needed
 }
 
 // Platforms lists the platforms in the order of their names.
 func Platforms() []Platform {
 	return []Platform{
-		{"azure-devops", "Azure DevOps", "azure-pipelines.yml", "azure-devops", "%s/group:astro", azuredevops.Render, (*azuredevops.Provider)(nil).Info(), nil},
-		{"bitbucket", "Bitbucket Pipelines", "bitbucket-pipelines.yml", "bitbucket", "%s", bitbucket.Render, (*bitbucket.Provider)(nil).Info(), nil},
-		{"circleci", "CircleCI", ".circleci/config.yml", "circleci", "%s", circleci.Render, (*circleci.Provider)(nil).Info(), nil},
-		{"codebuild", "AWS CodeBuild", "buildspec.yml", "aws-secrets-manager", "astro/%s", codebuild.Render, (*codebuild.Provider)(nil).Info(), codebuild.Policy},
-		{"drone", "Drone", ".drone.yml", "drone", "%s", drone.Render, (*drone.Provider)(nil).Info(), nil},
-		{"github", "GitHub Actions", ".github/workflows/astro.yml", "github", "%s", github.Render, (*github.Provider)(nil).Info(), nil},
-		{"gitlab", "GitLab CI", ".gitlab-ci.yml", "gitlab", "%s", gitlab.Render, (*gitlab.Provider)(nil).Info(), nil},
-		{"jenkins", "Jenkins", "Jenkinsfile", "jenkins", "system", jenkins.Render, (*jenkins.Provider)(nil).Info(), nil},
+		{"azure-devops", "Azure DevOps", "azure-pipelines.yml", "azure-devops", "%s/group:astro", azuredevops.Render, (*azuredevops.Provider)(nil).Info(), runs((*azuredevops.Provider)(nil)), nil},
+		{"bitbucket", "Bitbucket Pipelines", "bitbucket-pipelines.yml", "bitbucket", "%s", bitbucket.Render, (*bitbucket.Provider)(nil).Info(), runs((*bitbucket.Provider)(nil)), nil},
+		{"circleci", "CircleCI", ".circleci/config.yml", "circleci", "%s", circleci.Render, (*circleci.Provider)(nil).Info(), runs((*circleci.Provider)(nil)), nil},
+		{"codebuild", "AWS CodeBuild", "buildspec.yml", "aws-secrets-manager", "astro/%s", codebuild.Render, (*codebuild.Provider)(nil).Info(), runs((*codebuild.Provider)(nil)), codebuild.Policy},
+		{"drone", "Drone", ".drone.yml", "drone", "%s", drone.Render, (*drone.Provider)(nil).Info(), runs((*drone.Provider)(nil)), nil},
+		{"github", "GitHub Actions", ".github/workflows/astro.yml", "github", "%s", github.Render, (*github.Provider)(nil).Info(), runs((*github.Provider)(nil)), nil},
+		{"gitlab", "GitLab CI", ".gitlab-ci.yml", "gitlab", "%s", gitlab.Render, (*gitlab.Provider)(nil).Info(), runs((*gitlab.Provider)(nil)), nil},
+		{"jenkins", "Jenkins", "Jenkinsfile", "jenkins", "system", jenkins.Render, (*jenkins.Provider)(nil).Info(), runs((*jenkins.Provider)(nil)), nil},
 	}
+}
+
+// runs reports whether the provider can start and follow pipelines.
+func runs(p providers.Platform) bool {
+	_, ok := p.(providers.Runner)
+	return ok
 }

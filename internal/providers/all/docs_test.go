@@ -33,6 +33,11 @@ func page(p all.Platform) string {
 	say("## What \"verified\" can mean\n")
 	say("Without a run, the best rung is *%s*.", rungs[p.Info.Proof])
 	say("The reason: %s.\n", p.Info.ProofNote)
+	run := "Runs cannot be started from here yet; start one there, then look at the last use of the token with `astro-ci token list`."
+	if p.Runs {
+		run = "*Run*: `astro-ci run` starts the pipeline, follows it, and has Astro itself say when the token was used."
+	}
+	say("%s\n", run)
 	say("## Limits\n\n%s A value may have %d bytes.\n", p.Info.Limits, p.Info.MaxValue)
 	say("Read more: <%s>", p.Info.Docs)
 	return b.String()
