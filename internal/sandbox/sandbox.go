@@ -196,11 +196,15 @@ func (s *Sandbox) listen(o Options) error {
 	s.github.OnRun(s.astro.Use)
 	s.gitlab.OnRun(s.astro.Use)
 	s.circle.OnRun(s.astro.Use)
+	s.bucket.OnRun(s.astro.Use)
 	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}, setup.Repository{Host: "gitlab.com", Path: "acme/etl"}) {
 		for _, file := range o.Pushed {
 			owner, name, _ := strings.Cut(r.Path, "/")
 			if workflow, ok := strings.CutPrefix(file, ".github/workflows/"); ok && r.Host == "github.com" {
 				s.github.AddWorkflow(owner, name, workflow)
+			}
+			if file == "bitbucket-pipelines.yml" && r.Host == "bitbucket.org" {
+				s.bucket.Push(r.Path)
 			}
 			if file == ".circleci/config.yml" {
 				s.circle.Push("gh/" + r.Path)

@@ -138,3 +138,45 @@ func TestPlatform(t *testing.T) {
 		}
 	}
 }
+
+// A pipeline is started once, followed, and the step that failed is shown.
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		server, w := newWorld(t, bitbucketd.Email)
+		p := w.Store.(*bitbucket.Provider)
+		repo := setup.Repository{Host: "bitbucket.org", Path: "acme/etl"}
+		if _, err := p.Start(t.Context(), repo, "", "main"); err == nil || !strings.Contains(hint.Of(err).Next, "on the branch") {
+			t.Errorf("not pushed: %v", err)
+		}
+		server.Push("acme/etl")
+		server.OnRun(func(*secret.Value) error {
+			if fails {
+				return errors.New("the token has ended")
+			}
+			return nil
+		})
+		ref, err := p.Start(t.Context(), repo, "", "main")
+		if err != nil || ref.Link != "https://bitbucket.org/acme/etl/pipelines/results/1" {
+			t.Fatalf("%+v, %v", ref, err)
+		}
+		var phases []string
+		for range 3 {
+			s, err := p.Look(t.Context(), repo, ref.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			phases = append(phases, string(s.Phase))
+		}
+		if got, want := strings.Join(phases, " "), map[bool]string{false: "queued running passed", true: "queued running failed"}[fails]; got != want {
+			t.Errorf("got %s", got)
+		}
+		step, last, err := p.Failure(t.Context(), repo, ref.ID, 1)
+		if fails && (err != nil || !strings.HasPrefix(step.String(), "Check the credential") || len(last) != 1 || last[0].String() != "error: the token has ended") || !fails && !step.IsZero() {
+			t.Errorf("%s %v %v", step, last, err)
+		}
+		if _, err := p.Look(t.Context(), repo, "{../x}"); err == nil {
+			t.Error("an id that is none")
+		}
+	}
+}

@@ -23,6 +23,7 @@ const Email = "ada@acme.example"
 // Server is one embedded Bitbucket.
 type Server struct {
 	embedded.Server
+	use   func(*secret.Value) error
 	state state
 }
 
@@ -34,7 +35,9 @@ type state struct {
 
 // place is a repository or a workspace.
 type place struct {
-	Off          bool           `json:"off"` // Pipelines are switched off
+	Off          bool           `json:"off"`    // Pipelines are switched off
+	Pushed       bool           `json:"pushed"` // a pipeline is on the branch main
+	Runs         []*run         `json:"runs"`
 	Variables    []*variable    `json:"variables"`
 	Environments []*environment `json:"environments"`
 }
@@ -130,7 +133,11 @@ func (s *Server) Handler() http.Handler {
 			}
 			return page(r, all)
 		}),
-		"POST " + repo + "/environments": s.in(s.addEnvironment),
+		"POST " + repo + "/environments":                    s.in(s.addEnvironment),
+		"POST " + repo + "/pipelines":                       s.in(s.start),
+		"GET " + repo + "/pipelines/{run}":                  s.ofRun(s.look),
+		"GET " + repo + "/pipelines/{run}/steps":            s.ofRun(s.steps),
+		"GET " + repo + "/pipelines/{run}/steps/{step}/log": s.ofRun(s.stepLog),
 	}
 	for base, of := range map[string]func(func(*[]*variable, *http.Request) embedded.Answer) embedded.Action{
 		repo + "/pipelines_config/variables": s.own, workspace + "/pipelines-config/variables": s.own,

@@ -1,0 +1,102 @@
+package bitbucketd
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/secret"
+)
+
+// run is a pipeline with one step. It makes one step forward each time that it is looked at.
+type run struct {
+	ID      string    `json:"id"`
+	Number  int       `json:"number"`
+	Created time.Time `json:"created"`
+	Looks   int       `json:"looks"`
+	Over    bool      `json:"over"`
+	Failed  string    `json:"failed"` // what it said; "" when it went well
+}
+
+// OnRun makes each pipeline call f with the value of the repository's variable ASTRO_API_TOKEN, nil when
+// there is none, as its step would use it.
+func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
+
+// Push puts a bitbucket-pipelines.yml on the branch main of a repository.
+func (s *Server) Push(path string) { s.Do(func() { s.state.Places[path].Pushed = true }) }
+
+func (s *Server) start(p *place, r *http.Request) embedded.Answer {
+	var body struct {
+		Type   string
+		Target struct {
+			Type    string
+			RefType string `json:"ref_type"`
+			RefName string `json:"ref_name"`
+		}
+	}
+	switch {
+	case !embedded.Read(r, &body) || body.Target.Type != "pipeline_ref_target" || body.Target.RefType != "branch":
+		return fail(400, "Bad request")
+	case s.Denied():
+		return fail(403, "Your credentials lack one or more required privilege scopes.")
+	case p.Off || !p.Pushed || body.Target.RefName != "main":
+		return fail(400, "No pipeline was found for the target")
+	}
+	x := &run{ID: s.id(), Number: len(p.Runs) + 1, Created: s.Now()}
+	p.Runs = append(p.Runs, x)
+	return embedded.Answer{Status: http.StatusCreated, Body: x.shown()}
+}
+
+func (x *run) state() map[string]any {
+	switch {
+	case x.Over && x.Failed != "":
+		return map[string]any{"type": "pipeline_state_completed", "name": "COMPLETED", "result": map[string]any{"type": "pipeline_state_completed_failed", "name": "FAILED"}}
+	case x.Over:
+		return map[string]any{"type": "pipeline_state_completed", "name": "COMPLETED", "result": map[string]any{"type": "pipeline_state_completed_successful", "name": "SUCCESSFUL"}}
+	case x.Looks > 1:
+		return map[string]any{"type": "pipeline_state_in_progress", "name": "IN_PROGRESS", "stage": map[string]any{"type": "pipeline_state_in_progress_running", "name": "RUNNING"}}
+	}
+	return map[string]any{"type": "pipeline_state_pending", "name": "PENDING"}
+}
+
+func (x *run) shown() map[string]any {
+	return map[string]any{"type": "pipeline", "uuid": x.ID, "build_number": x.Number, "created_on": x.Created, "state": x.state()}
+}
+
+// ofRun finds the pipeline of a request.
+func (s *Server) ofRun(act func(p *place, x *run, r *http.Request) embedded.Answer) embedded.Action {
+	return s.in(func(p *place, r *http.Request) embedded.Answer {
+		for _, x := range p.Runs {
+			if x.ID == r.PathValue("run") {
+				return act(p, x, r)
+			}
+		}
+		return fail(404, "Pipeline not found")
+	})
+}
+
+func (s *Server) look(p *place, x *run, _ *http.Request) embedded.Answer {
+	if x.Looks++; x.Looks > 2 && !x.Over {
+		x.Over = true
+		var v *secret.Value
+		for _, stored := range p.Variables {
+			if stored.Key == "ASTRO_API_TOKEN" {
+				v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
+			}
+		}
+		if s.use != nil {
+			if err := s.use(v); err != nil {
+				x.Failed = err.Error()
+			}
+		}
+	}
+	return embedded.OK(x.shown())
+}
+
+func (s *Server) steps(_ *place, x *run, r *http.Request) embedded.Answer {
+	return page(r, []any{map[string]any{"type": "pipeline_step", "uuid": x.ID, "name": "Check the credential, install the Astro CLI, deploy", "state": x.state()}})
+}
+
+func (s *Server) stepLog(_ *place, x *run, _ *http.Request) embedded.Answer {
+	return embedded.Answer{Status: 200, Body: []byte("+ set -e\nerror: " + x.Failed + "\n"), Header: map[string]string{"Content-Type": "application/octet-stream"}}
+}
