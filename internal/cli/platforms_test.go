@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,30 @@ func TestGuests(t *testing.T) {
 			if _, stderr, code := p.run(append([]string{}, without(args, "--platform", id)...)...); code != 0 || len(s.Astro().Tokens()) == 0 {
 				t.Errorf("found by its file: exit %d: %s", code, stderr)
 			}
+			// A second setup, for another branch and Deployment, has a secret of its own, and stands beside the first.
+			s.Astro().AddWorkspace("Development", "etl-dev")
+			dev := append(without(args, "Data Platform", "etl-prod", "--workspace", "--deployment"), "--workspace", "Development", "--deployment", "etl-dev", "--branch", "develop")
+			stdout, stderr, code = p.run(dev...)
+			if code != 0 {
+				t.Fatalf("a second setup: exit %d: %s", code, stderr)
+			}
+			second := decode(t, stdout)
+			if v, err := g.open(s); err != nil || s.Astro().Accepts(v, second.Token.ID) {
+				t.Errorf("the second setup took the secret of the first: %v", err)
+			}
+			if text := p.read(second.Pipeline.File); !strings.Contains(text, "ASTRO_API_TOKEN_ETL_DEV") || !strings.Contains(text, "develop") {
+				t.Errorf("the second pipeline is\n%s", text)
+			}
+			if one := p.read(g.file); !strings.Contains(one, "setup=etl-prod ") || !strings.Contains(one, "main") {
+				t.Errorf("the first pipeline became\n%s", one)
+			}
+			// Each of them, again, keeps what it has.
+			for _, again := range [][]string{args, dev} {
+				before := p.read(g.file) + p.read(second.Pipeline.File)
+				if _, stderr, code := p.run(again...); code != 0 || p.read(g.file)+p.read(second.Pipeline.File) != before {
+					t.Errorf("again: exit %d: %s", code, stderr)
+				}
+			}
 			p.unset(g.login)
 			if _, stderr, code := p.run(args...); code != 4 || !strings.Contains(stderr, g.without) {
 				t.Errorf("no log-in: exit %d: %s", code, stderr)
@@ -107,7 +132,7 @@ func TestGuests(t *testing.T) {
 // without is args without some of them.
 func without(args []string, these ...string) (out []string) {
 	for _, a := range args {
-		if a != these[0] && a != these[1] {
+		if !slices.Contains(these, a) {
 			out = append(out, a)
 		}
 	}

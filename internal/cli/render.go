@@ -112,5 +112,6 @@ func (r renderFlags) render() ([]byte, error) {
 		}
 		return x.Policy(p, ""), nil
 	}
-	return x.Render(p)
+	file, err := x.Pipeline(p)
+	return file.Content, err
 }

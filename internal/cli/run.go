@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,13 +14,14 @@ import (
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // runFlags are the flags of the run command.
 type runFlags struct {
-	platform, repo, branch, file, token string
+	platform, repo, branch, file, name, token string
 	at                                  place
 	every, timeout                      time.Duration
 }
@@ -53,6 +53,7 @@ func (a *app) runCommand() *cobra.Command {
 	fl.StringVar(&f.repo, "repo", "", "the repository; the one that one stands in when it is not given")
 	fl.StringVar(&f.branch, "branch", "", "the branch; the default one when it is not given")
 	fl.StringVar(&f.file, "pipeline-file", "", "the pipeline file; the one that astro-ci wrote when it is not given")
+	fl.StringVar(&f.name, "name", "", "name of the setup, where the repository has several")
 	fl.StringVar(&f.token, "token", "", "id of the token on Astro; the newest one of the setup when it is not given")
 	fl.StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
 	fl.DurationVar(&f.every, "every", 0, "how often to look (5s; 1s in the sandbox)")
@@ -85,7 +86,7 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		}
 	}
 	name := ""
-	if f.file, name, err = w.ours(p, f.file); err != nil {
+	if f.file, name, err = w.ours(p, f); err != nil {
 		return err
 	}
 	if f.branch == "" {
@@ -202,33 +203,30 @@ func (a *app) reported(out runReport) error {
 	return e.Encode(out)
 }
 
-// madeFor is the line by which a pipeline file says whose it is.
-var madeFor = regexp.MustCompile(`Made by astro-ci for the setup (\S+)\. To change it`)
-
 // ours finds the pipeline file, and the setup that it was made for.
-func (w *world) ours(p providers.Platform, file string) (path, name string, err error) {
+func (w *world) ours(p providers.Platform, f runFlags) (path, name string, err error) {
 	found, err := w.files.Find(p.PipelineGlobs())
 	if err != nil {
 		return "", "", err
 	}
-	var paths []string
+	var all []string
 	for _, x := range found {
-		m := madeFor.FindSubmatch(x.Content)
-		if m == nil || file != "" && x.Path != file {
-			continue
+		for _, s := range pipeline.Setups(x.Content) {
+			if (f.file == "" || x.Path == f.file) && (f.name == "" || s == f.name) {
+				path, name = x.Path, s
+				all = append(all, s+" in "+x.Path)
+			}
 		}
-		path, name = x.Path, string(m[1])
-		paths = append(paths, x.Path)
 	}
 	switch {
-	case len(paths) == 1:
+	case len(all) == 1:
 		return path, name, nil
-	case file != "":
-		return file, "", nil
-	case len(paths) == 0:
+	case len(all) == 0 && f.file != "":
+		return f.file, f.name, nil
+	case len(all) == 0:
 		return "", "", usageError{hint.New("there is no pipeline file of astro-ci here", "Change into the repository, or give the file with --pipeline-file.", "")}
 	}
-	return "", "", usageError{hint.New("there are several pipeline files of astro-ci here: "+display.Clean(strings.Join(paths, ", ")).String(), "Give one of them with --pipeline-file.", "")}
+	return "", "", usageError{hint.New("there are several setups here: "+display.Clean(strings.Join(all, ", ")).String(), "Give one of them with --name.", "")}
 }
 
 // usedToken is a token as it was before the run.

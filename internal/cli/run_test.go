@@ -79,7 +79,7 @@ func TestRunFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", "b"} {
-		p.write(".github/workflows/"+name+".yml", "# Made by astro-ci for the setup "+name+". To change it, run astro-ci again.\n")
+		p.write(".github/workflows/"+name+".yml", "# >>> astro-ci setup="+name+" sha256=0123456789abcdef: managed, edits between these lines are replaced\n# <<< astro-ci setup="+name+"\n")
 	}
 	if _, stderr, code := p.run("run"); code != 2 || !strings.Contains(stderr, "several") {
 		t.Errorf("two files: exit %d: %s", code, stderr)

@@ -7,13 +7,18 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/astro-ci/astro-ci/internal/providers"
 )
 
 const content = "name: a\non: push\n"
 
-func fresh(t testing.TB, setup, content string) string {
+// alone is a file for one setup alone.
+func alone(content string) providers.File { return providers.File{Content: []byte(content)} }
+
+func written(t testing.TB, setup, content string) string {
 	t.Helper()
-	raw, err := merge(nil, false, []byte(content), "#", setup, false)
+	raw, err := merge(nil, false, alone(content), setup, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,10 +27,10 @@ func fresh(t testing.TB, setup, content string) string {
 
 func TestMerge(t *testing.T) {
 	t.Parallel()
-	block := fresh(t, "etl", content)
+	block := written(t, "etl", content)
 	bare := strings.TrimSuffix(block, "\n")
 	next := "name: b\n"
-	replaced := strings.TrimSuffix(fresh(t, "etl", next), "\n")
+	replaced := strings.TrimSuffix(written(t, "etl", next), "\n")
 	edited := strings.Replace(block, "name: a", "name: mine", 1)
 	crlf := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
@@ -47,9 +52,9 @@ func TestMerge(t *testing.T) {
 		"empty file":                    {before: "", err: errForeign},
 		"foreign":                       {before: content, err: errForeign},
 		"foreign, to be replaced":       {before: content, replace: true, err: errForeign},
-		"another setup":                 {before: fresh(t, "other", content), err: errOther},
+		"another setup":                 {before: written(t, "other", content), err: errOther},
 		"two blocks":                    {before: block + block, err: errMarkers},
-		"two setups":                    {before: block + fresh(t, "other", content), err: errMarkers},
+		"two setups":                    {before: written(t, "other", content) + block, want: written(t, "other", content) + replaced + "\n"},
 		"no end":                        {before: block[:strings.LastIndex(block, "# <<<")], err: errMarkers},
 		"no begin":                      {before: block[strings.Index(block, "\n")+1:], err: errMarkers},
 		"end of another setup":          {before: strings.Replace(block, "# <<< astro-ci setup=etl", "# <<< astro-ci setup=x", 1), err: errMarkers},
@@ -61,7 +66,7 @@ func TestMerge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := merge([]byte(c.before), true, []byte(next), "#", "etl", c.replace)
+			got, err := merge([]byte(c.before), true, alone(next), "etl", c.replace)
 			if !errors.Is(err, c.err) {
 				t.Fatalf("got error %v, want %v", err, c.err)
 			}
@@ -74,12 +79,12 @@ func TestMerge(t *testing.T) {
 
 func TestMergeRefusesContentThatLooksLikeAMarker(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"a: 1\n# <<< astro-ci setup=etl\nb: 2\n", fresh(t, "etl", content)} {
-		if got, err := merge(nil, false, []byte(bad), "#", "etl", true); err == nil {
+	for _, bad := range []string{"a: 1\n# <<< astro-ci setup=etl\nb: 2\n", written(t, "etl", content)} {
+		if got, err := merge(nil, false, alone(bad), "etl", true); err == nil {
 			t.Errorf("%q became %q", bad, got)
 		}
 	}
-	if _, err := merge(nil, false, []byte(content), "#", "not a name", false); err == nil {
+	if _, err := merge(nil, false, alone(content), "not a name", false); err == nil {
 		t.Error("a name that cannot be found again was accepted")
 	}
 }
@@ -90,21 +95,21 @@ func FuzzMerge(f *testing.F) {
 	f.Add("# mine\r\n", "\r\n  job: x", "x: 1", "\n\n")
 	f.Add("\ufeff", "# >>> astro-ci", "a", "a")
 	f.Fuzz(func(t *testing.T, above, below, first, second string) {
-		written, err := merge(nil, false, []byte(first), "#", "etl", false)
+		made, err := merge(nil, false, alone(first), "etl", false)
 		if err != nil {
 			return // content that looks like a marker
 		}
 		if above != "" && above != "\ufeff" {
 			above += "\n"
 		}
-		file := append([]byte(above), written...)
+		file := append([]byte(above), made...)
 		file = append(file, below...)
-		if b, err := findBlock(file); err != nil || b == nil {
+		if b, err := findBlocks(file); err != nil || len(b) != 1 {
 			return // the text around it holds a marker, or joins it to a longer line
 		}
-		got, err := merge(file, true, []byte(second), "#", "etl", false)
+		got, err := merge(file, true, alone(second), "etl", false)
 		if err != nil {
-			if _, alone := merge(nil, false, []byte(second), "#", "etl", false); alone != nil {
+			if _, refused := merge(nil, false, alone(second), "etl", false); refused != nil {
 				return
 			}
 			t.Fatalf("our own block is refused: %v", err)
@@ -112,7 +117,7 @@ func FuzzMerge(f *testing.F) {
 		if !bytes.HasPrefix(got, []byte(above)) || !bytes.HasSuffix(got, []byte("\n"+below)) {
 			t.Fatalf("what stood around the block changed: %q", got)
 		}
-		again, err := merge(got, true, []byte(second), "#", "etl", false)
+		again, err := merge(got, true, alone(second), "etl", false)
 		if err != nil || !bytes.Equal(again, got) {
 			t.Fatalf("the second time differs: %v\n%q\n%q", err, got, again)
 		}
@@ -129,7 +134,7 @@ func TestMergeIsIdempotent(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		above, below := text.Draw(t, "above"), text.Draw(t, "below")
-		first, err := merge(nil, false, []byte(text.Draw(t, "first")), "#", "etl", false)
+		first, err := merge(nil, false, alone(text.Draw(t, "first")), "etl", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,10 +143,10 @@ func TestMergeIsIdempotent(t *testing.T) {
 		}
 		file := []byte(above + string(first) + below)
 		for _, next := range rapid.SliceOfN(text, 1, 4).Draw(t, "renderings") {
-			if file, err = merge(file, true, []byte(next), "#", "etl", false); err != nil {
+			if file, err = merge(file, true, alone(next), "etl", false); err != nil {
 				t.Fatal(err)
 			}
-			again, err := merge(file, true, []byte(next), "#", "etl", false)
+			again, err := merge(file, true, alone(next), "etl", false)
 			if err != nil || !bytes.Equal(file, again) {
 				t.Fatalf("%v\n%q\n%q", err, file, again)
 			}

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -172,8 +173,9 @@ func (f *Files) Restore(c Change) error {
 	})
 }
 
-// Free returns file, or the first of file-2, file-3 … that no other setup and no person holds.
-func (f *Files) Free(file, setup string) string {
+// Free returns file, or the first of file-2, file-3 … that no person holds, and no other setup
+// unless setups can share a file.
+func (f *Files) Free(file, setup string, shared bool) string {
 	ext := path.Ext(file)
 	name := file
 	for i := 2; i < 100; i++ {
@@ -181,7 +183,7 @@ func (f *Files) Free(file, setup string) string {
 		if errors.Is(err, fs.ErrNotExist) {
 			return name
 		}
-		if b, err2 := findBlock(raw); err == nil && err2 == nil && b != nil && b.setup == setup {
+		if s := Setups(raw); err == nil && (slices.Contains(s, setup) || shared && len(s) > 0) {
 			return name
 		}
 		name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(file, ext), i, ext)
@@ -234,22 +236,22 @@ func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEd
 		}
 		return c, nil
 	}
-	comment := "#"
-	if file.Comment != "" {
-		comment = file.Comment
+	err = nil
+	joining := c.Existed && len(file.Beside) > 0 && !slices.Contains(Setups(c.Before), setup)
+	if joining && file.Joins != nil {
+		err = file.Joins(c.Before)
 	}
-	c.After, err = merge(c.Before, c.Existed, file.Content, comment, setup, replaceEdits)
-	if errors.Is(err, errForeign) && file.Append != nil {
-		if err := file.Append(c.Before); err != nil {
-			return c, hint.Wrap(err, "add the pipeline to "+file.Path, "Correct the file, or add by hand what astro-ci render prints.", "")
-		}
-		c.After, err = attach(c.Before, file.Content, comment, setup)
+	if err == nil {
+		c.After, err = merge(c.Before, c.Existed, file, setup, replaceEdits)
 	}
+	_, misfit := errors.AsType[*joinError](err)
 	switch {
+	case misfit, joining && err != nil && !errors.Is(err, errMarkers):
+		err = hint.Wrap(err, "add the pipeline to "+file.Path, "Correct the file, or add by hand what astro-ci render prints.", "")
 	case errors.Is(err, errMarkers):
-		err = hint.Wrap(err, "write "+file.Path, "Remove what is left of that part, or choose another file, for example --pipeline-file "+f.Free(file.Path, setup)+".", "")
+		err = hint.Wrap(err, "write "+file.Path, "Remove what is left of that part, or choose another file, for example --pipeline-file "+f.Free(file.Path, setup, false)+".", "")
 	case errors.Is(err, errForeign), errors.Is(err, errOther):
-		err = hint.Wrap(err, "write "+file.Path, "Choose another file, for example --pipeline-file "+f.Free(file.Path, setup)+".", "")
+		err = hint.Wrap(err, "write "+file.Path, "Choose another file, for example --pipeline-file "+f.Free(file.Path, setup, false)+".", "")
 	case errors.Is(err, errEdited):
 		err = hint.Wrap(err, "write "+file.Path, "Move the edits below the block, or allow them to be replaced with --replace-edits.", "")
 	}

@@ -264,20 +264,23 @@ func TestPathsOutside(t *testing.T) {
 func TestFree(t *testing.T) {
 	t.Parallel()
 	f, at := tree(t)
-	if got := f.Free(file, "etl"); got != file {
+	if got := f.Free(file, "etl", false); got != file {
 		t.Errorf("nothing there: %s", got)
 	}
 	if _, err := f.Write(rendered("a: 1\n"), "etl", false); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.Free(file, "etl"); got != file {
+	if got := f.Free(file, "etl", false); got != file {
 		t.Errorf("our own: %s", got)
 	}
-	if got := f.Free(file, "other"); got != ".github/workflows/astro-etl-2.yml" {
+	if got := f.Free(file, "other", false); got != ".github/workflows/astro-etl-2.yml" {
 		t.Errorf("another setup's: %s", got)
 	}
+	if got := f.Free(file, "other", true); got != file {
+		t.Errorf("another setup's, which can be shared: %s", got)
+	}
 	write(t, at, "name: mine\n", 0o644)
-	if got := f.Free(file, "etl"); got != ".github/workflows/astro-etl-2.yml" {
+	if got := f.Free(file, "etl", true); got != ".github/workflows/astro-etl-2.yml" {
 		t.Errorf("a person's: %s", got)
 	}
 }

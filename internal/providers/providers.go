@@ -37,6 +37,8 @@ type Info struct {
 	// Environments says that a secret can be bound to a named environment.
 	Environments bool
 	OneFile      bool // the platform reads pipelines from one file only, whose path is fixed
+	// Shared says that the parts of several setups can stand in one pipeline file (File.Beside).
+	Shared bool
 	// What a person reads before a set-up, as paragraphs of Markdown.
 	Rights  string // what the log-in has to be allowed
 	Login   string // where a log-in is looked for, in order
@@ -129,9 +131,12 @@ type File struct {
 	Path    string // slash-separated, relative to the repository's root
 	Content []byte
 	Comment string // what starts a comment line; "" stands for #
-	// Append reports why the content cannot be put at the end of a file that a person wrote; nil: it
-	// never can.
-	Append func(before []byte) error
+	// Beside names the parts of the content that can stand beside what others wrote in the same file:
+	// the entries below a key, as its path from the root with dots, or "." for all of it. Empty: the
+	// file is for one setup alone.
+	Beside []string
+	// Joins reports what else is in the way of adding the parts to a file; nil: nothing.
+	Joins func(before []byte) error
 	// Whole says that the file is ours from the first to the last byte, for a form without comments.
 	Whole bool
 }

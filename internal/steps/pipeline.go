@@ -115,7 +115,7 @@ func file(d Deps) flow.Step {
 			}
 			file := x.PipelineFile(p.Setup)
 			if !x.Info().OneFile {
-				file = d.Free(file, p.Name)
+				file = d.Free(file, p.Name, x.Info().Shared)
 			}
 			return flow.Choices{Default: file}, nil
 		},

@@ -40,8 +40,9 @@ type Deps struct {
 	Platform string
 	// Branch is the default branch as the clone knows it, or the present one; "" when neither is known.
 	Branch string
-	// Free turns the usual path of a pipeline file into one that no other setup's file has.
-	Free func(path, setup string) string
+	// Free turns the usual path of a pipeline file into one that nobody holds; where setups can share a
+	// file, one that another setup has is free.
+	Free func(path, setup string, shared bool) string
 	// Files reads the pipeline files of the repository that one stands in, as far as they fit the
 	// patterns.
 	Files func(globs []string) ([]pipeline.Found, error)
@@ -64,7 +65,7 @@ func SetUp(d Deps) []flow.Step {
 	return []flow.Step{
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
-		deploy(), branch(d), name(), secretName(), file(d), cli(d),
+		deploy(), branch(d), name(), secretName(d), file(d), cli(d),
 	}
 }
 

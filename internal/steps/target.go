@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -111,14 +113,19 @@ func environment(d Deps) flow.Step {
 	}
 }
 
-func secretName() flow.Step {
+func secretName(d Deps) flow.Step {
 	return flow.Step{
-		ID: "secret-name", Name: "Secret name", Flag: "secret-name", Env: env("secret-name"), Kind: flow.Input, Quiet: true, Needs: []string{"target"},
+		ID: "secret-name", Name: "Secret name", Flag: "secret-name", Env: env("secret-name"), Kind: flow.Input, Quiet: true, Needs: []string{"target", "name"},
 		Title: "What is the secret called?",
 		Help:  "The pipeline passes it to the Astro CLI as ASTRO_API_TOKEN, whatever it is called here.",
 		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
-		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
-			return flow.Choices{Default: setup.TokenVariable}, nil
+		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
+			own := setup.TokenVariable + "_" + strings.ToUpper(strings.ReplaceAll(slug(p.Name), "-", "_"))
+			taken, err := d.taken(ctx, p, own)
+			if taken {
+				return flow.Choices{Default: own, Note: text("Another setup of this repository may use %s.", setup.TokenVariable)}, err
+			}
+			return flow.Choices{Default: setup.TokenVariable}, err
 		},
 		Check: setup.CheckSecretName,
 		Apply: func(p *setup.Plan, c flow.Choice) error {
@@ -128,4 +135,25 @@ func secretName() flow.Step {
 			return nil
 		},
 	}
+}
+
+// taken reports whether the setup needs a secret of its own name: it has one already, or it is new and
+// the usual name is in use at the target, maybe by another setup of this repository, whose pipeline
+// must not lose its token.
+func (d Deps) taken(ctx context.Context, p setup.Plan, own string) (bool, error) {
+	others := false
+	for _, f := range d.found() {
+		if part := pipeline.Part(f.Content, p.Name); part != nil {
+			return bytes.Contains(part, []byte(own)), nil
+		}
+		others = others || len(pipeline.Setups(f.Content)) > 0
+	}
+	x, err := d.platformOf(p)
+	if !others || err != nil {
+		return false, err
+	}
+	t := p.Target()
+	t.Secret = setup.TokenVariable
+	state, err := x.Stat(ctx, t)
+	return state.Exists, err
 }

@@ -16,33 +16,35 @@ import (
 
 // Platform is a CI system as far as its pipeline file goes.
 type Platform struct {
-	ID      string // github
-	Name    string // GitHub Actions
+	providers.Info
 	File    string // the usual path of its file
 	Store   string // id of the store that its secrets are in
 	Address string // of the place that secrets are in when nothing is said; %s stands for the repository
-	Render  func(setup.Plan) ([]byte, error)
-	Info    providers.Info
-	Runs    bool                                     // astro-ci run starts and follows its pipelines
-	Policy  func(p setup.Plan, region string) []byte // what a person gives the pipeline; nil where nothing is needed
+	Runs    bool   // astro-ci run starts and follows its pipelines
+	// Pipeline renders a pipeline file; it needs no log-in.
+	Pipeline func(setup.Plan) (providers.File, error)
+	// Policy is what a person gives the pipeline; nil where nothing is needed.
+	Policy func(p setup.Plan, region string) []byte
 }
 
-// Platforms lists the platforms in the order of their names.
+// Platforms lists the platforms in the order of their ids.
 func Platforms() []Platform {
+	build := of((*codebuild.Provider)(nil), "buildspec.yml", "astro/%s")
+	build.Store, build.Policy = "aws-secrets-manager", codebuild.Policy
 	return []Platform{
-		{"azure-devops", "Azure DevOps", "azure-pipelines.yml", "azure-devops", "%s/group:astro", azuredevops.Render, (*azuredevops.Provider)(nil).Info(), runs((*azuredevops.Provider)(nil)), nil},
-		{"bitbucket", "Bitbucket Pipelines", "bitbucket-pipelines.yml", "bitbucket", "%s", bitbucket.Render, (*bitbucket.Provider)(nil).Info(), runs((*bitbucket.Provider)(nil)), nil},
-		{"circleci", "CircleCI", ".circleci/config.yml", "circleci", "%s", circleci.Render, (*circleci.Provider)(nil).Info(), runs((*circleci.Provider)(nil)), nil},
-		{"codebuild", "AWS CodeBuild", "buildspec.yml", "aws-secrets-manager", "astro/%s", codebuild.Render, (*codebuild.Provider)(nil).Info(), runs((*codebuild.Provider)(nil)), codebuild.Policy},
-		{"drone", "Drone", ".drone.yml", "drone", "%s", drone.Render, (*drone.Provider)(nil).Info(), runs((*drone.Provider)(nil)), nil},
-		{"github", "GitHub Actions", ".github/workflows/astro.yml", "github", "%s", github.Render, (*github.Provider)(nil).Info(), runs((*github.Provider)(nil)), nil},
-		{"gitlab", "GitLab CI", ".gitlab-ci.yml", "gitlab", "%s", gitlab.Render, (*gitlab.Provider)(nil).Info(), runs((*gitlab.Provider)(nil)), nil},
-		{"jenkins", "Jenkins", "Jenkinsfile", "jenkins", "system", jenkins.Render, (*jenkins.Provider)(nil).Info(), runs((*jenkins.Provider)(nil)), nil},
+		of((*azuredevops.Provider)(nil), "azure-pipelines.yml", "%s/group:astro"),
+		of((*bitbucket.Provider)(nil), "bitbucket-pipelines.yml", "%s"),
+		of((*circleci.Provider)(nil), ".circleci/config.yml", "%s"),
+		build,
+		of((*drone.Provider)(nil), ".drone.yml", "%s"),
+		of((*github.Provider)(nil), ".github/workflows/astro.yml", "%s"),
+		of((*gitlab.Provider)(nil), ".gitlab-ci.yml", "%s"),
+		of((*jenkins.Provider)(nil), "Jenkinsfile", "system"),
 	}
 }
 
-// runs reports whether the provider can start and follow pipelines.
-func runs(p providers.Platform) bool {
-	_, ok := p.(providers.Runner)
-	return ok
+// of describes a platform by a provider without a log-in, which makes no request.
+func of(p providers.Platform, file, address string) Platform {
+	_, runs := p.(providers.Runner)
+	return Platform{Info: p.Info(), File: file, Store: p.Info().ID, Address: address, Runs: runs, Pipeline: p.Pipeline}
 }

@@ -48,10 +48,10 @@ func Render(p setup.Plan) ([]byte, error) {
 		pipeline.Pair{Key: "max-time", Value: 30},
 		pipeline.Pair{Key: "script", Value: pipeline.List{pipeline.Exports(p.Targets) + constants + x.Script}},
 	)
-	raw, err := pipeline.YAML(x.Header(p), pipeline.Map{
+	raw, err := pipeline.YAML(nil, pipeline.Map{
 		{Key: "pipelines", Value: pipeline.Map{
 			{Key: "branches", Value: pipeline.Map{
-				{Key: p.Pipeline.Branch, Quoted: true, Value: pipeline.List{pipeline.Map{{Key: "step", Value: step}}}},
+				{Key: p.Pipeline.Branch, Quoted: true, Value: pipeline.List{pipeline.Map{{Key: "step", Value: step}}}, Above: x.Header(p)},
 			}},
 		}},
 	})
@@ -64,5 +64,5 @@ func Render(p setup.Plan) ([]byte, error) {
 // Pipeline renders the pipeline of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"pipelines.branches"}}, err
 }

@@ -29,7 +29,7 @@ var info = providers.Info{
 	Login:   "`BITBUCKET_EMAIL` with `BITBUCKET_API_TOKEN`, `BITBUCKET_USERNAME` with `BITBUCKET_PASSWORD`, then `BITBUCKET_ACCESS_TOKEN` and `BITBUCKET_TOKEN`. `BITBUCKET_API_BASE_URL` names another address of the API.",
 	Address: "`WORKSPACE/REPOSITORY`, the same with `#ENVIRONMENT` for a deployment environment, `workspace:WORKSPACE` for a whole workspace.",
 	Limits:  "Bitbucket allows a number of requests an hour. It reads one file, `bitbucket-pipelines.yml`. Bitbucket Data Center has no Pipelines.",
-	ID:      "bitbucket", Name: "Bitbucket Pipelines", Docs: docsVariables, MaxValue: maxValue, Environments: true, OneFile: true,
+	ID:      "bitbucket", Name: "Bitbucket Pipelines", Docs: docsVariables, MaxValue: maxValue, Environments: true, OneFile: true, Shared: true,
 	Proof: providers.Written, ProofNote: "Bitbucket never shows a secured variable again, and keeps no time of a change",
 }
 

@@ -2,8 +2,11 @@
 package circleci
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -37,7 +40,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	use = append(use, pipeline.Pair{Key: "filters", Value: pipeline.Map{
 		{Key: "branches", Value: pipeline.Map{{Key: "only", Value: p.Pipeline.Branch}}},
 	}})
-	raw, err := pipeline.YAML(x.Header(p), pipeline.Map{
+	raw, err := pipeline.YAML(nil, pipeline.Map{
 		{Key: "version", Value: "2.1"},
 		{Key: "jobs", Value: pipeline.Map{{Key: name, Value: pipeline.Map{
 			{Key: "machine", Value: pipeline.Map{{Key: "image", Value: pipeline.Plain(machine)}}},
@@ -50,7 +53,7 @@ func Render(p setup.Plan) ([]byte, error) {
 					{Key: "no_output_timeout", Value: "30m"},
 				}}},
 			}},
-		}}}},
+		}, Above: x.Header(p)}}},
 		{Key: "workflows", Value: pipeline.Map{{Key: name, Value: pipeline.Map{
 			{Key: "jobs", Value: pipeline.List{pipeline.Map{{Key: name, Value: use}}}},
 		}}}},
@@ -70,5 +73,23 @@ func contextOf(address string) (string, bool) {
 // Pipeline renders the configuration of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"jobs", "workflows"}, Joins: joins}, err
+}
+
+// joins reports why the job cannot be added to a person's configuration.
+func joins(before []byte) error {
+	var doc struct {
+		Version any
+		Setup   any
+	}
+	if err := yaml.Unmarshal(before, &doc); err != nil {
+		return errors.New("it is not YAML")
+	}
+	if fmt.Sprint(doc.Version) != "2.1" {
+		return errors.New("it is not a configuration of version 2.1")
+	}
+	if doc.Setup != nil && doc.Setup != false {
+		return errors.New("it is a setup configuration, which starts another one")
+	}
+	return nil
 }

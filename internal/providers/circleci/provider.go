@@ -31,7 +31,7 @@ var info = providers.Info{
 	Login:   "`CIRCLE_TOKEN`, `CIRCLE_CLI_TOKEN`, `CIRCLECI_CLI_TOKEN`, then the files of both CircleCI CLIs (`~/.config/circleci/config.yml`, `~/.circleci/cli.yml`) and the keyring. `CIRCLE_HOST` or `CIRCLECI_CLI_HOST` names a CircleCI Server.",
 	Address: "`context:gh/ORGANIZATION/NAME` for a context, or the slug of a project, `gh/ORGANIZATION/PROJECT`.",
 	Limits:  "A context holds 100 variables of 32,000 characters. Projects of CircleCI's GitHub App have slugs that cannot be guessed; Project Settings, Overview shows them. It reads one file, `.circleci/config.yml`. Scheduled pipelines cannot use restricted contexts.",
-	ID:      "circleci", Name: "CircleCI", Docs: docsContexts, MaxValue: maxValue, OneFile: true,
+	ID:      "circleci", Name: "CircleCI", Docs: docsContexts, MaxValue: maxValue, OneFile: true, Shared: true,
 	Proof: providers.Metadata, ProofNote: "CircleCI never shows a value again; a context says when a variable was changed and how it ends, a project says neither",
 }
 

@@ -20,7 +20,7 @@ func (p *Provider) Runs(r setup.Repository, _ string) string { return "https://"
 // Pipeline renders the pipeline of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"."}}, err
 }
 
 // Render writes the plan's pipeline. The plan has to be valid. Drone replaces braces before a shell
@@ -73,5 +73,5 @@ func Render(p setup.Plan) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drone: pipeline: %w", err)
 	}
-	return raw, nil
+	return append([]byte("---\n"), raw...), nil // a document of its own, beside which others can stand
 }

@@ -24,7 +24,7 @@ var info = providers.Info{
 	Login:   "`DRONE_SERVER` and `DRONE_TOKEN`.",
 	Address: "`NAMESPACE/NAME` for a repository, `NAMESPACE` for an organization.",
 	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`.",
-	ID:      "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true,
+	ID:      "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
 	Proof: providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
 }
 

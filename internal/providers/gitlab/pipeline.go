@@ -27,21 +27,16 @@ func (p *Provider) PipelineFile(setup.Setup) string { return ".gitlab-ci.yml" }
 // Pipeline renders the job of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content, Append: func(before []byte) error { return joins(before, plan) }}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"."}, Joins: joins}, err
 }
 
-// joins reports why the job cannot be added to a person's file: jobs stand side by side there, but a
-// stage has to be known, and a name may be used once.
-func joins(before []byte, plan setup.Plan) error {
-	var doc map[string]any
+// joins reports why the job cannot be added to a person's file: its stage has to be known there.
+func joins(before []byte) error {
+	var doc struct{ Stages []any }
 	if err := yaml.Unmarshal(before, &doc); err != nil {
 		return errors.New("it is not YAML")
 	}
-	if _, taken := doc["astro-"+plan.Name]; taken {
-		return fmt.Errorf("it has a job astro-%s already", plan.Name)
-	}
-	stages, given := doc["stages"]
-	if list, _ := stages.([]any); given && !slices.Contains(list, any("deploy")) {
+	if doc.Stages != nil && !slices.Contains(doc.Stages, any("deploy")) {
 		return errors.New("its list of stages lacks deploy")
 	}
 	return nil
@@ -78,6 +73,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	job := pipeline.Map{
 		{Key: "stage", Value: pipeline.Plain("deploy")},
 		{Key: "image", Value: pipeline.DockerImage("cli")},
+		{Key: "inherit", Value: pipeline.Map{{Key: "default", Value: false}, {Key: "variables", Value: false}}, Above: []string{"Nothing of what the rest of the file sets for all jobs."}},
 	}
 	if pipeline.Builds(p) {
 		job = append(job, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.DockerImage("dind")}})

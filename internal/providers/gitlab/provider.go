@@ -61,7 +61,7 @@ func (p *Provider) Info() providers.Info {
 		Address: "`GROUP/PROJECT`, the same with `#ENVIRONMENT` for an environment scope, `group:GROUP` for a group.",
 		Limits:  "A variable is masked and hidden where the server knows that (17.4 and later), raw, and protected only when the branch is. It holds 10,000 characters. It reads one file, `.gitlab-ci.yml`; a job is added to one that is there.",
 		ID:      "gitlab", Name: "GitLab CI", Environments: true, Docs: docsVariables, MaxValue: maxValue,
-		Proof: providers.Written, OneFile: true, ProofNote: "a hidden variable is never shown again, and GitLab keeps no time of a change",
+		Proof: providers.Written, OneFile: true, Shared: true, ProofNote: "a hidden variable is never shown again, and GitLab keeps no time of a change",
 	}
 }
 

@@ -21,30 +21,29 @@ func Render(p setup.Plan) ([]byte, error) {
 	line := func(depth int, format string, args ...any) {
 		fmt.Fprintf(&b, strings.Repeat("  ", depth)+format+"\n", args...)
 	}
-	for _, about := range x.Header(p) {
-		line(0, "// %s", about)
-	}
-	line(0, "")
 	line(0, "pipeline {")
 	line(1, "agent any")
 	line(1, "options {")
 	line(2, "disableConcurrentBuilds() // one run at a time; a run that has begun is never cut off")
 	line(2, "timeout(time: 30, unit: 'MINUTES')")
 	line(1, "}")
-	line(1, "environment {")
+	line(1, "stages {")
+	for _, about := range x.Header(p) {
+		line(2, "// %s", about)
+	}
+	line(2, "stage(%s) {", groovy("Deploy to Astro: "+p.Name))
+	line(3, "// A job that knows only one branch has no BRANCH_NAME.")
+	line(3, "when { expression { env.BRANCH_NAME == null || env.BRANCH_NAME == %s } }", groovy(p.Pipeline.Branch))
+	line(3, "environment {")
 	for _, e := range x.Env {
 		value, _ := e.Value.(string)
 		beside := ""
 		if e.Beside != "" {
 			beside = " // " + e.Beside
 		}
-		line(2, "%s = %s%s", e.Key, groovy(value), beside)
+		line(4, "%s = %s%s", e.Key, groovy(value), beside)
 	}
-	line(1, "}")
-	line(1, "stages {")
-	line(2, "stage('Deploy to Astro') {")
-	line(3, "// A job that knows only one branch has no BRANCH_NAME.")
-	line(3, "when { expression { env.BRANCH_NAME == null || env.BRANCH_NAME == %s } }", groovy(p.Pipeline.Branch))
+	line(3, "}")
 	line(3, "steps {")
 	var bindings []string
 	for _, t := range p.Targets {
@@ -57,7 +56,13 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	line(depth, "withCredentials([%s]) {", strings.Join(bindings, ", "))
 	line(depth+1, "sh '''")
-	b.WriteString(string(x.Script))
+	for text := range strings.Lines(string(x.Script)) {
+		if text = strings.TrimSuffix(text, "\n"); text == "" {
+			line(0, "")
+		} else {
+			line(depth+1, "%s", text)
+		}
+	}
 	line(depth+1, "'''")
 	line(depth, "}")
 	if x.Infer {

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	constant = regexp.MustCompile(`(?m)^    ([A-Z0-9_]+) = '((?:[^'\\]|\\.)*)'(?: // .*)?$`)
+	constant = regexp.MustCompile(`(?m)^        ([A-Z0-9_]+) = '((?:[^'\\]|\\.)*)'(?: // .*)?$`)
 	binding  = regexp.MustCompile(`string\(credentialsId: '([^']+)', variable: '([^']+)'\)`)
 )
 

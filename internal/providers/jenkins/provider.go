@@ -32,7 +32,7 @@ var info = providers.Info{
 	Login:   "`JENKINS_URL`, `JENKINS_USER_ID` and `JENKINS_API_TOKEN`. A password works too; then a crumb is fetched.",
 	Address: "`system` for the whole Jenkins, `folder:PATH` for a folder, a multibranch project or an organization folder.",
 	Limits:  "Jenkins answers an update with 200 even when the store did not take it; so each write leaves a mark in the description, and the mark is read again. A credential in a folder is seen by jobs in it only.",
-	ID:      "jenkins", Name: "Jenkins", Docs: docsCredentials, MaxValue: maxValue,
+	ID:      "jenkins", Shared: true, Name: "Jenkins", Docs: docsCredentials, MaxValue: maxValue,
 	Proof: providers.Metadata, ProofNote: "Jenkins never shows a secret text again; each write leaves a mark of its own in the description, which is read again",
 }
 

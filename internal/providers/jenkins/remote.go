@@ -81,5 +81,5 @@ func (p *Provider) Runs(r setup.Repository, _ string) string {
 // Pipeline renders the Jenkinsfile of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content, Comment: "//"}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Comment: "//", Beside: []string{"stages"}}, err
 }
