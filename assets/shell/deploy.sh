@@ -1,7 +1,11 @@
 # Deploys to one Deployment.
-# In: ASTRO_API_TOKEN, DEPLOYMENT_ID, KIND (image, dags, image-only), WORKSPACE_ID (may be missing).
+# In: ASTRO_API_TOKEN, DEPLOYMENT_ID, KIND (image, dags, image-only, none), WORKSPACE_ID (may be missing).
 
 set -euo pipefail
+if [[ "$KIND" == none ]]; then
+  echo "Nothing to deploy: the push changed nothing in this project."
+  exit 0
+fi
 
 # The CLI writes the token into its configuration: it gets a folder of its own, which is removed.
 ASTRO_HOME=$(mktemp -d "$RUNNER_TEMP/astro-home.XXXXXX")

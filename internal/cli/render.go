@@ -76,13 +76,13 @@ func (r renderFlags) render() ([]byte, error) {
 	if !ok {
 		return nil, usageError{hint.New("the sums of the Astro CLI "+r.version+" are not built in", "Choose another --cli-version, or run astro-ci setup, which reads them from the release.", "")}
 	}
-	if strings.Contains(x.Address, "%s") {
-		x.Address = fmt.Sprintf(x.Address, r.repo)
+	if strings.Contains(x.Place, "%s") {
+		x.Place = fmt.Sprintf(x.Place, r.repo)
 	}
-	at := setup.Target{Store: x.Store, Address: x.Address}
+	at := setup.Target{Store: x.Store, Address: x.Place}
 	if r.target != "" {
 		if at.Store, at.Address, ok = strings.Cut(r.target, ":"); !ok {
-			return nil, usageError{hint.New(fmt.Sprintf("--target %q is not STORE:ADDRESS", r.target), "Write it like "+x.ID+":"+x.Address+".", "")}
+			return nil, usageError{hint.New(fmt.Sprintf("--target %q is not STORE:ADDRESS", r.target), "Write it like "+x.ID+":"+x.Place+".", "")}
 		}
 	}
 	host := map[string]string{"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}[x.ID]

@@ -22,8 +22,8 @@ import (
 // runFlags are the flags of the run command.
 type runFlags struct {
 	platform, repo, branch, file, name, token string
-	at                                  place
-	every, timeout                      time.Duration
+	at                                        place
+	every, timeout                            time.Duration
 }
 
 // runReport is what the run command prints as JSON.

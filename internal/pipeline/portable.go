@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,7 +20,7 @@ import (
 type Portable struct {
 	Script Literal
 	Env    Map  // string values, with names beside the ids
-	Infer  bool // the script reads BEFORE and AFTER, two commits
+	Push   bool // the script reads BEFORE and AFTER, the commits around a push
 	About  []string
 }
 
@@ -68,7 +69,16 @@ func NewPortable(p setup.Plan, place string, before bool) (Portable, error) {
 		if !p.Credential.Kind.Deployment() {
 			add("WORKSPACE_ID", p.Workspace.ID, Named(p.Workspace))
 		}
-		if out.Infer = infer && before; out.Infer {
+		if folder := p.Pipeline.Folder; folder != "" {
+			out.Push = before
+			add("FOLDER", folder, "")
+			parts = slices.Insert(parts, 2, "enter-folder")
+			if before {
+				parts = slices.Insert(parts, 3, "skip-unchanged")
+			}
+		}
+		if infer && before {
+			out.Push = true
 			parts = append(parts, "find-changes")
 		} else {
 			add("KIND", string(kind), "")

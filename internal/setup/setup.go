@@ -177,6 +177,9 @@ type Pipeline struct {
 	Own    bool   `json:"own,omitempty"`
 	File   string `json:"file"`   // slash-separated, relative to the repository's root
 	Branch string `json:"branch"` // the branch whose pushes deploy
+	// Folder is the one of the Astro project, slash-separated, relative to the repository's root; "" is
+	// the root itself.
+	Folder string `json:"folder,omitempty"`
 	Deploy Deploy `json:"deploy"` // set when the job deploys
 	CLI    CLI    `json:"cli"`
 }

@@ -84,6 +84,7 @@ func (s Setup) Validate() error {
 		check(slices.Contains([]Deploy{Infer, Image, DAGs, ImageOnly}, s.Pipeline.Deploy), "deploy", "%q is not a kind of deploy", string(s.Pipeline.Deploy))
 	}
 	check(CheckFile(s.Pipeline.File) == nil, "pipeline-file", "%v", CheckFile(s.Pipeline.File))
+	check(CheckFolder(s.Pipeline.Folder) == nil, "project-folder", "%v", CheckFolder(s.Pipeline.Folder))
 	check(CheckBranch(s.Pipeline.Branch) == nil, "branch", "%v", CheckBranch(s.Pipeline.Branch))
 	check(version.MatchString(s.Pipeline.CLI.Version), "cli-version", "%q is not an exact version", s.Pipeline.CLI.Version)
 	check(sum.MatchString(s.Pipeline.CLI.SHA256["linux_amd64"]), "cli-sha256", "no SHA-256 for the linux_amd64 archive")
@@ -137,6 +138,17 @@ func CheckSecretName(name string) error {
 func CheckBranch(branch string) error {
 	if branch == "" || len(branch) > 255 || branch == "@" || branchBad.MatchString(branch) {
 		return fmt.Errorf("%q is not a branch name that git accepts", branch)
+	}
+	return nil
+}
+
+// folder is what every platform and every shell takes for a folder and nothing else.
+var folder = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
+
+// CheckFolder reports what is wrong with the folder of an Astro project; "" stands for the root.
+func CheckFolder(name string) error {
+	if name != "" && !folder.MatchString(name) {
+		return fmt.Errorf("%q is not a folder below the repository's root, of letters, digits, dots, dashes and underscores", name)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func NewRunner(t *testing.T) *Runner {
 	var buf bytes.Buffer
 	z := gzip.NewWriter(&buf)
 	w := tar.NewWriter(z)
-	body := "#!/bin/sh\nprintf '%s\\n' \"$*\" >>'" + r.Calls + "'\n[ -n \"$ASTRO_API_TOKEN$ASTRONOMER_KEY_SECRET\" ] && [ -d \"$ASTRO_HOME\" ] || exit 9\n[ ! -e '" + r.Calls + ".says' ] || cat '" + r.Calls + ".says'\n[ ! -e '" + r.Calls + ".fails' ]\n"
+	body := "#!/bin/sh\npwd >'" + r.Calls + ".in'\nprintf '%s\\n' \"$*\" >>'" + r.Calls + "'\n[ -n \"$ASTRO_API_TOKEN$ASTRONOMER_KEY_SECRET\" ] && [ -d \"$ASTRO_HOME\" ] || exit 9\n[ ! -e '" + r.Calls + ".says' ] || cat '" + r.Calls + ".says'\n[ ! -e '" + r.Calls + ".fails' ]\n"
 	_ = w.WriteHeader(&tar.Header{Name: "astro", Mode: 0o755, Size: int64(len(body))})
 	_, _ = w.Write([]byte(body))
 	_, _ = w.Close(), z.Close()
@@ -86,6 +86,13 @@ func (r *Runner) Called() string {
 	b, _ := os.ReadFile(r.Calls)
 	_ = os.Remove(r.Calls)
 	return strings.TrimSpace(string(b))
+}
+
+// CalledIn is the folder in which the stand-in was called last, relative to the project.
+func (r *Runner) CalledIn() string {
+	b, _ := os.ReadFile(r.Calls + ".in")
+	in, _ := filepath.Rel(r.Dir, strings.TrimSpace(string(b)))
+	return filepath.ToSlash(in)
 }
 
 // AstroToken has the form of an Astro API token that ends at a time; it is a canary.

@@ -17,10 +17,10 @@ import (
 // Platform is a CI system as far as its pipeline file goes.
 type Platform struct {
 	providers.Info
-	File    string // the usual path of its file
-	Store   string // id of the store that its secrets are in
-	Address string // of the place that secrets are in when nothing is said; %s stands for the repository
-	Runs    bool   // astro-ci run starts and follows its pipelines
+	File  string // the usual path of its file
+	Store string // id of the store that its secrets are in
+	Place string // the address of the place that secrets are in when nothing is said; %s stands for the repository
+	Runs  bool   // astro-ci run starts and follows its pipelines
 	// Pipeline renders a pipeline file; it needs no log-in.
 	Pipeline func(setup.Plan) (providers.File, error)
 	// Policy is what a person gives the pipeline; nil where nothing is needed.
@@ -44,7 +44,7 @@ func Platforms() []Platform {
 }
 
 // of describes a platform by a provider without a log-in, which makes no request.
-func of(p providers.Platform, file, address string) Platform {
+func of(p providers.Platform, file, place string) Platform {
 	_, runs := p.(providers.Runner)
-	return Platform{Info: p.Info(), File: file, Store: p.Info().ID, Address: address, Runs: runs, Pipeline: p.Pipeline}
+	return Platform{Info: p.Info(), File: file, Store: p.Info().ID, Place: place, Runs: runs, Pipeline: p.Pipeline}
 }

@@ -27,19 +27,19 @@ func page(p all.Platform) string {
 	say("<!-- Made from the code. After a change there: go test ./internal/providers/all -update -->\n")
 	say("# %s\n", p.Name)
 	say("`--platform %s`. The pipeline file is `%s`.\n", p.ID, p.File)
-	for _, part := range [][2]string{{"Rights", p.Info.Rights}, {"Log-in", p.Info.Login}, {"Where the secret is kept", p.Info.Address}} {
+	for _, part := range [][2]string{{"Rights", p.Rights}, {"Log-in", p.Login}, {"Where the secret is kept", p.Address}} {
 		say("## %s\n\n%s\n", part[0], part[1])
 	}
 	say("## What \"verified\" can mean\n")
-	say("Without a run, the best rung is *%s*.", rungs[p.Info.Proof])
-	say("The reason: %s.\n", p.Info.ProofNote)
+	say("Without a run, the best rung is *%s*.", rungs[p.Proof])
+	say("The reason: %s.\n", p.ProofNote)
 	run := "Runs cannot be started from here yet; start one there, then look at the last use of the token with `astro-ci token list`."
 	if p.Runs {
 		run = "*Run*: `astro-ci run` starts the pipeline, follows it, and has Astro itself say when the token was used."
 	}
 	say("%s\n", run)
-	say("## Limits\n\n%s A value may have %d bytes.\n", p.Info.Limits, p.Info.MaxValue)
-	say("Read more: <%s>", p.Info.Docs)
+	say("## Limits\n\n%s A value may have %d bytes.\n", p.Limits, p.Info.MaxValue)
+	say("Read more: <%s>", p.Docs)
 	return b.String()
 }
 
@@ -50,12 +50,12 @@ func TestPages(t *testing.T) {
 	known := map[string]bool{}
 	for _, p := range all.Platforms() {
 		known[p.ID+".md"] = true
-		for what, s := range map[string]string{"rights": p.Info.Rights, "log-in": p.Info.Login, "address": p.Info.Address, "limits": p.Info.Limits, "note": p.Info.ProofNote, "docs": p.Info.Docs} {
+		for what, s := range map[string]string{"rights": p.Rights, "log-in": p.Login, "address": p.Address, "limits": p.Limits, "note": p.ProofNote, "docs": p.Docs} {
 			if s == "" {
 				t.Errorf("%s: no %s", p.ID, what)
 			}
 		}
-		if p.Info.ID != p.ID || p.Info.Name != p.Name || rungs[p.Info.Proof] == "" {
+		if p.Info.ID != p.ID || p.Info.Name != p.Name || rungs[p.Proof] == "" {
 			t.Errorf("%s calls itself %s, %s", p.ID, p.Info.ID, p.Info.Name)
 		}
 		path, want := filepath.Join(dir, p.ID+".md"), page(p)

@@ -19,7 +19,7 @@ import (
 // plan is one of several setups of a repository: each has its own branch, Deployment and credential.
 func plan(x all.Platform, name, branch string) setup.Plan {
 	id := strings.Repeat("c", 24) + branch[:1]
-	at := setup.Target{Store: x.Store, Address: strings.ReplaceAll(x.Address, "%s", "acme/etl"), Secret: "ASTRO_" + strings.ToUpper(branch)}
+	at := setup.Target{Store: x.Store, Address: strings.ReplaceAll(x.Place, "%s", "acme/etl"), Secret: "ASTRO_" + strings.ToUpper(branch)}
 	return setup.Plan{Setup: setup.Setup{
 		Name: name, Organization: setup.Ref{ID: id}, Workspace: setup.Ref{ID: id}, Deployment: setup.Ref{ID: id},
 		Job: setup.DeployCode, Credential: setup.Credential{Kind: setup.DeploymentToken, Role: "DEPLOYMENT_ADMIN", ExpiresInDays: 90},

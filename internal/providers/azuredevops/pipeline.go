@@ -23,11 +23,15 @@ func Render(p setup.Plan) ([]byte, error) {
 	for _, t := range p.Targets {
 		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("$(" + t.Secret + ")")})
 	}
+	trigger := pipeline.Map{
+		{Key: "batch", Value: "true", Above: []string{"Pushes that come while a run is under way are deployed together, afterwards."}},
+		{Key: "branches", Value: pipeline.Map{{Key: "include", Value: pipeline.List{p.Pipeline.Branch}}}},
+	}
+	if p.Pipeline.Folder != "" {
+		trigger = append(trigger, pipeline.Pair{Key: "paths", Value: pipeline.Map{{Key: "include", Value: pipeline.List{p.Pipeline.Folder}}}})
+	}
 	doc := pipeline.Map{
-		{Key: "trigger", Value: pipeline.Map{
-			{Key: "batch", Value: "true", Above: []string{"Pushes that come while a run is under way are deployed together, afterwards."}},
-			{Key: "branches", Value: pipeline.Map{{Key: "include", Value: pipeline.List{p.Pipeline.Branch}}}},
-		}},
+		{Key: "trigger", Value: trigger},
 		{Key: "pr", Value: pipeline.Plain("none")},
 	}
 	if group, ok := groupOf(p.Target().Address); ok {

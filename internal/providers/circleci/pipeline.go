@@ -24,7 +24,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("circleci: pipeline: %w", err)
 	}
 	env := x.Env
-	if x.Infer {
+	if x.Push {
 		env = append(env,
 			pipeline.Pair{Key: "BEFORE", Value: "<< pipeline.git.base_revision >>"},
 			pipeline.Pair{Key: "AFTER", Value: "<< pipeline.git.revision >>"})

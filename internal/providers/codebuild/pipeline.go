@@ -53,7 +53,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, hint.New("codebuild: a build cannot read a secret of "+p.Target().Store, "Keep it in aws-secrets-manager or aws-ssm.", docsBuildspec)
 	}
 	script := guard
-	if x.Infer {
+	if x.Push {
 		script += "BEFORE=\"$CODEBUILD_WEBHOOK_PREV_COMMIT\"\nAFTER=\"$CODEBUILD_RESOLVED_SOURCE_VERSION\"\n"
 	}
 	raw, err := pipeline.YAML(x.Header(p), pipeline.Map{

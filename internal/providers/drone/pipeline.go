@@ -35,7 +35,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Map{{Key: "from_secret", Value: t.Secret}}})
 	}
 	script := x.Script
-	if x.Infer {
+	if x.Push {
 		script = "BEFORE=\"$DRONE_COMMIT_BEFORE\"\nAFTER=\"$DRONE_COMMIT_SHA\"\n" + script
 	}
 	step := pipeline.Map{

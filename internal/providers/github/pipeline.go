@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/assets"
@@ -90,7 +91,9 @@ type job struct {
 	byHand      string // what a run that is started by hand does
 	group       string // only one run of a group at a time
 	environment string // "" when the secret belongs to the repository
-	infer       bool   // look at the push to decide what is deployed
+	push        bool   // look at the push to decide what is deployed, if anything
+	fixed       string // what is deployed whatever changed, when only the folder decides
+	folder      string // of the project; "" for the root
 	work        pipeline.Map
 }
 
@@ -155,11 +158,16 @@ func (j job) deploys(p setup.Plan) (job, error) {
 	var value any = pipeline.Plain(kind)
 	var about []string
 	j.byHand = "It can also be started by hand."
+	j.folder, j.push = p.Pipeline.Folder, infer || p.Pipeline.Folder != ""
+	if j.push && !infer {
+		j.fixed = string(kind)
+	}
 	switch {
-	case infer:
-		j.infer = true
+	case j.push:
 		value = pipeline.Plain("${{ steps.changes.outputs.kind }}")
-		j.byHand = "Started by hand it deploys image and DAGs."
+		if j.fixed == "" {
+			j.byHand = "Started by hand it deploys image and DAGs."
+		}
 	case p.Pipeline.Deploy == setup.Infer && p.Job != setup.DeployDAGs:
 		about = []string{
 			"DAG-only deploys are off for this Deployment, so every push deploys image and DAGs.",
@@ -171,12 +179,20 @@ func (j job) deploys(p setup.Plan) (job, error) {
 		env = append(env, pipeline.Pair{Key: "WORKSPACE_ID", Value: p.Workspace.ID, Beside: pipeline.Named(p.Workspace)})
 	}
 	env = append(env, pipeline.Pair{Key: "KIND", Value: value, Above: about})
-	j.work = pipeline.Map{
+	j.work = j.in(pipeline.Map{
 		{Key: "name", Value: pipeline.Plain("Deploy to Astro")},
 		{Key: "env", Value: env},
 		{Key: "run", Value: script("deploy")},
-	}
+	})
 	return j, nil
+}
+
+// in makes a step run in the project's folder.
+func (j job) in(step pipeline.Map) pipeline.Map {
+	if j.folder == "" {
+		return step
+	}
+	return slices.Insert(step, len(step)-1, pipeline.Pair{Key: "working-directory", Value: j.folder})
 }
 
 // commands is the step that runs the repository's own script.
@@ -204,9 +220,9 @@ func (j job) body(p setup.Plan) pipeline.Map {
 	if j.environment != "" {
 		body = append(body, pipeline.Pair{Key: "environment", Value: j.environment})
 	}
-	steps := pipeline.List{checkToken(p, j.environment), checkout(j.infer), installCLI(p.Pipeline.CLI)}
-	if j.infer {
-		steps = append(steps, findChanges())
+	steps := pipeline.List{checkToken(p, j.environment), checkout(j.push), installCLI(p.Pipeline.CLI)}
+	if j.push {
+		steps = append(steps, j.findChanges())
 	}
 	return append(body,
 		pipeline.Pair{Key: "permissions", Value: pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}},
@@ -268,19 +284,26 @@ func installCLI(cli setup.CLI) pipeline.Map {
 	}
 }
 
-func findChanges() pipeline.Map {
-	return pipeline.Map{
+func (j job) findChanges() pipeline.Map {
+	env := pipeline.Map{
+		{Key: "BEFORE", Value: pipeline.Plain("${{ github.event.before }}")},
+		{Key: "FORCED", Value: pipeline.Plain("${{ github.event.forced }}")},
+	}
+	if j.folder != "" {
+		env = append(env, pipeline.Pair{Key: "FOLDER", Value: j.folder})
+	}
+	if j.fixed != "" {
+		env = append(env, pipeline.Pair{Key: "FIXED", Value: j.fixed})
+	}
+	return j.in(pipeline.Map{
 		{Key: "name", Value: pipeline.Plain("Find what changed"), Above: []string{
 			"Only this push counts. What a failed run left out, or one that was replaced while it",
 			"waited, is deployed by starting the workflow by hand.",
 		}},
 		{Key: "id", Value: pipeline.Plain("changes")},
-		{Key: "env", Value: pipeline.Map{
-			{Key: "BEFORE", Value: pipeline.Plain("${{ github.event.before }}")},
-			{Key: "FORCED", Value: pipeline.Plain("${{ github.event.forced }}")},
-		}},
+		{Key: "env", Value: env},
 		{Key: "run", Value: script("find-changes")},
-	}
+	})
 }
 
 // credentialEnv hands the secrets to a step; no other step gets them.

@@ -64,7 +64,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		}
 	}
 	variables = append(variables, x.Env...)
-	if x.Infer {
+	if x.Push {
 		variables = append(variables,
 			pipeline.Pair{Key: "GIT_DEPTH", Value: "0", Beside: "the whole history, to see what a push changed"},
 			pipeline.Pair{Key: "BEFORE", Value: pipeline.Plain("$CI_COMMIT_BEFORE_SHA")},

@@ -50,7 +50,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		bindings = append(bindings, fmt.Sprintf("string(credentialsId: %s, variable: %s)", groovy(t.Secret), groovy(t.Feeds())))
 	}
 	depth := 4
-	if x.Infer {
+	if x.Push {
 		line(depth, `withEnv(["BEFORE=${env.GIT_PREVIOUS_SUCCESSFUL_COMMIT ?: ''}", "AFTER=${env.GIT_COMMIT ?: ''}"]) {`)
 		depth++
 	}
@@ -65,7 +65,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	line(depth+1, "'''")
 	line(depth, "}")
-	if x.Infer {
+	if x.Push {
 		line(4, "}")
 	}
 	line(3, "}")
