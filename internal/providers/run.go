@@ -51,7 +51,11 @@ var colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
 // Tail is the end of a log: as many of its last lines, without colours.
 func Tail(log string, lines int) (last []display.Text) {
-	all := strings.Split(strings.TrimRight(colours.ReplaceAllString(log, ""), "\r\n"), "\n")
+	log = strings.TrimRight(colours.ReplaceAllString(log, ""), "\r\n")
+	if log == "" {
+		return nil
+	}
+	all := strings.Split(log, "\n")
 	for _, l := range all[max(0, len(all)-lines):] {
 		last = append(last, display.Clean(l))
 	}
