@@ -39,12 +39,15 @@ var info = providers.Info{
 // Provider is one Jenkins, seen with one log-in.
 type Provider struct {
 	host string
+	page string // where a person sees it: the host, and the path below which Jenkins is served
 	api  *client
 }
 
 // New returns a provider; it makes no request.
 func New(o providers.Options) *Provider {
-	return &Provider{cmp.Or(o.Host, o.Server.Host), newClient(o)}
+	return &Provider{
+		host: cmp.Or(o.Host, o.Server.Host), page: cmp.Or(o.Host, o.Server.Host+strings.TrimSuffix(o.Server.EscapedPath(), "/")), api: newClient(o),
+	}
 }
 
 // Info describes the provider.

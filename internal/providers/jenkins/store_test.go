@@ -145,6 +145,12 @@ func TestPlatform(t *testing.T) {
 			t.Errorf("%q is a job", s)
 		}
 	}
+	// Many a Jenkins is served below a path.
+	below := jenkins.New(providers.Options{Server: &url.URL{Scheme: "https", Host: "ci.example", Path: "/jenkins/"}, Login: providers.Login{User: "ada", Value: testkit.Canary(t)}})
+	const page = "https://ci.example/jenkins/job/team/job/etl"
+	if r, err := below.ParseRepo(page); err != nil || r.String() != "ci.example/team/etl" || below.Runs(r, "") != page {
+		t.Errorf("%+v, %v, %s", r, err, below.Runs(r, ""))
+	}
 	for path, want := range map[string]string{"team/etl": "folder:team/etl folder:team system", "etl": "system", "team/new": "folder:team system"} {
 		var got []string
 		places, err := p.Places(t.Context(), setup.Repository{Path: path})
