@@ -121,7 +121,11 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		for _, l := range last {
 			a.tell("  | %s", l)
 		}
-		failed := hint.New(strings.TrimSpace(fmt.Sprintf("the run ended with %q, in the step %q", state.Says, step)), "Read the whole log, mend what it says, then run this again.", ref.Link)
+		how := fmt.Sprintf("the run ended with %q", state.Says)
+		if !step.IsZero() { // it may have ended before its first step, or the platform tells none
+			how += fmt.Sprintf(", in the step %q", step)
+		}
+		failed := hint.New(how, "Read the whole log, mend what it says, then run this again.", ref.Link)
 		if a.json != "" {
 			return errors.Join(a.reported(out), errShown, failed)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
 )
 
 type runResult struct {
@@ -72,7 +73,7 @@ func TestRunFinds(t *testing.T) {
 	if _, stderr, code := p.run("run"); code != 2 || !strings.Contains(stderr, "no pipeline file") {
 		t.Errorf("no file: exit %d: %s", code, stderr)
 	}
-	if _, stderr, code := p.run("run", "--platform", "drone"); code != 2 || !strings.Contains(stderr, "cannot be started") {
+	if _, stderr, code := p.run("run", "--platform", "codebuild"); code != 2 || !strings.Contains(stderr, "cannot be started") {
 		t.Errorf("a platform without: exit %d: %s", code, stderr)
 	}
 	if err := os.MkdirAll(filepath.Join(p.dir, ".github", "workflows"), 0o700); err != nil {
@@ -112,5 +113,72 @@ func TestRunOnGitLab(t *testing.T) {
 	stdout, stderr, code := p.run("run", "--every", "1ms", "--json")
 	if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// On platforms that build what lies on another host, the run is proved as well, and one that fails says
+// where.
+func TestRunOnGuests(t *testing.T) {
+	t.Parallel()
+	for id, x := range map[string]struct {
+		repo, link, step string
+		push             func(*sandbox.Sandbox)
+	}{
+		"jenkins": {"team/etl", "/job/team/job/etl/job/main", "Deploy to Astro", func(s *sandbox.Sandbox) { s.Jenkins().Push("etl", "main") }},
+		"drone":   {"acme/etl", "/acme/etl/1", "deploy", func(s *sandbox.Sandbox) { s.Drone().Push("acme/etl", droned.Fine) }},
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			setup := []string{"setup", "--no-input", "--yes", "--json", "--platform", id, "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}
+			p, s := online(t)
+			p.unset("GH_TOKEN", "GITLAB_TOKEN")
+			if _, stderr, code := p.run(append(setup, "--repo", x.repo)...); code != 0 {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			run := []string{"run", "--every", "1ms", "--json", "--repo", x.repo}
+			if _, stderr, code := p.run(run...); code != 1 || !strings.Contains(stderr, "Push the") {
+				t.Errorf("not pushed: exit %d: %s", code, stderr)
+			}
+			x.push(s)
+			s.Astro().Age()
+			stdout, stderr, code := p.run(run...)
+			if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" || !strings.HasPrefix(r.Link, "https://") || !strings.HasSuffix(r.Link, x.link) {
+				t.Errorf("exit %d: %s%s", code, stdout, stderr)
+			}
+			if !strings.Contains(stderr, "queued") || !strings.Contains(stderr, "running") || !strings.Contains(stderr, "Astro saw the token") {
+				t.Errorf("said %s", stderr)
+			}
+			made := s.Astro().Tokens()
+			if err := s.Astro().Delete(made[len(made)-1].ID); err != nil {
+				t.Fatal(err)
+			}
+			stdout, stderr, code = p.run(run...)
+			if r := decodeRun(t, stdout); code != 1 || r.State != "failed" || r.Proof != nil || r.FailedStep != x.step || !strings.Contains(stderr, "  | error: the token is invalid") {
+				t.Errorf("a token that is gone: exit %d: %s%s", code, stdout, stderr)
+			}
+			assertNoToken(t, p)
+			// In the sandbox, what lies in the working tree counts as pushed.
+			box := newPlace(t)
+			if err := sandbox.SampleProject(box.dir); err != nil {
+				t.Fatal(err)
+			}
+			if _, stderr, code := box.run(append(setup, "--sandbox")...); code != 0 {
+				t.Fatalf("sandbox: exit %d: %s", code, stderr)
+			}
+			if _, stderr, code := box.run("run", "--sandbox", "--every", "1ms"); code != 0 || !strings.Contains(stderr, "The run passed") || !strings.Contains(stderr, "https://"+id+".example/") {
+				t.Errorf("sandbox: exit %d: %s", code, stderr)
+			}
+		})
+	}
+}
+
+// A run that ends before its first step names none.
+func TestRunWithoutAStep(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.write(".drone.yml", "# Made by astro-ci for the setup etl. To change it, run astro-ci again.\n")
+	s.Drone().Push("acme/etl", droned.Broken)
+	if _, stderr, code := p.run("run", "--every", "1ms"); code != 1 || !strings.Contains(stderr, "yaml: line 1") || strings.Contains(stderr, "in the step") {
+		t.Errorf("exit %d: %s", code, stderr)
 	}
 }

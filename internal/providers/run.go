@@ -2,6 +2,8 @@ package providers
 
 import (
 	"context"
+	"regexp"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -42,4 +44,20 @@ type Runner interface {
 	Look(ctx context.Context, r setup.Repository, id string) (RunState, error)
 	// Failure is the step that failed, and the last lines that its job printed.
 	Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error)
+}
+
+// colours are the escape sequences by which a terminal is coloured.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
+// Tail is the end of a log: as many of its last lines, without colours.
+func Tail(log string, lines int) (last []display.Text) {
+	log = strings.TrimRight(colours.ReplaceAllString(log, ""), "\r\n")
+	if log == "" {
+		return nil
+	}
+	all := strings.Split(log, "\n")
+	for _, l := range all[max(0, len(all)-lines):] {
+		last = append(last, display.Clean(l))
+	}
+	return last
 }

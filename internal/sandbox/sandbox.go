@@ -112,6 +112,7 @@ func Start(o Options) (*Sandbox, error) {
 		}
 		s.drone.AddRepo(r.Path, true)
 		s.circle.AddProject(r.Path)
+		s.jenkins.AddJob(r.Path[strings.LastIndex(r.Path, "/")+1:])
 		s.aws.AddProject(r.Path[strings.LastIndex(r.Path, "/")+1:])
 	}
 	if err := s.listen(o); err != nil {
@@ -197,6 +198,8 @@ func (s *Sandbox) listen(o Options) error {
 	s.gitlab.OnRun(s.astro.Use)
 	s.circle.OnRun(s.astro.Use)
 	s.bucket.OnRun(s.astro.Use)
+	s.jenkins.OnRun(s.astro.Use)
+	s.drone.OnRun(s.astro.Use)
 	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}, setup.Repository{Host: "gitlab.com", Path: "acme/etl"}) {
 		for _, file := range o.Pushed {
 			owner, name, _ := strings.Cut(r.Path, "/")
@@ -205,6 +208,12 @@ func (s *Sandbox) listen(o Options) error {
 			}
 			if file == "bitbucket-pipelines.yml" && r.Host == "bitbucket.org" {
 				s.bucket.Push(r.Path)
+			}
+			if file == "Jenkinsfile" {
+				s.jenkins.Push(r.Path[strings.LastIndex(r.Path, "/")+1:], "main")
+			}
+			if file == ".drone.yml" {
+				s.drone.Push(r.Path, droned.Fine)
 			}
 			if file == ".circleci/config.yml" {
 				s.circle.Push("gh/" + r.Path)

@@ -15,7 +15,9 @@ func (p *Provider) PipelineGlobs() []string { return []string{".drone.yml"} }
 func (p *Provider) PipelineFile(setup.Setup) string { return ".drone.yml" }
 
 // Runs is the page of the repository's builds.
-func (p *Provider) Runs(r setup.Repository, _ string) string { return "https://" + r.String() }
+func (p *Provider) Runs(r setup.Repository, _ string) string {
+	return "https://" + p.host + "/" + r.Path
+}
 
 // Pipeline renders the pipeline of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {

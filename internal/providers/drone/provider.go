@@ -20,7 +20,7 @@ import (
 )
 
 var info = providers.Info{
-	Rights:  "Who may push to the repository writes its secrets; administrators of an organization write those of the organization.",
+	Rights:  "Who may push to the repository writes its secrets and starts its builds; administrators of an organization write those of the organization.",
 	Login:   "`DRONE_SERVER` and `DRONE_TOKEN`.",
 	Address: "`NAMESPACE/NAME` for a repository, `NAMESPACE` for an organization.",
 	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`.",
@@ -199,7 +199,7 @@ func explain(err error) error {
 		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is missing or wrong. Set DRONE_TOKEN to the token of your account page.", docsLogin
 		case s.Status == http.StatusForbidden:
-			a.Next = "Secrets need the right to push to the repository. Ask one of its administrators."
+			a.Next = "It takes the right to push to the repository. Ask one of its administrators."
 		case s.Status == http.StatusNotFound:
 			a.Next = "It does not exist, or your log-in cannot see it. Synchronize the repositories in Drone, and check the name."
 		}

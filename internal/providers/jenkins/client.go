@@ -38,15 +38,15 @@ func (c *client) do(ctx context.Context, call httpx.Call) error {
 }
 
 // send sends a request that changes something, with a crumb when Jenkins wants one: it refuses a
-// request without, and names no missing right then.
-func (c *client) send(ctx context.Context, call httpx.Call) error {
+// request without, and names no missing right then. It returns the headers of the answer.
+func (c *client) send(ctx context.Context, call httpx.Call) (http.Header, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	call.Header = c.crumb
-	_, err := c.http.Do(ctx, call)
+	answer, err := c.http.Do(ctx, call)
 	s, ok := errors.AsType[*httpx.StatusError](err)
 	if !ok || s.Status != http.StatusForbidden || s.Header.Get("X-Required-Permission") != "" || c.crumb != nil {
-		return explain(err)
+		return answer, explain(err)
 	}
 	var issued struct {
 		Field string `json:"crumbRequestField"`
@@ -54,15 +54,15 @@ func (c *client) send(ctx context.Context, call httpx.Call) error {
 	}
 	header, failed := c.http.Do(ctx, httpx.Call{Method: http.MethodGet, Path: "/crumbIssuer/api/json", Out: &issued})
 	if failed != nil || issued.Field == "" {
-		return explain(err)
+		return answer, explain(err)
 	}
 	c.crumb = map[string]string{issued.Field: issued.Crumb}
 	if cookie, err := http.ParseSetCookie(header.Get("Set-Cookie")); err == nil { // the crumb holds in its session only
 		c.crumb["Cookie"] = cookie.Name + "=" + cookie.Value
 	}
 	call.Header = c.crumb
-	_, err = c.http.Do(ctx, call)
-	return explain(err)
+	answer, err = c.http.Do(ctx, call)
+	return answer, explain(err)
 }
 
 // credential is one as the list shows it.
@@ -93,7 +93,7 @@ func (c *client) find(ctx context.Context, at, id string) (*credential, error) {
 
 // mayCreate sends a request that creates nothing: the right is looked at first, the form after.
 func (c *client) mayCreate(ctx context.Context, at string) error {
-	err := c.send(ctx, httpx.Call{Method: http.MethodPost, Path: at + "/createCredentials", Raw: []byte{}})
+	_, err := c.send(ctx, httpx.Call{Method: http.MethodPost, Path: at + "/createCredentials", Raw: []byte{}})
 	if s := httpx.Status(err); s == http.StatusBadRequest || s == http.StatusInternalServerError {
 		return nil
 	}
@@ -116,7 +116,8 @@ func (c *client) write(ctx context.Context, path string, x credential, v *secret
 		element("description", x.Description)
 		element("secret", string(b))
 		body.WriteString("</" + kind + ">")
-		return c.send(ctx, httpx.Call{Method: http.MethodPost, Path: path, Raw: body.Bytes(), Type: "application/xml", Repeatable: true})
+		_, err := c.send(ctx, httpx.Call{Method: http.MethodPost, Path: path, Raw: body.Bytes(), Type: "application/xml", Repeatable: true})
+		return err
 	})
 }
 
@@ -136,6 +137,9 @@ func keepsCredentials(class string) bool {
 
 // subject is what a path is about, in words.
 func subject(path string) string {
+	if strings.HasPrefix(path, "/queue/") {
+		return "the queue of Jenkins"
+	}
 	if rest, ok := strings.CutPrefix(path, "/job/"); ok {
 		rest, _, _ = strings.Cut(rest, "/credentials/")
 		rest, _, _ = strings.Cut(rest, "/api/")

@@ -28,7 +28,7 @@ const (
 )
 
 var info = providers.Info{
-	Rights:  "Credentials View, Create and Update in the store, and the plugins credentials, plain-credentials and credentials-binding; folders need cloudbees-folder. A request that creates nothing shows whether you may create.",
+	Rights:  "Credentials View, Create and Update in the store, and the plugins credentials, plain-credentials and credentials-binding; folders need cloudbees-folder. A request that creates nothing shows whether you may create. Runs need Job Read and Build.",
 	Login:   "`JENKINS_URL`, `JENKINS_USER_ID` and `JENKINS_API_TOKEN`. A password works too; then a crumb is fetched.",
 	Address: "`system` for the whole Jenkins, `folder:PATH` for a folder, a multibranch project or an organization folder.",
 	Limits:  "Jenkins answers an update with 200 even when the store did not take it; so each write leaves a mark in the description, and the mark is read again. A credential in a folder is seen by jobs in it only.",
@@ -39,12 +39,15 @@ var info = providers.Info{
 // Provider is one Jenkins, seen with one log-in.
 type Provider struct {
 	host string
+	page string // where a person sees it: the host, and the path below which Jenkins is served
 	api  *client
 }
 
 // New returns a provider; it makes no request.
 func New(o providers.Options) *Provider {
-	return &Provider{cmp.Or(o.Host, o.Server.Host), newClient(o)}
+	return &Provider{
+		host: cmp.Or(o.Host, o.Server.Host), page: cmp.Or(o.Host, o.Server.Host+strings.TrimSuffix(o.Server.EscapedPath(), "/")), api: newClient(o),
+	}
 }
 
 // Info describes the provider.
@@ -155,7 +158,7 @@ func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 	if err != nil {
 		return err
 	}
-	err = p.api.send(ctx, httpx.Call{Method: http.MethodDelete, Path: at + "/credential/" + t.Secret + "/config.xml"})
+	_, err = p.api.send(ctx, httpx.Call{Method: http.MethodDelete, Path: at + "/credential/" + t.Secret + "/config.xml"})
 	if httpx.Status(err) == http.StatusNotFound {
 		return nil
 	}
@@ -216,15 +219,17 @@ func text(format string, args ...any) display.Text {
 func explain(err error) error {
 	return providers.Explain(err, info, func(s *httpx.StatusError) (a providers.Advice) {
 		a.Doing = "use " + subject(s.Path)
+		right := s.Header.Get("X-Required-Permission")
+		credentials := strings.Contains(s.Path, "/credentials/store/")
 		switch {
 		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is wrong. Set JENKINS_USER_ID and JENKINS_API_TOKEN, an API token of your user page.", docsLogin
+		case s.Status == http.StatusForbidden && right != "":
+			a.Next = "The right is missing: " + display.Clean(right).String() + ". Ask an administrator of Jenkins."
+		case !credentials: // a job or a run: the words that fit everywhere
+			a.Link = docsRuns
 		case s.Status == http.StatusForbidden:
-			right := s.Header.Get("X-Required-Permission")
 			a.Next = "It takes the rights Credentials View, Create and Update there. Ask an administrator of Jenkins."
-			if right != "" {
-				a.Next = "The right is missing: " + display.Clean(right).String() + ". Ask an administrator of Jenkins."
-			}
 		case s.Status == http.StatusNotFound:
 			a.Next = "It does not exist, or your log-in cannot see it. Folders keep credentials with the plugins credentials and cloudbees-folder."
 		case s.Status == http.StatusConflict:

@@ -57,7 +57,7 @@ func (p *Provider) Detect(r providers.Remote) (setup.Repository, bool) { return 
 // ParseRepo reads the full name of a job, FOLDER/JOB, or its address.
 func (p *Provider) ParseRepo(s string) (setup.Repository, error) {
 	name := strings.TrimSuffix(strings.TrimSpace(s), "/")
-	name = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://"), p.host+"/")
+	name = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://"), p.page+"/")
 	if rest, ok := strings.CutPrefix(name, "job/"); ok {
 		name = strings.ReplaceAll(rest, "/job/", "/")
 	}
@@ -75,7 +75,7 @@ func (p *Provider) PipelineFile(setup.Setup) string { return "Jenkinsfile" }
 
 // Runs is the page of the job.
 func (p *Provider) Runs(r setup.Repository, _ string) string {
-	return "https://" + p.host + jobPath(r.Path)
+	return "https://" + p.page + jobPath(r.Path)
 }
 
 // Pipeline renders the Jenkinsfile of the plan.

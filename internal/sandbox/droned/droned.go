@@ -1,5 +1,5 @@
-// Package droned is an embedded Drone, as far as secrets go. It refuses what the real one refuses,
-// in the real one's own odd ways: a duplicate is a 500, a missing right in an organization a 401.
+// Package droned is an embedded Drone, as far as secrets and builds go. It refuses what the real one
+// refuses, in the real one's own odd ways: a duplicate is a 500, a missing right in an organization a 401.
 package droned
 
 import (
@@ -15,6 +15,7 @@ import (
 // Server is one embedded Drone.
 type Server struct {
 	embedded.Server
+	use   func(*secret.Value) error
 	state state
 }
 
@@ -23,6 +24,8 @@ type state struct {
 	Repos  map[string]bool    `json:"repos"`  // by path; false: not activated
 	Stored map[string]*stored `json:"stored"` // by place and lower-case name: "acme/etl token", "acme token"
 	NextID int                `json:"nextId"`
+	Pushed map[string]File    `json:"pushed"` // what the .drone.yml on the branch main is like, by path
+	Builds []*build           `json:"builds"`
 }
 
 type stored struct {
@@ -70,6 +73,10 @@ func (s *Server) Handler() http.Handler {
 			return embedded.OK(map[string]any{"slug": repoOf(r), "default_branch": "main", "active": active, "visibility": "private"})
 		},
 	}
+	const builds = "/api/repos/{ns}/{name}/builds"
+	routes["POST "+builds] = s.start
+	routes["GET "+builds+"/{build}"] = s.ofBuild(s.look)
+	routes["GET "+builds+"/{build}/logs/{stage}/{step}"] = s.ofBuild(s.stepLog)
 	for base, place := range map[string]func(r *http.Request) (string, embedded.Answer){"/api/repos/{ns}/{name}/secrets": s.ofRepo, "/api/secrets/{ns}": s.ofOrganization} {
 		for pattern, do := range map[string]func(string, *http.Request) embedded.Answer{
 			"GET " + base: s.list, "POST " + base: s.create, "GET " + base + "/{secret}": s.find, "PATCH " + base + "/{secret}": s.update, "DELETE " + base + "/{secret}": s.remove,

@@ -1,4 +1,4 @@
-// Package jenkinsd is an embedded Jenkins, as far as secret texts go. It refuses what the real one
+// Package jenkinsd is an embedded Jenkins, as far as secret texts and builds go. It refuses what the real one
 // refuses, in its own odd ways: a password needs a crumb and its session, an update that is not taken
 // answers 200, and what it cannot read is a 500.
 package jenkinsd
@@ -25,6 +25,8 @@ type Server struct {
 	crumb    string // that a password needs; "" while none was issued
 	password bool   // the log-in is a password
 	readOnly bool
+	is       mode
+	use      func(*secret.Value) error
 	state    state
 }
 
@@ -32,6 +34,8 @@ type state struct {
 	Key    embedded.Key                  `json:"key"`
 	Jobs   map[string]string             `json:"jobs"`   // full name -> class
 	Stored map[string]map[string]*stored `json:"stored"` // by folder, "" for the system, then id
+	Pushed []pushed                      `json:"pushed"` // where a Jenkinsfile is
+	Builds []*build                      `json:"builds"` // the oldest first
 }
 
 type stored struct {
@@ -51,7 +55,10 @@ const (
 func New(o embedded.Options) (*Server, error) {
 	s := &Server{}
 	return s, s.Init(o, "11", &s.state, func() {
-		s.state = state{embedded.NewKey(), map[string]string{"team": folder, "team/etl": multibranch, "etl": job}, map[string]map[string]*stored{"": {}, "team": {}, "team/etl": {}}}
+		s.state = state{
+			Key: embedded.NewKey(), Jobs: map[string]string{"team": folder, "team/etl": multibranch, "etl": job},
+			Stored: map[string]map[string]*stored{"": {}, "team": {}, "team/etl": {}},
+		}
 	})
 }
 
@@ -109,10 +116,13 @@ func (s *Server) Handler() http.Handler {
 		}
 		if m := ofJob.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodGet {
 			name := nameOf(m[1])
-			if class := s.state.Jobs[name]; class != "" {
-				return embedded.OK(map[string]string{"_class": class, "fullName": name})
+			if class := s.class(name); class != "" {
+				return embedded.OK(s.shown(name, class, r.URL.Query().Get("tree")))
 			}
 			return page(404, "Not Found")
+		}
+		if a, ok := s.ofBuilds(r); ok {
+			return a
 		}
 		at, rest := "", ""
 		if m := system.FindStringSubmatch(r.URL.Path); m != nil {
