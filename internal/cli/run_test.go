@@ -176,7 +176,7 @@ func TestRunOnGuests(t *testing.T) {
 func TestRunWithoutAStep(t *testing.T) {
 	t.Parallel()
 	p, s := online(t)
-	p.write(".drone.yml", "# Made by astro-ci for the setup etl. To change it, run astro-ci again.\n")
+	p.write(".drone.yml", "# >>> astro-ci setup=etl sha256=0123456789abcdef: managed, edits between these lines are replaced\n# <<< astro-ci setup=etl\n")
 	s.Drone().Push("acme/etl", droned.Broken)
 	if _, stderr, code := p.run("run", "--every", "1ms"); code != 1 || !strings.Contains(stderr, "yaml: line 1") || strings.Contains(stderr, "in the step") {
 		t.Errorf("exit %d: %s", code, stderr)

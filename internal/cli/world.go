@@ -86,6 +86,10 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		root = w.repo.Root
 	}
 	w.files = pipeline.NewFiles(root)
+	here := "."
+	if rel, err := filepath.Rel(root, cwd); err == nil {
+		here = filepath.ToSlash(rel)
+	}
 	w.repos, w.platform = w.detect()
 	first := cmp.Or(a.setup.given(a.env, steps.SetUp(steps.Deps{}))["platform"], w.platform)
 	if _, err := w.open(ctx, first); err != nil && first != "" {
@@ -112,7 +116,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	}
 	w.steps = steps.SetUp(steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
-		Free: w.files.Free, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
+		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 	})
 	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
 	return w, nil

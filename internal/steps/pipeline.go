@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
@@ -37,6 +38,45 @@ func deploy() flow.Step {
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.Pipeline.Deploy = setup.Deploy(c.Value)
 			return nil
+		},
+	}
+}
+
+func projectFolder(d Deps) flow.Step {
+	return flow.Step{
+		ID: "project-folder", Name: "Project folder", Flag: "project-folder", Env: env("project-folder"), Quiet: true, Needs: []string{"job"},
+		Title: "Which folder holds the Astro project?",
+		Help:  "The pipeline deploys from there. Pushes that change nothing in it deploy nothing, where the platform says what a push changed.",
+		When:  func(p setup.Plan) bool { return p.Job.Deploys() && ourPipeline(p) },
+		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
+			projects := d.Projects()
+			cs := flow.Choices{Default: "."}
+			switch {
+			case slices.Contains(projects, d.Here):
+				cs.Default = d.Here
+			case len(projects) == 1:
+				cs.Default = projects[0]
+			case len(projects) > 1 && !slices.Contains(projects, "."):
+				cs.Default = "" // it is asked for
+			}
+			if !slices.Contains(projects, ".") {
+				projects = append(projects, ".")
+			}
+			for _, f := range projects {
+				c := flow.Choice{Value: f, Label: text("%s", f)}
+				if f == "." {
+					c.Label = text("The root of the repository")
+				}
+				cs.Items = append(cs.Items, c)
+			}
+			return cs, nil
+		},
+		Parse: func(_ context.Context, _ setup.Plan, s string) (flow.Choice, error) {
+			return flow.Choice{Value: s, Label: text("%s", s)}, setup.CheckFolder(s)
+		},
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Pipeline.Folder = strings.TrimPrefix(c.Value, ".")
+			return setup.CheckFolder(p.Pipeline.Folder)
 		},
 	}
 }

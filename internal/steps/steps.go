@@ -46,6 +46,10 @@ type Deps struct {
 	// Files reads the pipeline files of the repository that one stands in, as far as they fit the
 	// patterns.
 	Files func(globs []string) ([]pipeline.Found, error)
+	// Projects are the folders of the repository that hold an Astro project, "." for its root; Here is
+	// the one that one stands in, whether it holds one or not.
+	Projects func() []string
+	Here     string
 	// KeyGiven says that a Deployment API key was given beforehand: it is not asked for.
 	KeyGiven bool
 	// Live is told about every secret that is typed.
@@ -65,7 +69,7 @@ func SetUp(d Deps) []flow.Step {
 	return []flow.Step{
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
-		deploy(), branch(d), name(), secretName(d), file(d), cli(d),
+		projectFolder(d), deploy(), branch(d), name(), secretName(d), file(d), cli(d),
 	}
 }
 

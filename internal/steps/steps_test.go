@@ -134,7 +134,7 @@ func (x place) fill(t *testing.T, given map[string]string) (setup.Plan, error) {
 		Astro: x.acme, Platforms: []steps.Platform{{ID: "github", Name: "GitHub Actions", Globs: []string{"*.yml"}}},
 		Open:   func(context.Context, string) (providers.Platform, error) { return x.hub, nil },
 		Opened: func(string) providers.Platform { return x.hub }, Repos: map[string]setup.Repository{"github": {Host: "github.com", Path: "acme/etl"}}, Platform: "github",
-		Free: func(path, _ string, _ bool) string { return path },
+		Projects: func() []string { return nil }, Free: func(path, _ string, _ bool) string { return path },
 		Pin: func(_ context.Context, v string) (setup.CLI, string, error) {
 			if v == "" {
 				v = "1.40.1"

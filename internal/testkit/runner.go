@@ -95,6 +95,33 @@ func (r *Runner) CalledIn() string {
 	return filepath.ToSlash(in)
 }
 
+// Git runs git in the project and returns what it says.
+func (r *Runner) Git(args ...string) string {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), "git", append([]string{"-C", r.Dir, "-c", "user.name=x", "-c", "user.email=x@example.com"}, args...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		r.t.Fatalf("git %v: %v", args, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Commit adds a file to the project's repository and returns the commits before and after.
+func (r *Runner) Commit(file string) (before, after string) {
+	r.t.Helper()
+	before = r.Git("rev-parse", "HEAD")
+	at := filepath.Join(r.Dir, filepath.FromSlash(file))
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(at, []byte("x"), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+	r.Git("add", "-A")
+	r.Git("commit", "-q", "-m", "x")
+	return before, r.Git("rev-parse", "HEAD")
+}
+
 // AstroToken has the form of an Astro API token that ends at a time; it is a canary.
 func AstroToken(end time.Time) string {
 	enc := base64.RawURLEncoding

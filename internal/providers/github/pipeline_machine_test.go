@@ -83,7 +83,7 @@ func (m *machine) run(s step, facts map[string]string) (string, bool) {
 		m.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(m.t.Context(), filepath.Join(env["PATH"], "bash"), "--noprofile", "--norc", "-e", script)
-	cmd.Dir = m.dir
+	cmd.Dir = filepath.Join(m.dir, s.In)
 	for k, v := range env {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}

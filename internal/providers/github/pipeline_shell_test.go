@@ -273,6 +273,51 @@ func TestFindChanges(t *testing.T) {
 	}
 }
 
+// In a folder of a larger repository, only what changed there counts.
+func TestFindChangesInAFolder(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		deploy setup.Deploy
+		file   string
+		want   string
+	}{
+		"elsewhere":          {setup.Infer, "teams/b/Dockerfile", "none"},
+		"its DAGs":           {setup.Infer, "teams/a/dags/x.py", "dags"},
+		"more of it":         {setup.Infer, "teams/a/packages.txt", "image"},
+		"DAGs of another":    {setup.Infer, "dags/x.py", "none"},
+		"fixed, elsewhere":   {setup.ImageOnly, "README.md", "none"},
+		"fixed, in it":       {setup.ImageOnly, "teams/a/dags/x.py", "image-only"},
+		"a name that begins": {setup.Infer, "teams/a2/x", "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := deployPlan()
+			p.Pipeline.Folder, p.Pipeline.Deploy = "teams/a", c.deploy
+			w, _ := render(t, p)
+			find, deploy := w.step(t, "Find what changed"), w.step(t, "Deploy to Astro")
+			if find.In != "teams/a" || deploy.In != "teams/a" {
+				t.Fatalf("they run in %q and %q", find.In, deploy.In)
+			}
+			r := repo{newMachine(t)}
+			r.git("init", "-q", "-b", "main")
+			r.commit("teams/a/Dockerfile", "README.md")
+			facts := map[string]string{"github.event.forced": "false", "github.event.before": r.git("rev-parse", "HEAD")}
+			r.commit(c.file)
+			r.env["GITHUB_SHA"] = r.git("rev-parse", "HEAD")
+			out, ok := r.run(find, facts)
+			if got := r.read(r.env["GITHUB_OUTPUT"]); !ok || got != "kind="+c.want+"\n" {
+				t.Errorf("ok %v, output %q: %s", ok, got, out)
+			}
+			r.program("astro", astro)
+			token := jwt(`{"exp":1,"x":"` + rand.Text() + `"}`)
+			out, ok = r.run(deploy, map[string]string{"secrets.ASTRO_API_TOKEN": token, "steps.changes.outputs.kind": c.want})
+			if called := strings.Contains(out, "home 700"); !ok || called != (c.want != "none") {
+				t.Errorf("ok %v, deployed %v: %s", ok, called, out)
+			}
+		})
+	}
+}
+
 // stand-in for the real CLI: it keeps the token in its configuration, as that does.
 const astro = `
 [ -n "$ASTRO_API_TOKEN" ] || exit 9

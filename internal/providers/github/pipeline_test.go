@@ -75,6 +75,7 @@ type step struct {
 	With map[string]any
 	Env  map[string]string
 	Run  string
+	In   string `yaml:"working-directory"`
 }
 
 func render(t *testing.T, p setup.Plan) (workflow, []byte) {

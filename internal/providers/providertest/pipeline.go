@@ -2,9 +2,6 @@ package providertest
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -168,30 +165,8 @@ func Pipelines(t *testing.T, s PipelineSubject) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, raw)
 		}
-		git := func(args ...string) string {
-			t.Helper()
-			cmd := exec.CommandContext(t.Context(), "git", append([]string{"-C", r.Dir, "-c", "user.name=x", "-c", "user.email=x@example.com"}, args...)...)
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return strings.TrimSpace(string(out))
-		}
-		commit := func(file string) (before, after string) {
-			t.Helper()
-			before = git("rev-parse", "HEAD")
-			if err := os.MkdirAll(filepath.Dir(filepath.Join(r.Dir, file)), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(r.Dir, file), []byte("x"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			git("add", "-A")
-			git("commit", "-q", "-m", "x")
-			return before, git("rev-parse", "HEAD")
-		}
-		git("init", "-q")
-		git("commit", "-q", "--allow-empty", "-m", "x")
+		r.Git("init", "-q")
+		r.Git("commit", "-q", "--allow-empty", "-m", "x")
 		run := func(before, after string) (string, bool) {
 			t.Helper()
 			script, env, err := s.Job(raw, map[string]string{setup.TokenVariable: testkit.AstroToken(time.Now().Add(90 * 24 * time.Hour))}, before, after)
@@ -200,14 +175,14 @@ func Pipelines(t *testing.T, s PipelineSubject) {
 			}
 			return r.Run([]string{"sh"}, script, env)
 		}
-		head := git("rev-parse", "HEAD")
+		head := r.Git("rev-parse", "HEAD")
 		if out, ok := run(head, head); ok || r.Called() != "" || !strings.Contains(out, "no folder teams/etl") {
 			t.Errorf("without the folder: %v %s", ok, out)
 		}
-		if out, ok := run(commit("teams/etl/Dockerfile")); !ok || r.Called() == "" || r.CalledIn() != "teams/etl" {
+		if out, ok := run(r.Commit("teams/etl/Dockerfile")); !ok || r.Called() == "" || r.CalledIn() != "teams/etl" {
 			t.Errorf("a change in the folder: %v, in %q: %s", ok, r.CalledIn(), out)
 		}
-		out, ok := run(commit("teams/other/Dockerfile"))
+		out, ok := run(r.Commit("teams/other/Dockerfile"))
 		if called := r.Called(); !ok || (called == "") != s.Before || s.Before && !strings.Contains(out, "Nothing to deploy") {
 			t.Errorf("a change elsewhere: %v, called %q: %s", ok, called, out)
 		}
