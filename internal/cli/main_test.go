@@ -170,6 +170,7 @@ type result struct {
 	Pipeline struct {
 		File    string
 		Changed bool
+		Request string
 	}
 	Actions []struct{ Key, Say, State string }
 	Missing []struct{ Flag, Variable, Key string }

@@ -285,7 +285,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 			}
 		}
 	}
-	changes, err := w.changes(p, platform)
+	changes, err := w.changes(ctx, p, platform)
 	if err != nil {
 		return ui.Review{}, err
 	}
@@ -317,7 +317,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 			out = append(out, display.Clean("The secret "+t.String()+" is there already and will be replaced. Its old value cannot be read back."))
 		}
 	}
-	if w.repo != nil {
+	if w.repo != nil && !p.PullRequest {
 		here := false
 		for _, r := range w.repo.Remotes {
 			repo, ok := platform.Detect(r)
@@ -331,13 +331,18 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 }
 
 // changes are the differences that the run will make in the repository's files.
-func (w *world) changes(p setup.Plan, platform providers.Platform) (out []pipeline.Change, err error) {
+func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Platform) (out []pipeline.Change, err error) {
 	if !p.Pipeline.Own {
 		file, err := platform.Pipeline(p)
 		if err != nil {
 			return nil, err
 		}
-		c, err := w.files.Plan(file, p.Name, p.ReplaceEdits)
+		var c pipeline.Change
+		if p.PullRequest {
+			c, err = engine.Proposed(ctx, platform, file, p)
+		} else {
+			c, err = w.files.Plan(file, p.Name, p.ReplaceEdits)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -369,6 +374,10 @@ func (w *world) changes(p setup.Plan, platform providers.Platform) (out []pipeli
 func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
 	var changed []string
 	for _, f := range r.Files {
+		if f.Request != "" {
+			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
+			continue
+		}
 		if f.Changed {
 			changed = append(changed, shellWord(f.Path))
 		}

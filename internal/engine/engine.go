@@ -69,6 +69,7 @@ type FileResult struct {
 	Path    string // slash-separated, relative to the repository's root
 	Changed bool
 	Say     string // what a person does with the file; "" for one that a run reads
+	Request string // where the request to merge it is seen; "" for a file in the working tree
 }
 
 // SetUp builds the actions of a first set-up and the result they fill in. It validates the whole
@@ -98,7 +99,11 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		b.token()
 	}
 	b.secrets()
-	if !p.Pipeline.Own {
+	switch {
+	case p.Pipeline.Own:
+	case p.PullRequest:
+		b.propose()
+	default:
 		b.file()
 	}
 	if b.policy.Path != "" {
@@ -150,7 +155,13 @@ func (b *builder) checks() error {
 		}
 		b.add(Action{
 			Key: "check:file", Read: true, Say: "Check that " + b.rendered.Path + " can be written",
-			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.rendered, p.Name, p.ReplaceEdits) },
+			Do: func(ctx context.Context) (string, error) {
+				if p.PullRequest {
+					_, err := Proposed(ctx, b.platform, b.rendered, p)
+					return "", err
+				}
+				return "", b.Files.Check(b.rendered, p.Name, p.ReplaceEdits)
+			},
 		})
 	}
 	if g, ok := b.platform.(providers.Granter); ok {

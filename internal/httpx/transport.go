@@ -160,6 +160,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		unclear = unclear || resp.StatusCode >= 500
 		last = resp
 		wait := retryAfter(resp.Header, time.Now())
+		if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
+			wait = time.Second // most limits are per second, and some services do not say how long
+		}
 		if wait > MaxRetryAfter {
 			return nil, backoff.Permanent(&statusRetry{resp.StatusCode})
 		}

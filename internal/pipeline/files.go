@@ -176,7 +176,6 @@ func (f *Files) Restore(c Change) error {
 // Free returns file, or the first of file-2, file-3 … that no person holds, and no other setup
 // unless setups can share a file.
 func (f *Files) Free(file, setup string, shared bool) string {
-	ext := path.Ext(file)
 	name := file
 	for i := 2; i < 100; i++ {
 		raw, _, err := f.look(name)
@@ -186,9 +185,15 @@ func (f *Files) Free(file, setup string, shared bool) string {
 		if s := Setups(raw); err == nil && (slices.Contains(s, setup) || shared && len(s) > 0) {
 			return name
 		}
-		name = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(file, ext), i, ext)
+		name = numbered(file, i)
 	}
 	return file
+}
+
+// numbered is file-2 for a file.
+func numbered(file string, i int) string {
+	ext := path.Ext(file)
+	return fmt.Sprintf("%s-%d%s", strings.TrimSuffix(file, ext), i, ext)
 }
 
 func (f *Files) look(file string) (raw []byte, mode fs.FileMode, err error) {
@@ -229,6 +234,21 @@ func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEd
 	default:
 		c.Before, c.mode = before, mode
 	}
+	return merged(c, file, setup, replaceEdits, func() string { return f.Free(file.Path, setup, false) })
+}
+
+// Merge returns what becomes of a file that lies elsewhere than in a working tree.
+func Merge(file providers.File, before []byte, existed bool, setup string, replaceEdits bool) (Change, error) {
+	c := Change{Path: file.Path, Existed: existed, Before: before}
+	c, err := merged(c, file, setup, replaceEdits, func() string { return numbered(file.Path, 2) })
+	if _, ok := errors.AsType[*hint.Error](err); err != nil && !ok {
+		err = fmt.Errorf("pipeline file %s: %w", file.Path, err)
+	}
+	return c, err
+}
+
+// merged is the change with what comes after it. free proposes another path.
+func merged(c Change, file providers.File, setup string, replaceEdits bool, free func() string) (_ Change, err error) {
 	if file.Whole {
 		c.After = file.Content
 		if c.Existed && !bytes.Equal(c.Before, c.After) && !replaceEdits {
@@ -236,7 +256,6 @@ func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEd
 		}
 		return c, nil
 	}
-	err = nil
 	joining := c.Existed && len(file.Beside) > 0 && !slices.Contains(Setups(c.Before), setup)
 	if joining && file.Joins != nil {
 		err = file.Joins(c.Before)
@@ -249,9 +268,9 @@ func (f *Files) plan(root *os.Root, file providers.File, setup string, replaceEd
 	case misfit, joining && err != nil && !errors.Is(err, errMarkers):
 		err = hint.Wrap(err, "add the pipeline to "+file.Path, "Correct the file, or add by hand what astro-ci render prints.", "")
 	case errors.Is(err, errMarkers):
-		err = hint.Wrap(err, "write "+file.Path, "Remove what is left of that part, or choose another file, for example --pipeline-file "+f.Free(file.Path, setup, false)+".", "")
+		err = hint.Wrap(err, "write "+file.Path, "Remove what is left of that part, or choose another file, for example --pipeline-file "+free()+".", "")
 	case errors.Is(err, errForeign), errors.Is(err, errOther):
-		err = hint.Wrap(err, "write "+file.Path, "Choose another file, for example --pipeline-file "+f.Free(file.Path, setup, false)+".", "")
+		err = hint.Wrap(err, "write "+file.Path, "Choose another file, for example --pipeline-file "+free()+".", "")
 	case errors.Is(err, errEdited):
 		err = hint.Wrap(err, "write "+file.Path, "Move the edits below the block, or allow them to be replaced with --replace-edits.", "")
 	}

@@ -17,6 +17,9 @@ type Plan struct {
 	CICDEnforced bool
 	// CICDDefault says that only API tokens will be able to deploy to new Deployments of the Workspace.
 	CICDDefault bool
+	// PullRequest says that the pipeline file goes to the repository as a pull or merge request instead
+	// of into the working tree.
+	PullRequest bool
 	// NewEnvironment says that the person wants an environment that is not there yet.
 	NewEnvironment bool
 	// NewRole lists the permissions of the role when it has to be made first; empty: the role exists.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -162,6 +163,41 @@ func file(d Deps) flow.Step {
 		Check: setup.CheckFile,
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.Pipeline.File = c.Value
+			return nil
+		},
+	}
+}
+
+const (
+	toFolder      = "file"
+	toPullRequest = "pull-request"
+)
+
+func deliver(d Deps) flow.Step {
+	return flow.Step{
+		ID: "deliver", Name: "Delivered as", Flag: "deliver", Env: env("deliver"), Quiet: true, Needs: []string{"repo", "branch"},
+		Title: "How does the file get into the repository?",
+		Help:  "A request holds this one file, and is merged by whoever may. Otherwise the file is written here, and you commit it.",
+		When:  ourPipeline,
+		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
+			cs := flow.Choices{Default: toFolder, Items: []flow.Choice{{Value: toFolder, Label: text("A file in this folder"), Note: text("to be committed")}}}
+			x, err := d.platformOf(p)
+			if err != nil {
+				return cs, err
+			}
+			proposer, ok := x.(providers.Proposer)
+			if !ok {
+				return cs, nil
+			}
+			cs.Items = append(cs.Items, flow.Choice{Value: toPullRequest, Label: text("A request to merge it into %s", p.Pipeline.Branch)})
+			protected, err := proposer.Protected(ctx, p.Repository, p.Pipeline.Branch)
+			if protected {
+				cs.Default, cs.Note = toPullRequest, text("The branch %s is protected.", p.Pipeline.Branch)
+			}
+			return cs, err
+		},
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.PullRequest = c.Value == toPullRequest
 			return nil
 		},
 	}

@@ -69,7 +69,7 @@ func SetUp(d Deps) []flow.Step {
 	return []flow.Step{
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
-		projectFolder(d), deploy(), branch(d), name(), secretName(d), file(d), cli(d),
+		projectFolder(d), deploy(), branch(d), name(), secretName(d), file(d), deliver(d), cli(d),
 	}
 }
 

@@ -27,12 +27,13 @@ const (
 // Fault fails the next Times requests that match.
 type Fault struct {
 	Method string // "" matches every method
-	Path   string // a pattern for path.Match; "*" stands for one segment
+	Path   string // a pattern for path.Match, "*" stands for one segment; "" matches every path
 	Kind   Kind
 	Status int
 	Header http.Header
 	Body   string
 	Times  int
+	Skip   int // so many matching requests pass first
 }
 
 // Request is one request that a server saw; bodies are not kept, they can hold secrets.
@@ -58,6 +59,13 @@ func (s *Set) Add(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, f)
+}
+
+// Clear forgets the faults that have not happened.
+func (s *Set) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
 }
 
 // Seen lists the requests so far.
@@ -116,7 +124,11 @@ func (s *Set) next(r *http.Request) *Fault {
 	for i := range s.faults {
 		f := &s.faults[i]
 		ok, _ := path.Match(f.Path, r.URL.Path)
-		if f.Times > 0 && ok && (f.Method == "" || f.Method == r.Method) {
+		if f.Times > 0 && (ok || f.Path == "") && (f.Method == "" || f.Method == r.Method) {
+			if f.Skip > 0 {
+				f.Skip--
+				continue
+			}
 			f.Times--
 			hit := *f
 			return &hit

@@ -54,7 +54,7 @@ func (s *Server) repoBody(x *repo, host string) map[string]any {
 	for _, k := range []string{"forks", "forks_count", "open_issues", "open_issues_count", "size", "stargazers_count", "watchers", "watchers_count", "network_count", "subscribers_count"} {
 		out[k] = 0
 	}
-	for _, k := range []string{"has_issues", "has_projects", "has_wiki", "has_pages", "has_discussions"} {
+	for _, k := range []string{"has_issues", "has_downloads", "has_projects", "has_wiki", "has_pages", "has_discussions"} {
 		out[k] = false
 	}
 	for _, k := range []string{"homepage", "language", "license", "mirror_url"} {

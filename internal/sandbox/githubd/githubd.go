@@ -65,6 +65,10 @@ type repo struct {
 	Secrets      *scope            `json:"secrets"`
 	Environments map[string]*envir `json:"environments"` // by lower-case name
 	Workflows    []string          `json:"workflows"`    // names of files on the default branch
+
+	Branches  map[string]map[string]string `json:"branches,omitempty"` // files by path, by branch
+	Protected []string                     `json:"protected,omitempty"`
+	Pulls     []*pull                      `json:"pulls,omitempty"`
 }
 
 type envir struct {

@@ -36,6 +36,9 @@ type project struct {
 	Variables    []*variable `json:"variables"`
 	Pushed       bool        `json:"pushed"` // a .gitlab-ci.yml is on the branch main
 	Runs         []*run      `json:"runs"`
+
+	Branches map[string]map[string]string `json:"branches,omitempty"` // files by path, by branch
+	Merges   []*merge                     `json:"merges,omitempty"`
 }
 
 type group struct {

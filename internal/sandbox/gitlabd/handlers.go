@@ -120,6 +120,10 @@ func (s *Server) project(header map[string]string, r *http.Request, at string, p
 		case len(sub) == 2 && sub[0] == "pipelines":
 			return s.look(at, p, x)
 		}
+	case len(sub) >= 1 && (sub[0] == "repository" || sub[0] == "merge_requests"):
+		if status, body, no, ok := p.repository(r, sub); ok {
+			return status, body, no
+		}
 	case len(sub) >= 1 && sub[0] == "variables":
 		if p.Level < maintainer {
 			return 0, nil, refuse(http.StatusForbidden, "403 Forbidden")

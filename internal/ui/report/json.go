@@ -43,6 +43,7 @@ type target struct {
 type file struct {
 	File    string `json:"file"`
 	Changed bool   `json:"changed"`
+	Request string `json:"request,omitempty"` // address of the pull or merge request
 }
 
 type action struct {
@@ -86,7 +87,7 @@ func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed er
 		Setup: r.Plan.Name, Targets: []target{}, Actions: []action{}, Error: failureOf(failed),
 	}
 	for _, f := range r.Files {
-		out.Files = append(out.Files, file{f.Path, f.Changed})
+		out.Files = append(out.Files, file{f.Path, f.Changed, f.Request})
 	}
 	if len(out.Files) > 0 {
 		out.Pipeline = &out.Files[0]

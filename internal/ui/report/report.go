@@ -82,7 +82,10 @@ func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 	}
 	for _, f := range r.Files {
 		file := "already as it should be"
-		if f.Changed {
+		switch {
+		case f.Request != "":
+			file = "proposed in " + f.Request
+		case f.Changed:
 			file = "written"
 		}
 		say(t, "File:\t%s, %s", f.Path, file)

@@ -86,7 +86,10 @@ func results(r *engine.Result) [][2]string {
 	}
 	for _, f := range r.Files {
 		file := f.Path + ", as it was"
-		if f.Changed {
+		switch {
+		case f.Request != "":
+			file = f.Path + ", proposed in " + f.Request
+		case f.Changed:
 			file = f.Path + ", written"
 		}
 		rows = append(rows, [2]string{"File", file})

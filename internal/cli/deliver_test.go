@@ -1,0 +1,73 @@
+package cli_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
+)
+
+// The pipeline file goes to the repository as a request with only itself, on wish or where the branch
+// is protected; the working tree stays as it is.
+func TestPullRequest(t *testing.T) {
+	t.Parallel()
+	for _, protected := range []bool{false, true} {
+		p, s := online(t)
+		args := append(real(), "--json")
+		if protected {
+			s.GitHub().Protect("acme", "etl", "main")
+		} else {
+			args = append(args, "--deliver", "pull-request")
+		}
+		stdout, stderr, code := p.run(args...)
+		if code != 0 {
+			t.Fatalf("protected %v: exit %d: %s", protected, code, stderr)
+		}
+		const file = ".github/workflows/astro-etl-prod.yml"
+		all := s.GitHub().Pulls("acme", "etl")
+		if len(all) != 1 || !all[0].Open || all[0].Base != "main" || len(all[0].Files) != 1 || !strings.Contains(all[0].Files[file], "astro deploy") {
+			t.Fatalf("protected %v: requests are %+v", protected, all)
+		}
+		if _, err := os.Stat(filepath.Join(p.dir, file)); err == nil {
+			t.Error("the file was written to the working tree as well")
+		}
+		if r := decode(t, stdout); r.Pipeline.Request != "https://github.com/acme/etl/pull/1" || !r.Pipeline.Changed {
+			t.Errorf("got %s", stdout)
+		}
+		// Again: the open request is found, and nothing new is opened.
+		if stdout, stderr, code := p.run(args...); code != 0 || len(s.GitHub().Pulls("acme", "etl")) != 1 {
+			t.Errorf("again: exit %d: %s%s", code, stdout, stderr)
+		}
+		// Once it is merged, there is nothing left to propose.
+		s.GitHub().Commit("acme", "etl", "main", file, all[0].Files[file])
+		if stdout, _, code := p.run(args...); code != 0 || decode(t, stdout).Pipeline.Changed {
+			t.Errorf("merged: exit %d: %s", code, stdout)
+		}
+	}
+}
+
+// What is taken back takes the request with it, and a platform that keeps no repositories says so.
+func TestPullRequestRefused(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	s.GitHub().Commit("acme", "etl", "main", ".github/workflows/astro-etl-prod.yml", "on: push\n")
+	if _, stderr, code := p.run(append(real(), "--deliver", "pull-request")...); code == 0 || !strings.Contains(stderr, "another pipeline is there already") || len(s.Astro().Tokens()) != 0 {
+		t.Errorf("a person's file on the branch: exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--platform", "drone", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR", "--deliver", "pull-request"); code != 2 || !strings.Contains(stderr, "deliver") {
+		t.Errorf("drone: exit %d: %s", code, stderr)
+	}
+}
+
+func TestPullRequestTakenBack(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	s.GitHub().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/repos/acme/etl/pulls", Status: 403, Body: `{"message":"no"}`, Times: 9})
+	_, stderr, code := p.run(real("--deliver", "pull-request", "--on-failure", "undo")...)
+	if code != 4 || len(s.Astro().Tokens()) != 0 || s.GitHub().HasBranch("acme", "etl", "astro-ci/etl-prod") {
+		t.Errorf("exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.GitHub().HasBranch("acme", "etl", "astro-ci/etl-prod"), stderr)
+	}
+}
