@@ -52,6 +52,8 @@ func needs(job setup.Job, kind setup.Kind) (out []*regexp.Regexp) {
 		for _, p := range DeployPermissions() {
 			patterns = append(patterns, regexp.QuoteMeta(p))
 		}
+	case setup.PreviewDeployments:
+		patterns = []string{`(workspace\.deployments|deployment)\.create`, `deployment\.get`, `deployment\.deploys\.create`, `deployment\.delete`}
 	case setup.ManageDeployments:
 		patterns = []string{`(workspace\.deployments|deployment)\.create`, `deployment\.update`, `deployment\.delete`}
 	case setup.ManageUsers:
@@ -188,7 +190,7 @@ func Warnings(p setup.Plan, org Organization) []string {
 	if p.CICDEnforced {
 		out = append(out, "The Deployment enforces CI/CD: only API tokens may deploy to it, so this pipeline becomes the only way.")
 	}
-	if p.CICDDefault && p.Job == setup.ManageDeployments {
+	if p.CICDDefault && (p.Job == setup.ManageDeployments || p.Job == setup.PreviewDeployments) {
 		out = append(out, "The Workspace enforces CI/CD for new Deployments: only API tokens will be able to deploy to them.")
 	}
 	return out

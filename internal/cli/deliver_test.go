@@ -71,3 +71,38 @@ func TestPullRequestTakenBack(t *testing.T) {
 		t.Errorf("exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.GitHub().HasBranch("acme", "etl", "astro-ci/etl-prod"), stderr)
 	}
 }
+
+// Previews of requests: a token that may make and delete Deployments, and a pipeline for requests. Where
+// nobody tells when a request is closed, nothing is made.
+func TestPreviews(t *testing.T) {
+	t.Parallel()
+	for id, c := range map[string]struct{ file, says string }{
+		"github": {".github/workflows/astro-etl-prod-previews.yml", "types:"}, "gitlab": {".gitlab-ci.yml", "on_stop:"}, "circleci": {"", ""},
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			p, s := online(t)
+			if id == "gitlab" {
+				p, s = atGitLab(t)
+			}
+			stdout, stderr, code := p.run("setup", "--no-input", "--yes", "--json", "--platform", id, "--job", "previews", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_OPERATOR")
+			if c.file == "" {
+				if code == 0 || !strings.Contains(stderr, "previews of requests") || len(s.Astro().Tokens()) != 0 {
+					t.Errorf("exit %d, %d tokens: %s", code, len(s.Astro().Tokens()), stderr)
+				}
+				return
+			}
+			if code != 0 {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			if r := decode(t, stdout); r.Pipeline.File != c.file || !strings.Contains(p.read(c.file), c.says) || !strings.Contains(p.read(c.file), "astro deployment delete") {
+				t.Errorf("got %s\n%s", stdout, p.read(c.file))
+			}
+			if id == "gitlab" {
+				if _, flags, err := s.GitLab().Open("acme/etl", "*", "ASTRO_API_TOKEN", false); err != nil || flags.Protected {
+					t.Errorf("a protected variable never reaches a request: %+v, %v", flags, err)
+				}
+			}
+		})
+	}
+}

@@ -27,6 +27,17 @@ type Portable struct {
 // NewPortable makes the script of a plan. place says in words where the secrets are; before tells
 // whether the platform knows the commit before a push.
 func NewPortable(p setup.Plan, place string, before bool) (Portable, error) {
+	if p.Job == setup.PreviewDeployments {
+		return Portable{}, hint.New("previews of requests cannot be made on this platform", "It does not say when a request is closed, so nothing would delete them. Choose another --job, or GitHub Actions or GitLab CI.", "")
+	}
+	return portable(p, place, before)
+}
+
+// NewPreviews makes the script of a plan for previews, on a platform that tells of requests to merge. It
+// reads NUMBER, the number of the request, and GONE, which is yes when it was closed.
+func NewPreviews(p setup.Plan, place string) (Portable, error) { return portable(p, place, false) }
+
+func portable(p setup.Plan, place string, before bool) (Portable, error) {
 	if err := p.Validate(); err != nil {
 		return Portable{}, err
 	}
@@ -60,6 +71,16 @@ func NewPortable(p setup.Plan, place string, before bool) (Portable, error) {
 			add("ORGANIZATION_ID", p.Organization.ID, Named(p.Organization))
 		}
 		parts = append(parts, "home", map[setup.Job]string{setup.ManageDeployments: "deployments", setup.ManageUsers: "users"}[p.Job])
+	case setup.PreviewDeployments:
+		add("DEPLOYMENT_ID", p.Deployment.ID, Named(p.Deployment))
+		add("WORKSPACE_ID", p.Workspace.ID, Named(p.Workspace))
+		add("PREVIEW", "pr-"+p.Name, "")
+		parts = append(parts, "home", "previews")
+		if p.Pipeline.Folder != "" { // a preview can be deleted where nothing is checked out
+			add("FOLDER", p.Pipeline.Folder, "")
+			parts = append(parts, "enter-folder")
+		}
+		parts = append(parts, "deploy")
 	default:
 		kind, infer, err := DeployKind(p)
 		if err != nil {
@@ -137,7 +158,9 @@ func (x Portable) Header(p setup.Plan) []string {
 }
 
 // Builds reports whether the plan's pipeline builds an image, which needs Docker.
-func Builds(p setup.Plan) bool { return p.Job == setup.DeployCode && p.Pipeline.Deploy != setup.DAGs }
+func Builds(p setup.Plan) bool {
+	return p.Job == setup.PreviewDeployments || p.Job == setup.DeployCode && p.Pipeline.Deploy != setup.DAGs
+}
 
 // CheckText refuses text from outside that a platform could take for more than text.
 func CheckText(texts ...string) error {

@@ -35,10 +35,15 @@ const (
 	DeployDAGs        Job = "dags"        // DAGs of one Deployment, nothing else
 	ManageDeployments Job = "deployments" // create, update, delete Deployments of a Workspace
 	ManageUsers       Job = "users"       // users and roles
+	// PreviewDeployments makes a copy of one Deployment for each request to merge, and deletes it again.
+	PreviewDeployments Job = "previews"
 )
 
 // Deploys reports whether the job runs `astro deploy` on one Deployment.
 func (j Job) Deploys() bool { return j == DeployCode || j == DeployDAGs }
+
+// OnDeployment reports whether the job is about one Deployment.
+func (j Job) OnDeployment() bool { return j.Deploys() || j == PreviewDeployments }
 
 // Kind is the type of a credential, in the words of the command line.
 type Kind string

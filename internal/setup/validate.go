@@ -55,11 +55,11 @@ func (s Setup) Validate() error {
 		check(CheckRole(s.Credential.Role), "role", "%q is not a role", s.Credential.Role)
 		check(CheckDays(s.Credential.ExpiresInDays) == nil, "expires-in", "%v", CheckDays(s.Credential.ExpiresInDays))
 	}
-	check(slices.Contains([]Job{DeployCode, DeployDAGs, ManageDeployments, ManageUsers}, s.Job), "job", "%q is not a job", string(s.Job))
-	if s.Job.Deploys() {
+	check(slices.Contains([]Job{DeployCode, DeployDAGs, ManageDeployments, ManageUsers, PreviewDeployments}, s.Job), "job", "%q is not a job", string(s.Job))
+	if s.Job.OnDeployment() {
 		check(CheckID(s.Deployment.ID), "deployment", "%q is not an Astro id", s.Deployment.ID)
 	}
-	if s.Job == ManageDeployments {
+	if s.Job == ManageDeployments || s.Job == PreviewDeployments {
 		check(CheckID(s.Workspace.ID), "workspace", "%q is not an Astro id", s.Workspace.ID)
 		check(!s.Credential.Kind.Deployment(), "credential", "a %s cannot create Deployments", s.Credential.Kind)
 	}

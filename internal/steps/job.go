@@ -18,6 +18,7 @@ func job(d Deps) flow.Step {
 				{Value: string(setup.DeployCode), Label: text("Deploy code"), Note: text("image and DAGs of one Deployment")},
 				{Value: string(setup.DeployDAGs), Label: text("Deploy DAGs only"), Note: text("no image is built")},
 				{Value: string(setup.ManageDeployments), Label: text("Manage Deployments as code"), Note: text("create, update and delete them")},
+				{Value: string(setup.PreviewDeployments), Label: text("Preview pull requests"), Note: text("a Deployment for each, deleted with it; GitHub and GitLab")},
 				{Value: string(setup.ManageUsers), Label: text("Manage users"), Note: text("invite people, change roles")},
 			}}
 			if j, by, ok := pipeline.JobOf(pipeline.Commands(d.found())); ok {

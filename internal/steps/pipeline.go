@@ -48,7 +48,7 @@ func projectFolder(d Deps) flow.Step {
 		ID: "project-folder", Name: "Project folder", Flag: "project-folder", Env: env("project-folder"), Quiet: true, Needs: []string{"job"},
 		Title: "Which folder holds the Astro project?",
 		Help:  "The pipeline deploys from there. Pushes that change nothing in it deploy nothing, where the platform says what a push changed.",
-		When:  func(p setup.Plan) bool { return p.Job.Deploys() && ourPipeline(p) },
+		When:  func(p setup.Plan) bool { return p.Job.OnDeployment() && ourPipeline(p) },
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
 			projects := d.Projects()
 			cs := flow.Choices{Default: "."}
@@ -115,10 +115,14 @@ func name() flow.Step {
 		Help:  "It marks the token and the pipeline file as belonging together.",
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			on := p.Entity()
-			if p.Job.Deploys() {
+			if p.Job.OnDeployment() {
 				on = p.Deployment
 			}
-			return flow.Choices{Default: slug(on.String())}, nil
+			name := slug(on.String())
+			if p.Job == setup.PreviewDeployments {
+				name += "-previews"
+			}
+			return flow.Choices{Default: name}, nil
 		},
 		Check: setup.CheckName,
 		Apply: func(p *setup.Plan, c flow.Choice) error {

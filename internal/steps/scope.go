@@ -49,7 +49,7 @@ func deployment(d Deps) flow.Step {
 		Needs: []string{"organization", "workspace", "job"},
 		Title: "Which Deployment?",
 		Help:  "The pipeline deploys to this one, by its id.",
-		When:  func(p setup.Plan) bool { return p.Job.Deploys() || p.Credential.Kind.Deployment() },
+		When:  func(p setup.Plan) bool { return p.Job.OnDeployment() || p.Credential.Kind.Deployment() },
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			page, err := d.Astro.Deployments(ctx, p.Organization.ID, p.Workspace.ID)
 			if err == nil && len(page.Items) == 0 {

@@ -44,7 +44,7 @@ func NewRunner(t *testing.T) *Runner {
 	var buf bytes.Buffer
 	z := gzip.NewWriter(&buf)
 	w := tar.NewWriter(z)
-	body := "#!/bin/sh\npwd >'" + r.Calls + ".in'\nprintf '%s\\n' \"$*\" >>'" + r.Calls + "'\n[ -n \"$ASTRO_API_TOKEN$ASTRONOMER_KEY_SECRET\" ] && [ -d \"$ASTRO_HOME\" ] || exit 9\n[ ! -e '" + r.Calls + ".says' ] || cat '" + r.Calls + ".says'\n[ ! -e '" + r.Calls + ".fails' ]\n"
+	body := "#!/bin/sh\npwd >'" + r.Calls + ".in'\nprintf '%s\\n' \"$*\" >>'" + r.Calls + "'\n[ -n \"$ASTRO_API_TOKEN$ASTRONOMER_KEY_SECRET\" ] && [ -d \"$ASTRO_HOME\" ] || exit 9\n[ ! -e '" + r.Calls + ".program' ] || . '" + r.Calls + ".program'\n[ ! -e '" + r.Calls + ".says' ] || cat '" + r.Calls + ".says'\n[ ! -e '" + r.Calls + ".fails' ]\n"
 	_ = w.WriteHeader(&tar.Header{Name: "astro", Mode: 0o755, Size: int64(len(body))})
 	_, _ = w.Write([]byte(body))
 	_, _ = w.Close(), z.Close()

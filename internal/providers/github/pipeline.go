@@ -58,20 +58,29 @@ func Render(p setup.Plan) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("github: pipeline: %w", err)
 	}
+	on := pipeline.Map{
+		{Key: "push", Value: pipeline.Map{
+			{Key: "branches", Value: pipeline.List{literalBranch(p.Pipeline.Branch)}},
+		}},
+		{Key: "workflow_dispatch", Value: pipeline.Map{}, Above: []string{j.byHand}},
+	}
+	var group any = j.group
+	if j.previews {
+		on = pipeline.Map{{Key: "pull_request", Value: pipeline.Map{
+			{Key: "branches", Value: pipeline.List{literalBranch(p.Pipeline.Branch)}},
+			{Key: "types", Value: pipeline.List{pipeline.Plain("opened"), pipeline.Plain("reopened"), pipeline.Plain("synchronize"), pipeline.Plain("closed")}},
+		}}}
+		group = pipeline.Plain(j.group + "-${{ github.event.number }}")
+	}
 	raw, err := pipeline.YAML([]string{
 		"Made by astro-ci for the setup " + p.Name + ". To change it, run astro-ci again.",
 		"Jobs of your own go below the last line of this block.",
 	}, pipeline.Map{
 		{Key: "name", Value: j.title + " (" + p.Name + ")"},
-		{Key: "on", Value: pipeline.Map{
-			{Key: "push", Value: pipeline.Map{
-				{Key: "branches", Value: pipeline.List{literalBranch(p.Pipeline.Branch)}},
-			}},
-			{Key: "workflow_dispatch", Value: pipeline.Map{}, Above: []string{j.byHand}},
-		}},
+		{Key: "on", Value: on},
 		{Key: "permissions", Value: pipeline.Map{}, Above: []string{"No rights on the repository beyond those that the job asks for."}},
 		{Key: "concurrency", Value: pipeline.Map{
-			{Key: "group", Value: j.group},
+			{Key: "group", Value: group},
 			{Key: "cancel-in-progress", Value: false},
 		}, Above: []string{"One run at a time; a run that has begun is never cut off."}},
 		{Key: "jobs", Value: pipeline.Map{
@@ -94,6 +103,7 @@ type job struct {
 	push        bool   // look at the push to decide what is deployed, if anything
 	fixed       string // what is deployed whatever changed, when only the folder decides
 	folder      string // of the project; "" for the root
+	previews    bool   // it runs for requests to merge, not for pushes
 	work        pipeline.Map
 }
 
@@ -132,6 +142,8 @@ func jobOf(p setup.Plan) (job, error) {
 		j.id, j.title, j.group = "users", "Manage users", "astro-"+strings.ToLower(p.Credential.Kind.Scope())+"-"+p.Entity().ID
 		j.byHand = "It can also be started by hand."
 		j.work = j.commands(p, "users")
+	case setup.PreviewDeployments:
+		return j.preview(p)
 	default:
 		return j.deploys(p)
 	}
@@ -187,6 +199,32 @@ func (j job) deploys(p setup.Plan) (job, error) {
 	return j, nil
 }
 
+// preview is the job that makes and deletes previews: the portable script in one step.
+func (j job) preview(p setup.Plan) (job, error) {
+	x, err := pipeline.NewPreviews(p, placeOf(j.environment))
+	if err != nil {
+		return job{}, err
+	}
+	j.previews, j.id, j.title, j.group = true, "preview", "Preview on Astro", "astro-preview-"+p.Deployment.ID
+	env := append(credentialEnv(p), x.Env...)
+	j.work = pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Make, update or delete the preview")},
+		{Key: "env", Value: append(env,
+			pipeline.Pair{Key: "NUMBER", Value: pipeline.Plain("${{ github.event.number }}")},
+			pipeline.Pair{Key: "GONE", Value: pipeline.Plain("${{ github.event.action == 'closed' && 'yes' || 'no' }}")})},
+		{Key: "run", Value: x.Script},
+	}
+	return j, nil
+}
+
+// placeOf says in words where the secret is.
+func placeOf(environment string) string {
+	if environment != "" {
+		return "the environment " + environment
+	}
+	return "the secrets of the repository"
+}
+
 // in makes a step run in the project's folder.
 func (j job) in(step pipeline.Map) pipeline.Map {
 	if j.folder == "" {
@@ -212,15 +250,25 @@ func (j job) commands(p setup.Plan, name string) pipeline.Map {
 }
 
 func (j job) body(p setup.Plan) pipeline.Map {
-	body := pipeline.Map{
-		{Key: "name", Value: pipeline.Plain(j.title)},
+	body := pipeline.Map{{Key: "name", Value: pipeline.Plain(j.title)}}
+	if j.previews {
+		body = append(body, pipeline.Pair{
+			Key: "if", Value: pipeline.Plain("github.event.pull_request.head.repo.full_name == github.repository"),
+			Above: []string{"Requests from forks get no secrets, and no preview."},
+		})
+	}
+	body = append(body, pipeline.Map{
 		{Key: "runs-on", Value: pipeline.Plain(runner)},
 		{Key: "timeout-minutes", Value: 30},
-	}
+	}...)
 	if j.environment != "" {
 		body = append(body, pipeline.Pair{Key: "environment", Value: j.environment})
 	}
 	steps := pipeline.List{checkToken(p, j.environment), checkout(j.push), installCLI(p.Pipeline.CLI)}
+	if j.previews { // its script does the rest
+		out := slices.Insert(checkout(false), 1, pipeline.Pair{Key: "if", Value: pipeline.Plain("github.event.action != 'closed'"), Beside: "a closed request may have nothing to check out"})
+		steps = pipeline.List{out}
+	}
 	if j.push {
 		steps = append(steps, j.findChanges())
 	}
@@ -231,12 +279,8 @@ func (j job) body(p setup.Plan) pipeline.Map {
 }
 
 func checkToken(p setup.Plan, environment string) pipeline.Map {
-	place := "the secrets of the repository"
-	if environment != "" {
-		place = "the environment " + environment
-	}
 	env := credentialEnv(p)
-	at := pipeline.Pair{Key: "PLACE", Value: place}
+	at := pipeline.Pair{Key: "PLACE", Value: placeOf(environment)}
 	if p.Credential.Kind == setup.DeploymentKey {
 		return pipeline.Map{
 			{Key: "name", Value: pipeline.Plain("Check the key")},

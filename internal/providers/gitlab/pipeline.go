@@ -45,7 +45,12 @@ func joins(before []byte) error {
 // Render writes the plan's job. The plan has to be valid. Whatever comes from outside ends up in a
 // quoted scalar and reaches the shell through variables.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the CI/CD variables of the project", true)
+	const place = "the CI/CD variables of the project"
+	x, err := pipeline.NewPortable(p, place, true)
+	previews := p.Job == setup.PreviewDeployments
+	if previews {
+		x, err = pipeline.NewPreviews(p, place)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("gitlab: pipeline: %w", err)
 	}
@@ -79,6 +84,9 @@ func Render(p setup.Plan) ([]byte, error) {
 		job = append(job, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.DockerImage("dind")}})
 		variables = append(variables, pipeline.Pair{Key: "DOCKER_TLS_CERTDIR", Value: "/certs"})
 	}
+	if previews {
+		return preview(p, x, job, variables)
+	}
 	job = append(job,
 		pipeline.Pair{Key: "variables", Value: variables},
 		pipeline.Pair{Key: "rules", Value: pipeline.List{
@@ -97,6 +105,45 @@ func Render(p setup.Plan) ([]byte, error) {
 		pipeline.Pair{Key: "script", Value: pipeline.List{x.Script}},
 	)
 	raw, err := pipeline.YAML(append(x.Header(p), "Jobs of your own go below the last line of this block."), pipeline.Map{{Key: "astro-" + p.Name, Quoted: strings.Contains(p.Name, "."), Value: job}})
+	if err != nil {
+		return nil, fmt.Errorf("gitlab: pipeline: %w", err)
+	}
+	return raw, nil
+}
+
+// preview are two jobs: one makes and updates the preview of a merge request, the other deletes it when
+// GitLab stops the environment, which it does when the request is merged or closed.
+func preview(p setup.Plan, x pipeline.Portable, begin, variables pipeline.Map) ([]byte, error) {
+	branch, err := quoted(p.Pipeline.Branch)
+	if err != nil {
+		return nil, err
+	}
+	name := "astro-" + p.Name
+	of := func(gone, on string, more pipeline.Map) pipeline.Map {
+		rule := pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID && $CI_MERGE_REQUEST_TARGET_BRANCH_NAME == ` + branch}}
+		environment := pipeline.Map{{Key: "name", Value: pipeline.Plain(name + "/$CI_MERGE_REQUEST_IID")}}
+		if gone == "yes" {
+			more = append(more, pipeline.Pair{Key: "action", Value: pipeline.Plain("stop")})
+			variables = append(slices.Clone(variables), pipeline.Pair{Key: "GIT_STRATEGY", Value: pipeline.Plain("none"), Beside: "the branch may be gone"})
+			rule = append(rule, pipeline.Pair{Key: "when", Value: pipeline.Plain("manual")}, pipeline.Pair{Key: "allow_failure", Value: true})
+		}
+		job := append(slices.Clone(begin),
+			pipeline.Pair{Key: "variables", Value: append(slices.Clone(variables),
+				pipeline.Pair{Key: "NUMBER", Value: pipeline.Plain("$CI_MERGE_REQUEST_IID")}, pipeline.Pair{Key: "GONE", Value: gone})},
+			pipeline.Pair{Key: "rules", Value: pipeline.List{rule}, Above: []string{on}},
+			pipeline.Pair{Key: "environment", Value: append(environment, more...)},
+			pipeline.Pair{Key: "resource_group", Value: pipeline.Plain(name + "-$CI_MERGE_REQUEST_IID")},
+			pipeline.Pair{Key: "timeout", Value: "30 minutes"},
+			pipeline.Pair{Key: "script", Value: pipeline.List{x.Script}})
+		return job
+	}
+	key := func(s string) pipeline.Pair { return pipeline.Pair{Key: s, Quoted: strings.Contains(s, ".")} }
+	begins, stop := key(name), key(name+"-stop")
+	begins.Value = of("no", "For merge requests of this project; those of forks get no variables.", pipeline.Map{
+		{Key: "on_stop", Value: name + "-stop"}, {Key: "auto_stop_in", Value: "2 weeks"},
+	})
+	stop.Value = of("yes", "GitLab starts it when the request is merged or closed; it can be started by hand as well.", nil)
+	raw, err := pipeline.YAML(append(x.Header(p), "Jobs of your own go below the last line of this block."), pipeline.Map{begins, stop})
 	if err != nil {
 		return nil, fmt.Errorf("gitlab: pipeline: %w", err)
 	}

@@ -2,6 +2,7 @@ package gitlab_test
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -43,4 +44,36 @@ func TestPipelines(t *testing.T) {
 			return job.Script[0], env, nil
 		},
 	})
+}
+
+// A preview has two jobs with the same environment; the one that deletes needs no branch.
+func TestPreviews(t *testing.T) {
+	t.Parallel()
+	p := providertest.PipelinePlan(setup.WorkspaceToken, setup.Target{Store: "gitlab", Address: "acme/etl"})
+	p.Job, p.Pipeline.Folder = setup.PreviewDeployments, "project"
+	raw, err := gitlab.Render(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := testkit.NewSchema(t, "gitlab-ci.check-jsonschema-vendored.json", nil).Fits(raw); err != nil {
+		t.Error(err)
+	}
+	var jobs map[string]struct {
+		Variables   map[string]string
+		Rules       []struct{ If, When string }
+		Environment struct {
+			Name, Action string
+			OnStop       string `yaml:"on_stop"`
+		}
+	}
+	if err := yaml.Unmarshal(raw, &jobs); err != nil {
+		t.Fatal(err)
+	}
+	begin, end := jobs["astro-etl-prod"], jobs["astro-etl-prod-stop"]
+	if begin.Environment.OnStop != "astro-etl-prod-stop" || end.Environment.Action != "stop" || begin.Environment.Name != end.Environment.Name || begin.Variables["GONE"] != "no" || end.Variables["GONE"] != "yes" || end.Variables["GIT_STRATEGY"] != "none" {
+		t.Errorf("got\n%s", raw)
+	}
+	if len(begin.Rules) != 1 || begin.Rules[0].When != "" || end.Rules[0].When != "manual" || !strings.Contains(begin.Rules[0].If, "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID") || begin.Rules[0].If != end.Rules[0].If {
+		t.Errorf("rules are %+v and %+v", begin.Rules, end.Rules)
+	}
 }
