@@ -75,10 +75,6 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	runner, ok := p.(providers.Runner)
-	if !ok {
-		return usageError{hint.New("runs of "+p.Info().Name+" cannot be started from here yet", "Start it there, then look whether Astro saw the token with: astro-ci token list", "")}
-	}
 	repo := w.repos[id]
 	if f.repo != "" {
 		if repo, err = p.ParseRepo(f.repo); err != nil {
@@ -101,19 +97,19 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		return err
 	}
 	out := runReport{Token: token.ID}
-	ref, err := runner.Start(ctx, repo, f.file, f.branch)
+	ref, err := p.Start(ctx, repo, f.file, f.branch)
 	if err != nil {
 		return err
 	}
 	out.ID, out.Link = ref.ID, ref.Link
 	a.tell("Started %s on %s: %s", f.file, f.branch, ref.Link)
-	state, err := a.watch(ctx, runner, repo, ref, f)
+	state, err := a.watch(ctx, p, repo, ref, f)
 	if err != nil {
 		return err
 	}
 	out.State, out.Says = string(state.Phase), state.Says.String()
 	if state.Phase != providers.RunPassed {
-		step, last, err := runner.Failure(ctx, repo, ref.ID, 15)
+		step, last, err := p.Failure(ctx, repo, ref.ID, 15)
 		if err != nil {
 			a.tell("The log could not be read: %v", err)
 		}

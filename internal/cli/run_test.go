@@ -73,9 +73,6 @@ func TestRunFinds(t *testing.T) {
 	if _, stderr, code := p.run("run"); code != 2 || !strings.Contains(stderr, "no pipeline file") {
 		t.Errorf("no file: exit %d: %s", code, stderr)
 	}
-	if _, stderr, code := p.run("run", "--platform", "codebuild"); code != 2 || !strings.Contains(stderr, "cannot be started") {
-		t.Errorf("a platform without: exit %d: %s", code, stderr)
-	}
 	if err := os.MkdirAll(filepath.Join(p.dir, ".github", "workflows"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -181,4 +178,41 @@ func TestRunWithoutAStep(t *testing.T) {
 	if _, stderr, code := p.run("run", "--every", "1ms"); code != 1 || !strings.Contains(stderr, "yaml: line 1") || strings.Contains(stderr, "in the step") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
+}
+
+func TestRunOnAzure(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.unset("GH_TOKEN", "GITLAB_TOKEN")
+	p.write(".git/config", strings.ReplaceAll(strings.ReplaceAll(p.read(".git/config"), "acme/etl.git", "etl"), "github.com", "dev.azure.com/acme/data/_git"))
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	s.AzureDevOps().Push("acme/data/etl", "azure-pipelines-etl-prod.yml")
+	s.Astro().Age()
+	stdout, stderr, code := p.run("run", "--every", "1ms", "--json")
+	if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	assertNoToken(t, p)
+}
+
+func TestRunOnCodeBuild(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.unset("GH_TOKEN", "GITLAB_TOKEN")
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--platform", "codebuild", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	run := []string{"run", "--every", "1ms", "--json"}
+	if _, stderr, code := p.run(run...); code != 1 || !strings.Contains(stderr, "YAML file does not exist") {
+		t.Errorf("not pushed: exit %d: %s", code, stderr)
+	}
+	s.AWS().Push("etl")
+	s.Astro().Age()
+	stdout, stderr, code := p.run(run...)
+	if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	assertNoToken(t, p)
 }

@@ -155,6 +155,7 @@ type Keeper interface {
 // Platform is a CI system: it keeps secrets and runs pipeline files.
 type Platform interface {
 	Store
+	Runner
 	// Detect reports whether the remote belongs to this platform. It does no I/O.
 	Detect(r Remote) (setup.Repository, bool)
 	// ParseRepo reads what a person typed for --repo.

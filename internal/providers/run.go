@@ -36,8 +36,8 @@ type RunState struct {
 	Says  display.Text // the platform's own word, or what is waited for; may be empty
 }
 
-// Runner is a platform that starts runs of a pipeline file and tells how they go. The file has to be
-// on the branch, and has to allow to be started by hand.
+// Runner starts runs of a pipeline file and tells how they go. The file has to be on the branch, and has
+// to allow to be started by hand.
 type Runner interface {
 	// Start starts a run. It is never tried twice: two runs would be two deploys.
 	Start(ctx context.Context, r setup.Repository, file, branch string) (RunRef, error)

@@ -198,6 +198,8 @@ func (s *Sandbox) listen(o Options) error {
 	s.gitlab.OnRun(s.astro.Use)
 	s.circle.OnRun(s.astro.Use)
 	s.bucket.OnRun(s.astro.Use)
+	s.azure.OnRun(s.astro.Use)
+	s.aws.OnRun(s.astro.Use)
 	s.jenkins.OnRun(s.astro.Use)
 	s.drone.OnRun(s.astro.Use)
 	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}, setup.Repository{Host: "gitlab.com", Path: "acme/etl"}) {
@@ -214,6 +216,12 @@ func (s *Sandbox) listen(o Options) error {
 			}
 			if file == ".drone.yml" {
 				s.drone.Push(r.Path, droned.Fine)
+			}
+			if strings.HasPrefix(file, "azure-pipelines") && r.Host == "dev.azure.com" {
+				s.azure.Push(r.Path, file)
+			}
+			if strings.HasPrefix(file, "buildspec") {
+				s.aws.Push(r.Path[strings.LastIndex(r.Path, "/")+1:])
 			}
 			if file == ".circleci/config.yml" {
 				s.circle.Push("gh/" + r.Path)

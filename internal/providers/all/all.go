@@ -45,6 +45,5 @@ func Platforms() []Platform {
 
 // of describes a platform by a provider without a log-in, which makes no request.
 func of(p providers.Platform, file, place string) Platform {
-	_, runs := p.(providers.Runner)
-	return Platform{Info: p.Info(), File: file, Store: p.Info().ID, Place: place, Runs: runs, Pipeline: p.Pipeline}
+	return Platform{Info: p.Info(), File: file, Store: p.Info().ID, Place: place, Pipeline: p.Pipeline}
 }

@@ -33,11 +33,7 @@ func page(p all.Platform) string {
 	say("## What \"verified\" can mean\n")
 	say("Without a run, the best rung is *%s*.", rungs[p.Proof])
 	say("The reason: %s.\n", p.ProofNote)
-	run := "Runs cannot be started from here yet; start one there, then look at the last use of the token with `astro-ci token list`."
-	if p.Runs {
-		run = "*Run*: `astro-ci run` starts the pipeline, follows it, and has Astro itself say when the token was used."
-	}
-	say("%s\n", run)
+	say("*Run*: `astro-ci run` starts the pipeline, follows it, and has Astro itself say when the token was used.\n")
 	say("## Limits\n\n%s A value may have %d bytes.\n", p.Limits, p.MaxValue)
 	say("Read more: <%s>", p.Docs)
 	return b.String()

@@ -182,21 +182,30 @@ func (p *Provider) authorize(ctx context.Context, a address, group object, m pro
 	return p.api.authorize(ctx, a, group["id"], definition["id"])
 }
 
-// ensure finds the pipeline that runs a file of a repository, and makes it when there is none.
-func (p *Provider) ensure(ctx context.Context, a address, repository, name, file string) (object, error) {
+// find looks for the pipeline that runs a file of a repository; nil when there is none.
+func (p *Provider) find(ctx context.Context, a address, repository, file string) (object, error) {
 	r, err := p.api.repository(ctx, a, repository)
 	if err != nil {
 		return nil, err
 	}
 	all, err := p.api.definitions(ctx, a, r.ID)
-	if err != nil {
-		return nil, err
-	}
 	for _, d := range all {
 		process, _ := d["process"].(map[string]any)
 		if path, _ := process["yamlFilename"].(string); strings.EqualFold(strings.TrimPrefix(path, "/"), file) {
 			return d, nil
 		}
+	}
+	return nil, err
+}
+
+// ensure finds the pipeline that runs a file of a repository, and makes it when there is none.
+func (p *Provider) ensure(ctx context.Context, a address, repository, name, file string) (object, error) {
+	if d, err := p.find(ctx, a, repository, file); err != nil || d != nil {
+		return d, err
+	}
+	r, err := p.api.repository(ctx, a, repository)
+	if err != nil {
+		return nil, err
 	}
 	failed := p.api.createPipeline(ctx, a, name, file, r.ID)
 	d, err := p.api.definition(ctx, a, name)

@@ -307,3 +307,61 @@ func TestRecordedAnswers(t *testing.T) {
 		t.Errorf("only %d recorded answers were tried", tried)
 	}
 }
+
+// A pipeline is started once, followed through an approval, and the step that failed is shown.
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		server, w := newWorld(t)
+		p := w.Store.(*azuredevops.Provider)
+		repo, file := meta.Repository, meta.File
+		if _, err := p.Start(t.Context(), repo, file, "main"); err == nil || !strings.Contains(err.Error(), "no pipeline runs the file") {
+			t.Errorf("no pipeline: %v", err)
+		}
+		v := testkit.Canary(t)
+		if _, err := p.Put(t.Context(), target("acme/data/group:astro", name), v, meta); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Start(t.Context(), repo, file, "main"); err == nil || !strings.Contains(hint.Of(err).Next, "on the branch") {
+			t.Errorf("not pushed: %v", err)
+		}
+		server.Push(repo.Path, file)
+		server.OnRun(func(got *secret.Value) error {
+			if !got.Equal(v) {
+				t.Error("the run got something else")
+			}
+			if fails {
+				return errors.New("the token has ended")
+			}
+			return nil
+		})
+		if _, err := p.Start(t.Context(), repo, file, "other"); err == nil {
+			t.Error("a branch without the file")
+		}
+		server.Hold(true)
+		ref, err := p.Start(t.Context(), repo, file, "main")
+		if err != nil || !strings.Contains(ref.Link, "/acme/data/_build/results?buildId=") || !strings.HasSuffix(ref.Link, ref.ID) {
+			t.Fatalf("%+v, %v", ref, err)
+		}
+		var phases []string
+		for range 3 {
+			s, err := p.Look(t.Context(), repo, ref.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if phases = append(phases, string(s.Phase)); s.Phase == providers.RunWaiting {
+				server.Hold(false)
+			}
+		}
+		if got, want := strings.Join(phases, " "), map[bool]string{false: "queued waiting passed", true: "queued waiting failed"}[fails]; got != want {
+			t.Errorf("got %s", got)
+		}
+		step, last, err := p.Failure(t.Context(), repo, ref.ID, 1)
+		if fails && (err != nil || !strings.HasPrefix(step.String(), "Check the credential") || len(last) != 1 || last[0].String() != "error: the token has ended") || !fails && !step.IsZero() {
+			t.Errorf("%s %v %v", step, last, err)
+		}
+		if _, err := p.Look(t.Context(), repo, "../x"); err == nil {
+			t.Error("an id that is none")
+		}
+	}
+}

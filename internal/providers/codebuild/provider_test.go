@@ -3,6 +3,7 @@ package codebuild_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/providertest"
 	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 )
@@ -143,5 +146,55 @@ func TestNames(t *testing.T) {
 	}
 	if r, ok := p.Detect(providers.Remote{Host: "github.com", Path: "acme/my.etl"}); !ok || r.Path != "my-etl" {
 		t.Errorf("%+v, %v", r, ok)
+	}
+}
+
+// A build is started once, however often its answer is lost, followed, and the phase that failed is shown.
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{false, true} {
+		server, p := newProvider(t)
+		repo := setup.Repository{Host: awsd.Region, Path: "etl"}
+		if _, err := p.Start(t.Context(), setup.Repository{Host: awsd.Region, Path: "none"}, "buildspec.yml", "main"); err == nil || !strings.Contains(hint.Of(err).Next, "no project none") {
+			t.Errorf("no project: %v", err)
+		}
+		server.Push("etl")
+		server.OnRun(func(*secret.Value) error {
+			if fails {
+				return errors.New("the token has ended")
+			}
+			return nil
+		})
+		server.Faults.Add(fault.Fault{Kind: fault.CutApplied, Times: 1})
+		ref, err := p.Start(t.Context(), repo, "buildspec.yml", "main")
+		if err != nil || !strings.HasPrefix(ref.Link, "https://"+awsd.Region+".console.aws.amazon.com/codesuite/codebuild/projects/etl/build/etl") || server.Builds() != 1 {
+			t.Fatalf("%+v, %v, %d builds", ref, err, server.Builds())
+		}
+		var phases []string
+		for range 3 {
+			s, err := p.Look(t.Context(), repo, ref.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			phases = append(phases, string(s.Phase))
+		}
+		if got, want := strings.Join(phases, " "), map[bool]string{false: "queued running passed", true: "queued running failed"}[fails]; got != want {
+			t.Errorf("got %s", got)
+		}
+		step, last, err := p.Failure(t.Context(), repo, ref.ID, 5)
+		if fails && (err != nil || step.String() != "BUILD" || len(last) != 1 || !strings.Contains(last[0].String(), "the token has ended")) || !fails && !step.IsZero() {
+			t.Errorf("%s %v %v", step, last, err)
+		}
+		if _, err := p.Look(t.Context(), repo, "../x"); err == nil {
+			t.Error("an id that is none")
+		}
+		// A file of another name is named; one that is not pushed fails the build.
+		other, err := p.Start(t.Context(), repo, "buildspec-2.yml", "other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := p.Look(t.Context(), repo, other.ID); err != nil || s.Phase != providers.RunFailed {
+			t.Errorf("not pushed: %+v, %v", s, err)
+		}
 	}
 }

@@ -36,6 +36,7 @@ const (
 type Server struct {
 	embedded.Server
 	blind bool // values may not be read
+	use   func(*secret.Value) error
 	state state
 }
 
@@ -44,6 +45,7 @@ type state struct {
 	Secrets    map[string]*stored    `json:"secrets"`
 	Parameters map[string]*parameter `json:"parameters"`
 	Projects   map[string]*project   `json:"projects"`
+	Builds     []*build              `json:"builds"`
 }
 
 type stored struct {
@@ -66,13 +68,15 @@ type parameter struct {
 type project struct {
 	Role string              `json:"role"`
 	Env  []map[string]string `json:"env"` // name, value, type
+
+	Pushed bool `json:"pushed"` // its buildspec is on the branch main
 }
 
 // New starts a server with the data of o.State, or with the CodeBuild project "etl".
 func New(o embedded.Options) (*Server, error) {
 	s := &Server{}
 	return s, s.Init(o, "", &s.state, func() {
-		s.state = state{embedded.NewKey(), map[string]*stored{}, map[string]*parameter{}, map[string]*project{}}
+		s.state = state{Key: embedded.NewKey(), Secrets: map[string]*stored{}, Parameters: map[string]*parameter{}, Projects: map[string]*project{}}
 		s.AddProject("etl")
 	})
 }
@@ -145,7 +149,7 @@ func (s *Server) Handler() http.Handler {
 			"secretsmanager.DescribeSecret": s.describe, "secretsmanager.CreateSecret": s.create, "secretsmanager.PutSecretValue": s.put,
 			"secretsmanager.GetSecretValue": s.get, "secretsmanager.DeleteSecret": s.remove,
 			"AmazonSSM.PutParameter": s.putParameter, "AmazonSSM.GetParameter": s.getParameter, "AmazonSSM.DeleteParameter": s.deleteParameter,
-			"CodeBuild_20161006.BatchGetProjects": s.projects,
+			"CodeBuild_20161006.BatchGetProjects": s.projects, "CodeBuild_20161006.StartBuild": s.startBuild, "CodeBuild_20161006.BatchGetBuilds": s.builds,
 		}[r.Header.Get("X-Amz-Target")]
 		if !ok {
 			return fail("UnknownOperationException", "")
@@ -220,6 +224,9 @@ type input struct {
 	Overwrite   bool
 	Decrypt     bool     `json:"WithDecryption"`
 	Names       []string `json:"names"`
+	IDs         []string `json:"ids"`
+
+	ProjectName, SourceVersion, IdempotencyToken, BuildspecOverride string
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -22,6 +22,8 @@ import (
 type Server struct {
 	embedded.Server
 	meddler func(g *group)
+	use     func(*secret.Value) error
+	held    bool // runs wait for an approval
 	state   state
 }
 
@@ -37,6 +39,8 @@ type state struct {
 	Groups      map[int]*group      `json:"groups"`
 	Definitions map[int]*definition `json:"definitions"`
 	NextID      int                 `json:"nextId"`
+	Runs        []*run              `json:"runs"`
+	Pushed      []string            `json:"pushed"` // id of a repository and path of a file on its branch main
 }
 
 type group struct {
@@ -66,7 +70,7 @@ type definition struct {
 func New(o embedded.Options) (*Server, error) {
 	s := &Server{}
 	return s, s.Init(o, "", &s.state, func() {
-		s.state = state{embedded.NewKey(), map[string]string{}, map[int]*group{}, map[int]*definition{}, 100}
+		s.state = state{Key: embedded.NewKey(), Repos: map[string]string{}, Groups: map[int]*group{}, Definitions: map[int]*definition{}, NextID: 100}
 		s.AddRepo(organization + "/" + project + "/etl")
 	})
 }
@@ -175,6 +179,10 @@ func (s *Server) Handler() http.Handler {
 		"GET " + one + "/build/definitions/{id}":                             s.getDefinition,
 		"PUT " + one + "/build/definitions/{id}":                             s.writing(s.putDefinition),
 		"POST " + one + "/pipelines":                                         s.writing(s.createPipeline),
+		"POST " + one + "/pipelines/{id}/runs":                               s.writing(s.startRun),
+		"GET " + one + "/build/builds/{build}":                               s.ofRun(s.getBuild),
+		"GET " + one + "/build/builds/{build}/timeline":                      s.ofRun(s.timeline),
+		"GET " + one + "/build/builds/{build}/logs/{log}":                    s.ofRun(s.buildLog),
 	}
 	for pattern, act := range routes {
 		routes[pattern] = s.inside(act)
