@@ -101,11 +101,7 @@ func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, l
 		if err != nil { // it may lie at another address, which gets no log-in
 			return s.Name, nil, nil //nolint:nilerr // the step is known all the same
 		}
-		all := strings.Split(strings.TrimRight(log, "\r\n"), "\n")
-		for _, l := range all[max(0, len(all)-lines):] {
-			last = append(last, display.Clean(l))
-		}
-		return s.Name, last, nil
+		return s.Name, providers.Tail(log, lines), nil
 	}
 	return step, nil, nil
 }

@@ -10,7 +10,6 @@ import (
 	"path"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -134,7 +133,7 @@ func (p *Provider) Look(ctx context.Context, r setup.Repository, id string) (pro
 }
 
 // stamp is what GitHub puts before each line of a log.
-var stamp = regexp.MustCompile(`^\x{feff}?\d{4}-\d\d-\d\dT[0-9:.]+Z ?`)
+var stamp = regexp.MustCompile(`(?m)^\x{feff}?\d{4}-\d\d-\d\dT[0-9:.]+Z ?`)
 
 // Failure reads the log of the job that failed. It lies at another address, which gets no log-in.
 func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error) {
@@ -171,11 +170,7 @@ func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, l
 		if err != nil {
 			return step, nil, err
 		}
-		all := strings.Split(strings.TrimRight(raw, "\r\n"), "\n")
-		for _, l := range all[max(0, len(all)-lines):] {
-			last = append(last, display.Clean(stamp.ReplaceAllString(l, "")))
-		}
-		return step, last, nil
+		return step, providers.Tail(stamp.ReplaceAllString(raw, ""), lines), nil
 	}
 	return step, nil, nil
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -64,8 +63,8 @@ func (p *Provider) Look(ctx context.Context, r setup.Repository, id string) (pro
 	return providers.RunState{Phase: phase, Says: x.Status}, nil
 }
 
-// colours are the escape sequences and section marks of GitLab's logs.
-var colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]|section_(start|end):[^\r]*\r`)
+// marks are what GitLab puts into its logs for the begin and the end of a section.
+var marks = regexp.MustCompile(`section_(start|end):[^\r]*\r`)
 
 // Failure reads the log of the job that failed.
 func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error) {
@@ -89,11 +88,7 @@ func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, l
 		if err := p.api.do(ctx, httpx.Call{Method: http.MethodGet, Path: "/projects/" + url.PathEscape(r.Path) + "/jobs/" + fmt.Sprint(j.ID) + "/trace", Text: &log}); err != nil {
 			return j.Name, nil, err
 		}
-		all := strings.Split(strings.TrimRight(colours.ReplaceAllString(log, ""), "\r\n"), "\n")
-		for _, l := range all[max(0, len(all)-lines):] {
-			last = append(last, display.Clean(l))
-		}
-		return j.Name, last, nil
+		return j.Name, providers.Tail(marks.ReplaceAllString(log, ""), lines), nil
 	}
 	return step, nil, nil
 }
