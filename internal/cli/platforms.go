@@ -18,6 +18,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
+	"github.com/astro-ci/astro-ci/internal/providers/woodpecker"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
@@ -74,6 +75,10 @@ func (w *world) all() []platform {
 		{
 			Platform: steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},
 			detect:   drone.Detect, open: opener("drone", "DRONE_SERVER", drone.FindLogin, func(o providers.Options) providers.Platform { return drone.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "woodpecker", Name: "Woodpecker", Globs: (*woodpecker.Provider)(nil).PipelineGlobs()},
+			detect:   woodpecker.Detect, open: opener("woodpecker", "WOODPECKER_SERVER", woodpecker.FindLogin, func(o providers.Options) providers.Platform { return woodpecker.New(o) }),
 		},
 	}
 }

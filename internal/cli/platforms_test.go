@@ -33,6 +33,12 @@ var guests = map[string]guest{
 			return v, err
 		}, "DRONE_TOKEN", "DRONE_SERVER", false,
 	},
+	"woodpecker": {
+		"", "acme/etl", ".woodpecker/astro-etl-prod.yaml", "from_secret: \"ASTRO_API_TOKEN\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			v, _, err := s.Woodpecker().Open("acme/etl", "ASTRO_API_TOKEN")
+			return v, err
+		}, "WOODPECKER_TOKEN", "WOODPECKER_SERVER", false,
+	},
 	"azure-devops": {
 		"dev.azure.com/acme/data/_git", "dev.azure.com/acme/data/etl", "azure-pipelines-etl-prod.yml", "group: \"astro-etl\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			v, _, err := s.AzureDevOps().Open("astro-etl", "ASTRO_API_TOKEN")

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestRenderAndCheck(t *testing.T) {
 			}
 		}
 	}
-	if _, stderr, code := p.run("check"); code != 0 || !strings.Contains(stderr, "looked at: 8") {
+	if _, stderr, code := p.run("check"); code != 0 || !strings.Contains(stderr, fmt.Sprintf("looked at: %d", len(all.Platforms()))) {
 		t.Errorf("all files: exit %d: %s", code, stderr)
 	}
 	p.write("Jenkinsfile", "sh 'curl -sSL install.astronomer.io | sudo bash -s'\n")
@@ -44,7 +45,7 @@ func TestRenderAndCheck(t *testing.T) {
 			Line                 int
 		}
 	}
-	if err := json.Unmarshal([]byte(stdout), &out); err != nil || code != 1 || out.Files != 8 || len(out.Findings) != 1 || out.Findings[0].Line != 1 {
+	if err := json.Unmarshal([]byte(stdout), &out); err != nil || code != 1 || out.Files != len(all.Platforms()) || len(out.Findings) != 1 || out.Findings[0].Line != 1 {
 		t.Errorf("exit %d, %v: %s", code, err, stdout)
 	}
 	for args, says := range map[string]string{

@@ -121,8 +121,9 @@ func TestRunOnGuests(t *testing.T) {
 		repo, link, step string
 		push             func(*sandbox.Sandbox)
 	}{
-		"jenkins": {"team/etl", "/job/team/job/etl/job/main", "Deploy to Astro", func(s *sandbox.Sandbox) { s.Jenkins().Push("etl", "main") }},
-		"drone":   {"acme/etl", "/acme/etl/1", "deploy", func(s *sandbox.Sandbox) { s.Drone().Push("acme/etl", droned.Fine) }},
+		"jenkins":    {"team/etl", "/job/team/job/etl/job/main", "Deploy to Astro", func(s *sandbox.Sandbox) { s.Jenkins().Push("etl", "main") }},
+		"woodpecker": {"acme/etl", "/pipeline/1", "deploy", func(s *sandbox.Sandbox) { s.Woodpecker().Push("acme/etl") }},
+		"drone":      {"acme/etl", "/acme/etl/1", "deploy", func(s *sandbox.Sandbox) { s.Drone().Push("acme/etl", droned.Fine) }},
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()

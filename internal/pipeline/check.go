@@ -191,6 +191,8 @@ func Kind(file string) string {
 		return "codebuild"
 	case strings.HasPrefix(base, ".drone"):
 		return "drone"
+	case strings.HasPrefix(base, ".woodpecker"), strings.Contains("/"+file, "/.woodpecker/"):
+		return "woodpecker"
 	}
 	return ""
 }
@@ -199,7 +201,7 @@ func Kind(file string) string {
 func Globs() []string {
 	return []string{
 		".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.y*ml", ".forgejo/workflows/*.y*ml", ".gitlab-ci*.yml", ".gitlab/*.yml", ".circleci/*.yml",
-		"Jenkinsfile*", "azure-pipelines*.yml", "bitbucket-pipelines.yml", "buildspec*.yml", ".drone.yml",
+		"Jenkinsfile*", "azure-pipelines*.yml", "bitbucket-pipelines.yml", "buildspec*.yml", ".drone.yml", ".woodpecker.y*ml", ".woodpecker/*.y*ml",
 	}
 }
 

@@ -43,6 +43,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	}
 	_, _, deployment := s.astro.Find("Data Platform", "etl-prod")
 	drone, _, droneToken := s.Service("drone")
+	wood, _, woodToken := s.Service("woodpecker")
 	circle, _, circleToken := s.Service("circleci")
 	bucket, email, bucketToken := s.Service("bitbucket")
 	jenkins, user, jenkinsToken := s.Service("jenkins")
@@ -56,6 +57,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "GITLAB_TOKEN", Secret: s.gitlab.Token()},
 		{Name: "DRONE_SERVER", Value: drone},
 		{Name: "DRONE_TOKEN", Secret: droneToken},
+		{Name: "WOODPECKER_SERVER", Value: wood},
+		{Name: "WOODPECKER_TOKEN", Secret: woodToken},
 		{Name: "BITBUCKET_API_BASE_URL", Value: bucket},
 		{Name: "BITBUCKET_EMAIL", Value: email},
 		{Name: "BITBUCKET_API_TOKEN", Secret: bucketToken},

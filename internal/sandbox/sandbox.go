@@ -32,6 +32,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/jenkinsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
+	"github.com/astro-ci/astro-ci/internal/sandbox/woodpeckerd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -61,6 +62,7 @@ type Sandbox struct {
 	github  *githubd.Server
 	gitlab  *gitlabd.Server
 	drone   *droned.Server
+	wood    *woodpeckerd.Server
 	circle  *circlecid.Server
 	bucket  *bitbucketd.Server
 	jenkins *jenkinsd.Server
@@ -111,6 +113,7 @@ func Start(o Options) (*Sandbox, error) {
 			s.github.AddRepo(r.Path[:i], r.Path[i+1:])
 		}
 		s.drone.AddRepo(r.Path, true)
+		s.wood.AddRepo(r.Path, true)
 		s.circle.AddProject(r.Path)
 		s.jenkins.AddJob(r.Path[strings.LastIndex(r.Path, "/")+1:])
 		s.aws.AddProject(r.Path[strings.LastIndex(r.Path, "/")+1:])
@@ -143,6 +146,7 @@ func (s *Sandbox) services() []service {
 		{"github", "/api/v3", s.github, "", s.github.Token()},
 		{"gitlab", "/gitlab", s.gitlab, "", s.gitlab.Token()},
 		{"drone", "/drone", s.drone, "", s.drone.Token()},
+		{"woodpecker", "/woodpecker", s.wood, "", s.wood.Token()},
 		{"circleci", "/circleci", s.circle, "", s.circle.Token()},
 		{"bitbucket", "/bitbucket", s.bucket, bitbucketd.Email, s.bucket.Token()},
 		{"jenkins", "/jenkins", s.jenkins, jenkinsd.User, s.jenkins.Token()},
@@ -153,7 +157,7 @@ func (s *Sandbox) services() []service {
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [9]error
+	var err [10]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -164,6 +168,7 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.jenkins, err[6] = jenkinsd.New(with("jenkins"))
 	s.azure, err[7] = azured.New(with("azure-devops"))
 	s.aws, err[8] = awsd.New(with("aws"))
+	s.wood, err[9] = woodpeckerd.New(with("woodpecker"))
 	return errors.Join(err[:]...)
 }
 
@@ -198,6 +203,7 @@ func (s *Sandbox) listen(o Options) error {
 	s.gitlab.OnRun(s.astro.Use)
 	s.circle.OnRun(s.astro.Use)
 	s.bucket.OnRun(s.astro.Use)
+	s.wood.OnRun(s.astro.Use)
 	s.azure.OnRun(s.astro.Use)
 	s.aws.OnRun(s.astro.Use)
 	s.jenkins.OnRun(s.astro.Use)
@@ -219,6 +225,10 @@ func (s *Sandbox) listen(o Options) error {
 			}
 			if strings.HasPrefix(file, "azure-pipelines") && r.Host == "dev.azure.com" {
 				s.azure.Push(r.Path, file)
+			}
+			if strings.HasPrefix(file, ".woodpecker") {
+				s.wood.AddRepo(r.Path, true)
+				s.wood.Push(r.Path)
 			}
 			if strings.HasPrefix(file, "buildspec") {
 				s.aws.Push(r.Path[strings.LastIndex(r.Path, "/")+1:])
@@ -258,6 +268,9 @@ func (s *Sandbox) Service(id string) (address, user string, login *secret.Value)
 
 // Drone is the embedded Drone.
 func (s *Sandbox) Drone() *droned.Server { return s.drone }
+
+// Woodpecker is the embedded Woodpecker.
+func (s *Sandbox) Woodpecker() *woodpeckerd.Server { return s.wood }
 
 // CircleCI is the embedded CircleCI.
 func (s *Sandbox) CircleCI() *circlecid.Server { return s.circle }

@@ -11,6 +11,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
+	"github.com/astro-ci/astro-ci/internal/providers/woodpecker"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -40,6 +41,7 @@ func Platforms() []Platform {
 		of((*github.Provider)(nil), ".github/workflows/astro.yml", "%s"),
 		of((*gitlab.Provider)(nil), ".gitlab-ci.yml", "%s"),
 		of((*jenkins.Provider)(nil), "Jenkinsfile", "system"),
+		of((*woodpecker.Provider)(nil), ".woodpecker/astro.yaml", "%s"),
 	}
 }
 
