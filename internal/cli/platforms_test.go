@@ -8,6 +8,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 // guest is a platform that builds what lies on another host.
@@ -158,4 +159,15 @@ func TestFilesOfTwoPlatforms(t *testing.T) {
 	if code != 0 || decode(t, stdout).Pipeline.File != ".github/workflows/astro-etl-prod.yml" {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
+}
+
+// A Bitbucket that a company runs itself has no Pipelines, and that is said before anything is asked.
+func TestBitbucketDataCenter(t *testing.T) {
+	t.Parallel()
+	p, _ := online(t)
+	p.write(".git/config", strings.ReplaceAll(p.read(".git/config"), "github.com/acme/etl.git", "bitbucket.corp.example/scm/data/etl.git"))
+	screen := testkit.StartScreen(t, p.command("setup"), 110, 36)
+	screen.WaitFor("bitbucket.corp.example looks like Bitbucket Data Center")
+	screen.WaitFor("enter begin")
+	screen.Send("q")
 }

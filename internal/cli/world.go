@@ -25,6 +25,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
@@ -99,6 +100,12 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		w.fact("CI platform", "%s, but no log-in was found", first)
 	}
 	w.fact("Repository", "%s", root)
+	for _, r := range w.remotes() {
+		if w.platform == "" && bitbucket.DataCenter(r) {
+			w.fact("Its host", "%s looks like Bitbucket Data Center, which has no Pipelines; choose what builds there", r.Host)
+			break
+		}
+	}
 	w.pins = pipeline.Releases{
 		Client:     &http.Client{Transport: base, Timeout: 15 * time.Second},
 		BaseURL:    a.env.get("ASTRO_CI_RELEASES_URL"),

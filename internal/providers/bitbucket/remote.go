@@ -50,6 +50,10 @@ func isPath(s string) bool {
 	return ok && part.MatchString(w) && part.MatchString(r)
 }
 
+// DataCenter reports whether a remote looks like one of a Bitbucket that a company runs itself. That one
+// has no Pipelines: something else builds its repositories.
+func DataCenter(r providers.Remote) bool { return r.Host != Host && strings.HasPrefix(r.Path, "scm/") }
+
 // Detect reports whether a remote is a repository of Bitbucket Cloud.
 func Detect(r providers.Remote, _ string) (setup.Repository, bool) {
 	ours := r.Host == Host || r.Host == "altssh.bitbucket.org"
