@@ -12,6 +12,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
+	"github.com/astro-ci/astro-ci/internal/providers/buildkite"
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
@@ -75,6 +76,13 @@ func (w *world) all() []platform {
 		{
 			Platform: steps.Platform{ID: "drone", Name: "Drone", Globs: (*drone.Provider)(nil).PipelineGlobs()},
 			detect:   drone.Detect, open: opener("drone", "DRONE_SERVER", drone.FindLogin, func(o providers.Options) providers.Platform { return drone.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "buildkite", Name: "Buildkite", Globs: (*buildkite.Provider)(nil).PipelineGlobs()},
+			detect: func(r providers.Remote, _ string) (setup.Repository, bool) {
+				return buildkite.Detect(r, w.app.env.get("BUILDKITE_ORGANIZATION_SLUG"))
+			},
+			open: opener("buildkite", "BUILDKITE_REST_API_ENDPOINT", buildkite.FindLogin, func(o providers.Options) providers.Platform { return buildkite.New(o) }),
 		},
 		{
 			Platform: steps.Platform{ID: "woodpecker", Name: "Woodpecker", Globs: (*woodpecker.Provider)(nil).PipelineGlobs()},

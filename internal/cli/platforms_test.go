@@ -34,6 +34,12 @@ var guests = map[string]guest{
 			return v, err
 		}, "DRONE_TOKEN", "DRONE_SERVER", false,
 	},
+	"buildkite": {
+		"", "acme/etl", ".buildkite/pipeline.yml", "ASTRO_API_TOKEN: \"ASTRO_API_TOKEN\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			v, _, err := s.Buildkite().Open("ASTRO_API_TOKEN")
+			return v, err
+		}, "BUILDKITE_API_TOKEN", "BUILDKITE_API_TOKEN", false,
+	},
 	"woodpecker": {
 		"", "acme/etl", ".woodpecker/astro-etl-prod.yaml", "from_secret: \"ASTRO_API_TOKEN\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			v, _, err := s.Woodpecker().Open("acme/etl", "ASTRO_API_TOKEN")

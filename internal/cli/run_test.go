@@ -217,3 +217,23 @@ func TestRunOnCodeBuild(t *testing.T) {
 	}
 	assertNoToken(t, p)
 }
+
+func TestRunOnBuildkite(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.unset("GH_TOKEN", "GITLAB_TOKEN")
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--platform", "buildkite", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	run := []string{"run", "--every", "1ms", "--json"}
+	if _, stderr, code := p.run(run...); code != 1 || !strings.Contains(stderr, "No pipeline configuration file") {
+		t.Errorf("not pushed: exit %d: %s", code, stderr)
+	}
+	s.Buildkite().Push("etl")
+	s.Astro().Age()
+	stdout, stderr, code := p.run(run...)
+	if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	assertNoToken(t, p)
+}

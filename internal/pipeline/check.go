@@ -189,6 +189,8 @@ func Kind(file string) string {
 		return "bitbucket"
 	case strings.HasPrefix(base, "buildspec"):
 		return "codebuild"
+	case strings.Contains("/"+file, "/.buildkite/"):
+		return "buildkite"
 	case strings.HasPrefix(base, ".drone"):
 		return "drone"
 	case strings.HasPrefix(base, ".woodpecker"), strings.Contains("/"+file, "/.woodpecker/"):
@@ -201,13 +203,16 @@ func Kind(file string) string {
 func Globs() []string {
 	return []string{
 		".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.y*ml", ".forgejo/workflows/*.y*ml", ".gitlab-ci*.yml", ".gitlab/*.yml", ".circleci/*.yml",
-		"Jenkinsfile*", "azure-pipelines*.yml", "bitbucket-pipelines.yml", "buildspec*.yml", ".drone.yml", ".woodpecker.y*ml", ".woodpecker/*.y*ml",
+		"Jenkinsfile*", "azure-pipelines*.yml", "bitbucket-pipelines.yml", "buildspec*.yml", ".drone.yml", ".buildkite/*.y*ml", ".woodpecker.y*ml", ".woodpecker/*.y*ml",
 	}
 }
 
 // Check looks for faults in a pipeline file. A fault is found once for each line.
 func Check(file Found) (out []Finding) {
 	f := &checked{kind: Kind(file.Path), text: string(file.Content)}
+	if f.kind == "buildkite" { // the agent takes $$ for a dollar sign
+		f.text = strings.ReplaceAll(f.text, "$$", "$")
+	}
 	comment := "#"
 	if f.kind == "jenkins" {
 		comment = "//"

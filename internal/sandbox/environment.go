@@ -44,6 +44,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	_, _, deployment := s.astro.Find("Data Platform", "etl-prod")
 	drone, _, droneToken := s.Service("drone")
 	wood, _, woodToken := s.Service("woodpecker")
+	kite, organization, kiteToken := s.Service("buildkite")
 	circle, _, circleToken := s.Service("circleci")
 	bucket, email, bucketToken := s.Service("bitbucket")
 	jenkins, user, jenkinsToken := s.Service("jenkins")
@@ -59,6 +60,9 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "DRONE_TOKEN", Secret: droneToken},
 		{Name: "WOODPECKER_SERVER", Value: wood},
 		{Name: "WOODPECKER_TOKEN", Secret: woodToken},
+		{Name: "BUILDKITE_REST_API_ENDPOINT", Value: kite},
+		{Name: "BUILDKITE_ORGANIZATION_SLUG", Value: organization},
+		{Name: "BUILDKITE_API_TOKEN", Secret: kiteToken},
 		{Name: "BITBUCKET_API_BASE_URL", Value: bucket},
 		{Name: "BITBUCKET_EMAIL", Value: email},
 		{Name: "BITBUCKET_API_TOKEN", Secret: bucketToken},

@@ -25,6 +25,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/azured"
 	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/buildkited"
 	"github.com/astro-ci/astro-ci/internal/sandbox/circlecid"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
@@ -63,6 +64,7 @@ type Sandbox struct {
 	gitlab  *gitlabd.Server
 	drone   *droned.Server
 	wood    *woodpeckerd.Server
+	kite    *buildkited.Server
 	circle  *circlecid.Server
 	bucket  *bitbucketd.Server
 	jenkins *jenkinsd.Server
@@ -114,6 +116,7 @@ func Start(o Options) (*Sandbox, error) {
 		}
 		s.drone.AddRepo(r.Path, true)
 		s.wood.AddRepo(r.Path, true)
+		s.kite.AddPipeline(strings.ToLower(r.Path[strings.LastIndex(r.Path, "/")+1:]))
 		s.circle.AddProject(r.Path)
 		s.jenkins.AddJob(r.Path[strings.LastIndex(r.Path, "/")+1:])
 		s.aws.AddProject(r.Path[strings.LastIndex(r.Path, "/")+1:])
@@ -147,6 +150,7 @@ func (s *Sandbox) services() []service {
 		{"gitlab", "/gitlab", s.gitlab, "", s.gitlab.Token()},
 		{"drone", "/drone", s.drone, "", s.drone.Token()},
 		{"woodpecker", "/woodpecker", s.wood, "", s.wood.Token()},
+		{"buildkite", "/buildkite", s.kite, buildkited.Organization, s.kite.Token()},
 		{"circleci", "/circleci", s.circle, "", s.circle.Token()},
 		{"bitbucket", "/bitbucket", s.bucket, bitbucketd.Email, s.bucket.Token()},
 		{"jenkins", "/jenkins", s.jenkins, jenkinsd.User, s.jenkins.Token()},
@@ -157,7 +161,7 @@ func (s *Sandbox) services() []service {
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [10]error
+	var err [11]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -169,6 +173,7 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.azure, err[7] = azured.New(with("azure-devops"))
 	s.aws, err[8] = awsd.New(with("aws"))
 	s.wood, err[9] = woodpeckerd.New(with("woodpecker"))
+	s.kite, err[10] = buildkited.New(with("buildkite"))
 	return errors.Join(err[:]...)
 }
 
@@ -204,6 +209,7 @@ func (s *Sandbox) listen(o Options) error {
 	s.circle.OnRun(s.astro.Use)
 	s.bucket.OnRun(s.astro.Use)
 	s.wood.OnRun(s.astro.Use)
+	s.kite.OnRun(s.astro.Use)
 	s.azure.OnRun(s.astro.Use)
 	s.aws.OnRun(s.astro.Use)
 	s.jenkins.OnRun(s.astro.Use)
@@ -229,6 +235,10 @@ func (s *Sandbox) listen(o Options) error {
 			if strings.HasPrefix(file, ".woodpecker") {
 				s.wood.AddRepo(r.Path, true)
 				s.wood.Push(r.Path)
+			}
+			if strings.HasPrefix(file, ".buildkite/") {
+				s.kite.AddPipeline(strings.ToLower(r.Path[strings.LastIndex(r.Path, "/")+1:]))
+				s.kite.Push(strings.ToLower(r.Path[strings.LastIndex(r.Path, "/")+1:]))
 			}
 			if strings.HasPrefix(file, "buildspec") {
 				s.aws.Push(r.Path[strings.LastIndex(r.Path, "/")+1:])
@@ -271,6 +281,9 @@ func (s *Sandbox) Drone() *droned.Server { return s.drone }
 
 // Woodpecker is the embedded Woodpecker.
 func (s *Sandbox) Woodpecker() *woodpeckerd.Server { return s.wood }
+
+// Buildkite is the embedded Buildkite.
+func (s *Sandbox) Buildkite() *buildkited.Server { return s.kite }
 
 // CircleCI is the embedded CircleCI.
 func (s *Sandbox) CircleCI() *circlecid.Server { return s.circle }

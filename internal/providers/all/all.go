@@ -5,6 +5,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
+	"github.com/astro-ci/astro-ci/internal/providers/buildkite"
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
@@ -35,6 +36,7 @@ func Platforms() []Platform {
 	return []Platform{
 		of((*azuredevops.Provider)(nil), "azure-pipelines.yml", "%s/group:astro"),
 		of((*bitbucket.Provider)(nil), "bitbucket-pipelines.yml", "%s"),
+		of((*buildkite.Provider)(nil), ".buildkite/pipeline.yml", "acme/00000000-0000-0000-0000-000000000000"),
 		of((*circleci.Provider)(nil), ".circleci/config.yml", "%s"),
 		build,
 		of((*drone.Provider)(nil), ".drone.yml", "%s"),
