@@ -17,7 +17,7 @@ import (
 // renderFlags say what a pipeline file is about; ids instead of names, because nothing is asked.
 type renderFlags struct {
 	platform, credential, organization, workspace, deployment, job, deploy string
-	repo, target, secretName, branch, name, version, url                   string
+	repo, target, secretName, branch, folder, name, version, url           string
 	noDAGDeploys, policy                                                   bool
 }
 
@@ -43,7 +43,7 @@ func (a *app) renderCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&r.platform, "platform", "", strings.Join(ids, ", "))
 	f.StringVar(&r.credential, "credential", string(setup.DeploymentToken), "deployment-token, workspace-token, organization-token or deployment-key")
-	f.StringVar(&r.job, "job", string(setup.DeployCode), "what the pipeline does: deploy, dags, deployments or users")
+	f.StringVar(&r.job, "job", string(setup.DeployCode), "what the pipeline does: deploy, dags, deployments, previews (github, gitlab) or users")
 	f.StringVar(&r.deploy, "deploy", string(setup.Infer), "what a push sends: infer, image, dags or image-only")
 	f.StringVar(&r.organization, "organization", "", "id of the Organization")
 	f.StringVar(&r.workspace, "workspace", "", "id of the Workspace")
@@ -52,6 +52,7 @@ func (a *app) renderCommand() *cobra.Command {
 	f.StringVar(&r.target, "target", "", "where the secret is kept, as STORE:ADDRESS")
 	f.StringVar(&r.secretName, "secret-name", "", "name of the secret")
 	f.StringVar(&r.branch, "branch", "main", "the branch whose pushes deploy")
+	f.StringVar(&r.folder, "project-folder", "", "folder of the Astro project in a larger repository")
 	f.StringVar(&r.name, "name", "astro", "name of the setup")
 	f.StringVar(&r.version, "cli-version", pipeline.Newest(), "version of the Astro CLI, one whose sums are built in")
 	f.StringVar(&r.url, "cli-url", pipeline.ReleaseURL, "folder from which the pipeline installs the Astro CLI")
@@ -93,7 +94,7 @@ func (r renderFlags) render() ([]byte, error) {
 		Organization: setup.Ref{ID: cmp.Or(r.organization, standIn)}, Workspace: setup.Ref{ID: r.workspace}, Deployment: setup.Ref{ID: r.deployment},
 		Credential: setup.Credential{Kind: kind, Role: "unknown", ExpiresInDays: setup.DefaultDays},
 		Pipeline: setup.Pipeline{
-			File: x.File, Branch: r.branch, Deploy: setup.Deploy(r.deploy), CLI: setup.CLI{Version: r.version, BaseURL: r.url, SHA256: sums},
+			File: x.File, Branch: r.branch, Folder: strings.TrimPrefix(r.folder, "."), Deploy: setup.Deploy(r.deploy), CLI: setup.CLI{Version: r.version, BaseURL: r.url, SHA256: sums},
 		},
 	}}
 	for _, v := range kind.Variables() {

@@ -17,7 +17,7 @@ func TestRenderAndCheck(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	for _, x := range all.Platforms() {
-		for _, more := range [][]string{{"--deploy", "infer"}, {"--deploy", "dags", "--branch", "prod"}, {"--credential", "workspace-token", "--workspace", someDeployment, "--deploy", "image-only", "--secret-name", "PROD_TOKEN"}} {
+		for _, more := range [][]string{{"--deploy", "infer", "--project-folder", "teams/etl"}, {"--deploy", "infer"}, {"--deploy", "dags", "--branch", "prod"}, {"--credential", "workspace-token", "--workspace", someDeployment, "--deploy", "image-only", "--secret-name", "PROD_TOKEN"}} {
 			stdout, stderr, code := p.run(append([]string{"render", "--platform", x.ID, "--deployment", someDeployment}, more...)...)
 			if code != 0 || !strings.Contains(stdout, someDeployment) || strings.Contains(stdout, "\x1b") {
 				t.Errorf("%s %v: exit %d: %s", x.ID, more, code, stderr)
