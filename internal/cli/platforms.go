@@ -16,6 +16,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
+	"github.com/astro-ci/astro-ci/internal/providers/gitea"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
@@ -87,6 +88,11 @@ func (w *world) all() []platform {
 		{
 			Platform: steps.Platform{ID: "woodpecker", Name: "Woodpecker", Globs: (*woodpecker.Provider)(nil).PipelineGlobs()},
 			detect:   woodpecker.Detect, open: opener("woodpecker", "WOODPECKER_SERVER", woodpecker.FindLogin, func(o providers.Options) providers.Platform { return woodpecker.New(o) }),
+		},
+		{
+			Platform: steps.Platform{ID: "gitea", Name: "Gitea and Forgejo Actions", Globs: (*gitea.Provider)(nil).PipelineGlobs()},
+			known:    func(w *world, host string) bool { return gitea.KnownHost(host, w.app.env.get) },
+			detect:   gitea.Detect, open: opener("gitea", "GITEA_SERVER_URL", gitea.FindLogin, func(o providers.Options) providers.Platform { return gitea.New(o) }),
 		},
 	}
 }

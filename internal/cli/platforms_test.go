@@ -46,6 +46,12 @@ var guests = map[string]guest{
 			return v, err
 		}, "WOODPECKER_TOKEN", "WOODPECKER_SERVER", false,
 	},
+	"gitea": {
+		"", "acme/etl", ".gitea/workflows/astro-etl-prod.yaml", "${{ secrets.ASTRO_API_TOKEN }}", func(s *sandbox.Sandbox) (*secret.Value, error) {
+			v, _, err := s.Gitea().Open("acme/etl", "ASTRO_API_TOKEN")
+			return v, err
+		}, "GITEA_TOKEN", "GITEA_SERVER_URL", false,
+	},
 	"azure-devops": {
 		"dev.azure.com/acme/data/_git", "dev.azure.com/acme/data/etl", "azure-pipelines-etl-prod.yml", "group: \"astro-etl\"", func(s *sandbox.Sandbox) (*secret.Value, error) {
 			v, _, err := s.AzureDevOps().Open("astro-etl", "ASTRO_API_TOKEN")

@@ -123,6 +123,7 @@ func TestRunOnGuests(t *testing.T) {
 	}{
 		"jenkins":    {"team/etl", "/job/team/job/etl/job/main", "Deploy to Astro", func(s *sandbox.Sandbox) { s.Jenkins().Push("etl", "main") }},
 		"woodpecker": {"acme/etl", "/pipeline/1", "deploy", func(s *sandbox.Sandbox) { s.Woodpecker().Push("acme/etl") }},
+		"gitea":      {"acme/etl", "/acme/etl/actions?workflow=astro-etl-prod.yaml", "Deploy to Astro", func(s *sandbox.Sandbox) { s.Gitea().Push("acme/etl", "astro-etl-prod.yaml") }},
 		"drone":      {"acme/etl", "/acme/etl/1", "deploy", func(s *sandbox.Sandbox) { s.Drone().Push("acme/etl", droned.Fine) }},
 	} {
 		t.Run(id, func(t *testing.T) {

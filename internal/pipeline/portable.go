@@ -219,3 +219,8 @@ func Inert(text string) bool {
 	return !strings.Contains(text, "${") && !strings.Contains(text, "$[") && !strings.Contains(text, "$(") && !strings.Contains(text, "<<") && utf8.ValidString(text) &&
 		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
+
+// LiteralBranch escapes what git allows in a branch and a GitHub workflow takes for a pattern.
+func LiteralBranch(branch string) string {
+	return strings.NewReplacer("+", `\+`, "!", `\!`).Replace(branch)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -44,6 +45,16 @@ type Runner interface {
 	Look(ctx context.Context, r setup.Repository, id string) (RunState, error)
 	// Failure is the step that failed, and the last lines that its job printed.
 	Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error)
+}
+
+// Pause waits; an end of the context ends it.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }
 
 // colours are the escape sequences by which a terminal is coloured.

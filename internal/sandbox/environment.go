@@ -44,6 +44,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	_, _, deployment := s.astro.Find("Data Platform", "etl-prod")
 	drone, _, droneToken := s.Service("drone")
 	wood, _, woodToken := s.Service("woodpecker")
+	tea, _, teaToken := s.Service("gitea")
 	kite, organization, kiteToken := s.Service("buildkite")
 	circle, _, circleToken := s.Service("circleci")
 	bucket, email, bucketToken := s.Service("bitbucket")
@@ -60,6 +61,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "DRONE_TOKEN", Secret: droneToken},
 		{Name: "WOODPECKER_SERVER", Value: wood},
 		{Name: "WOODPECKER_TOKEN", Secret: woodToken},
+		{Name: "GITEA_SERVER_URL", Value: tea},
+		{Name: "GITEA_TOKEN", Secret: teaToken},
 		{Name: "BUILDKITE_REST_API_ENDPOINT", Value: kite},
 		{Name: "BUILDKITE_ORGANIZATION_SLUG", Value: organization},
 		{Name: "BUILDKITE_API_TOKEN", Secret: kiteToken},

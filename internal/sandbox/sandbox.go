@@ -29,6 +29,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/circlecid"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/sandbox/gitead"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/jenkinsd"
@@ -64,6 +65,7 @@ type Sandbox struct {
 	gitlab  *gitlabd.Server
 	drone   *droned.Server
 	wood    *woodpeckerd.Server
+	gitea   *gitead.Server
 	kite    *buildkited.Server
 	circle  *circlecid.Server
 	bucket  *bitbucketd.Server
@@ -150,6 +152,7 @@ func (s *Sandbox) services() []service {
 		{"gitlab", "/gitlab", s.gitlab, "", s.gitlab.Token()},
 		{"drone", "/drone", s.drone, "", s.drone.Token()},
 		{"woodpecker", "/woodpecker", s.wood, "", s.wood.Token()},
+		{"gitea", "/gitea", s.gitea, "", s.gitea.Token()},
 		{"buildkite", "/buildkite", s.kite, buildkited.Organization, s.kite.Token()},
 		{"circleci", "/circleci", s.circle, "", s.circle.Token()},
 		{"bitbucket", "/bitbucket", s.bucket, bitbucketd.Email, s.bucket.Token()},
@@ -161,7 +164,7 @@ func (s *Sandbox) services() []service {
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [11]error
+	var err [12]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -174,6 +177,7 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.aws, err[8] = awsd.New(with("aws"))
 	s.wood, err[9] = woodpeckerd.New(with("woodpecker"))
 	s.kite, err[10] = buildkited.New(with("buildkite"))
+	s.gitea, err[11] = gitead.New(with("gitea"))
 	return errors.Join(err[:]...)
 }
 
@@ -210,6 +214,7 @@ func (s *Sandbox) listen(o Options) error {
 	s.bucket.OnRun(s.astro.Use)
 	s.wood.OnRun(s.astro.Use)
 	s.kite.OnRun(s.astro.Use)
+	s.gitea.OnRun(s.astro.Use)
 	s.azure.OnRun(s.astro.Use)
 	s.aws.OnRun(s.astro.Use)
 	s.jenkins.OnRun(s.astro.Use)
@@ -235,6 +240,9 @@ func (s *Sandbox) listen(o Options) error {
 			if strings.HasPrefix(file, ".woodpecker") {
 				s.wood.AddRepo(r.Path, true)
 				s.wood.Push(r.Path)
+			}
+			if strings.HasPrefix(file, ".gitea/workflows/") {
+				s.gitea.Push(r.Path, file)
 			}
 			if strings.HasPrefix(file, ".buildkite/") {
 				s.kite.AddPipeline(strings.ToLower(r.Path[strings.LastIndex(r.Path, "/")+1:]))
@@ -281,6 +289,9 @@ func (s *Sandbox) Drone() *droned.Server { return s.drone }
 
 // Woodpecker is the embedded Woodpecker.
 func (s *Sandbox) Woodpecker() *woodpeckerd.Server { return s.wood }
+
+// Gitea is the embedded Gitea.
+func (s *Sandbox) Gitea() *gitead.Server { return s.gitea }
 
 // Buildkite is the embedded Buildkite.
 func (s *Sandbox) Buildkite() *buildkited.Server { return s.kite }

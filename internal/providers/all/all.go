@@ -9,6 +9,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
+	"github.com/astro-ci/astro-ci/internal/providers/gitea"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
@@ -40,6 +41,7 @@ func Platforms() []Platform {
 		of((*circleci.Provider)(nil), ".circleci/config.yml", "%s"),
 		build,
 		of((*drone.Provider)(nil), ".drone.yml", "%s"),
+		of((*gitea.Provider)(nil), ".gitea/workflows/astro.yaml", "%s"),
 		of((*github.Provider)(nil), ".github/workflows/astro.yml", "%s"),
 		of((*gitlab.Provider)(nil), ".gitlab-ci.yml", "%s"),
 		of((*jenkins.Provider)(nil), "Jenkinsfile", "system"),

@@ -60,14 +60,14 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	on := pipeline.Map{
 		{Key: "push", Value: pipeline.Map{
-			{Key: "branches", Value: pipeline.List{literalBranch(p.Pipeline.Branch)}},
+			{Key: "branches", Value: pipeline.List{pipeline.LiteralBranch(p.Pipeline.Branch)}},
 		}},
 		{Key: "workflow_dispatch", Value: pipeline.Map{}, Above: []string{j.byHand}},
 	}
 	var group any = j.group
 	if j.previews {
 		on = pipeline.Map{{Key: "pull_request", Value: pipeline.Map{
-			{Key: "branches", Value: pipeline.List{literalBranch(p.Pipeline.Branch)}},
+			{Key: "branches", Value: pipeline.List{pipeline.LiteralBranch(p.Pipeline.Branch)}},
 			{Key: "types", Value: pipeline.List{pipeline.Plain("opened"), pipeline.Plain("reopened"), pipeline.Plain("synchronize"), pipeline.Plain("closed")}},
 		}}}
 		group = pipeline.Plain(j.group + "-${{ github.event.number }}")
@@ -362,8 +362,3 @@ func credentialEnv(p setup.Plan) (out pipeline.Map) {
 func reference(t setup.Target) string { return "${{ secrets." + t.Secret + " }}" }
 
 func script(name string) pipeline.Literal { return pipeline.Literal(assets.Shell(name)) }
-
-// literalBranch escapes what git allows in a branch and GitHub takes for a pattern.
-func literalBranch(branch string) string {
-	return strings.NewReplacer("+", `\+`, "!", `\!`).Replace(branch)
-}

@@ -70,7 +70,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, file, branch s
 		if wait > 30*time.Second {
 			return providers.RunRef{}, hint.New("github: the run that was started does not show up", "Look for it on "+p.Runs(r, file)+".", docsRuns)
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := providers.Pause(ctx, wait); err != nil {
 			return providers.RunRef{}, err
 		}
 	}
@@ -88,16 +88,6 @@ func (p *Provider) runs(ctx context.Context, workflow, branch string) ([]run, er
 		return nil, hint.Wrap(status, "github: find the workflow", "It has to be on the default branch before it can be started. Push it, or merge its pull request.", docsRuns)
 	}
 	return out.Runs, err
-}
-
-// pause waits; an end of the context ends it.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }
 
 var digits = regexp.MustCompile(`^[0-9]{1,20}$`)
