@@ -15,6 +15,8 @@ type Table struct {
 	CLI map[string]map[string]string `json:"cli"`
 	// Actions maps the name of a GitHub action ("actions/checkout") to its pin.
 	Actions map[string]Action `json:"actions"`
+	// Images maps the name of a container image ("docker-cli") to a reference with its digest.
+	Images map[string]string `json:"images"`
 }
 
 // Action is one release of a GitHub action.

@@ -172,9 +172,9 @@ func CheckText(texts ...string) error {
 	return nil
 }
 
-// DockerImage is the image with the Docker command line, and with "dind" the one of its daemon: an
-// exact release, because "latest" moves.
-func DockerImage(kind string) Plain { return Plain("docker:28.2.2-" + kind) }
+// DockerImage is the image with the Docker command line, and with "dind" the one of its daemon: a
+// digest, because tags move. The tag before it is for people.
+func DockerImage(kind string) Plain { return Plain(Pins().Images["docker-"+kind]) }
 
 // DeployKind is what a deploy of the plan sends, and whether that is decided by what a push changed;
 // then kind is what is sent when nothing is known of the push.

@@ -41,6 +41,16 @@ func TestPins(t *testing.T) {
 	if pins.Actions["actions/checkout"].Commit == "" {
 		t.Error("no pin for actions/checkout")
 	}
+	for name, image := range pins.Images {
+		if !regexp.MustCompile(`^[a-z/]+:[0-9][0-9.]*-[a-z]+@sha256:[0-9a-f]{64}$`).MatchString(image) {
+			t.Errorf("%s: %s", name, image)
+		}
+	}
+	for _, kind := range []string{"cli", "dind"} {
+		if pipeline.DockerImage(kind) == "" {
+			t.Errorf("no image of docker-%s", kind)
+		}
+	}
 	if got := pipeline.Newest(); got != "1.40.1" {
 		t.Errorf("newest is %s", got)
 	}

@@ -81,7 +81,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		{Key: "inherit", Value: pipeline.Map{{Key: "default", Value: false}, {Key: "variables", Value: false}}, Above: []string{"Nothing of what the rest of the file sets for all jobs."}},
 	}
 	if pipeline.Builds(p) {
-		job = append(job, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.DockerImage("dind")}})
+		job = append(job, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.Map{{Key: "name", Value: pipeline.DockerImage("dind")}, {Key: "alias", Value: pipeline.Plain("docker")}}}})
 		variables = append(variables, pipeline.Pair{Key: "DOCKER_TLS_CERTDIR", Value: "/certs"})
 	}
 	if previews {
