@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/filelock"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
 	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
@@ -75,7 +76,7 @@ type Sandbox struct {
 	azure   *azured.Server
 	server  *http.Server
 	socket  *http.Server // GitHub again, for gh; nil until GH asks for it
-	lock    *os.File
+	lock    *filelock.Lock
 	save    sync.Mutex
 	failed  error // of a save that nobody could be told about
 }
@@ -89,7 +90,7 @@ func Start(o Options) (*Sandbox, error) {
 			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 		var err error
-		if s.lock, err = lock(filepath.Join(o.Dir, "lock")); err != nil {
+		if s.lock, err = filelock.Take(filepath.Join(o.Dir, "lock")); err != nil {
 			return nil, hint.Wrap(err, "start the sandbox", "Another astro-ci uses it. End that one first, or give this one a folder of its own with --state-dir.", "")
 		}
 		raw, err := os.ReadFile(s.stateFile())
@@ -347,11 +348,11 @@ func Reset(dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	l, err := lock(filepath.Join(dir, "lock"))
+	l, err := filelock.Take(filepath.Join(dir, "lock"))
 	if err != nil {
 		return hint.Wrap(err, "reset the sandbox", "Another astro-ci uses it. End that one first.", "")
 	}
-	_ = release(l) // it is removed with the rest
+	_ = l.Release() // it is removed with the rest
 	return os.RemoveAll(dir)
 }
 
@@ -384,7 +385,7 @@ func (s *Sandbox) unlock() error {
 	if s.lock == nil {
 		return nil
 	}
-	err := release(s.lock)
+	err := s.lock.Release()
 	s.lock = nil
 	return err
 }
