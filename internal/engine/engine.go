@@ -317,7 +317,7 @@ func (b *builder) secrets() {
 		res.Targets[i] = TargetResult{Target: t, State: Planned}
 		b.writes[i] = &write{store: b.Stores[t.Store], result: &res.Targets[i]}
 		b.add(b.writes[i].action(func() (*secret.Value, providers.Meta) {
-			meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: readBy(p), File: p.Pipeline.File, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
+			meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: p.ReadBy(), File: p.Pipeline.File, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
 			switch t.Feeds() {
 			case setup.KeyIDVariable:
 				return p.Key.ID, meta
@@ -327,14 +327,6 @@ func (b *builder) secrets() {
 			return b.value, meta
 		}))
 	}
-}
-
-// readBy is the branch whose runs read the secret; previews run for every branch of a request.
-func readBy(p setup.Plan) string {
-	if p.Job == setup.PreviewDeployments {
-		return ""
-	}
-	return p.Pipeline.Branch
 }
 
 // file writes the pipeline file.

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/astro-ci/astro-ci/internal/httpx"
 )
 
 // Action is one effect on the outside world, said in words before it is done.
@@ -107,7 +109,7 @@ func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 				return
 			}
 			start := time.Now()
-			open, done := finish(ctx)
+			open, done := httpx.Finish(ctx)
 			detail, err := a.Do(open)
 			done()
 			ev := Event{Action: a, State: Done, Detail: detail, Took: time.Since(start)}
@@ -176,16 +178,6 @@ func (r *Run) forget(i int) {
 			r.set(j, Planned)
 		}
 	}
-}
-
-// finish returns a context that outlives ctx by ten seconds.
-func finish(ctx context.Context) (context.Context, context.CancelFunc) {
-	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		t := time.AfterFunc(10*time.Second, cancel)
-		context.AfterFunc(open, func() { t.Stop() })
-	})
-	return open, func() { stop(); cancel() }
 }
 
 // Finished reports whether every action is done.

@@ -210,6 +210,15 @@ func (w *words) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// announceKey is the key of a function that has to succeed before each try that may change something.
+type announceKey struct{}
+
+// Announce returns a context in which f is called before each try of a request that may change
+// something. When it fails the request is not sent.
+func Announce(ctx context.Context, f func() error) context.Context {
+	return context.WithValue(ctx, announceKey{}, f)
+}
+
 // repeatableKey marks the context of a request that may be sent again whatever its method.
 type repeatableKey struct{}
 
@@ -239,4 +248,15 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 		}
 	}
 	return e
+}
+
+// Finish returns a context that outlives ctx by ten seconds: a request that is cut leaves a question
+// behind.
+func Finish(ctx context.Context) (context.Context, context.CancelFunc) {
+	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(10*time.Second, cancel)
+		context.AfterFunc(open, func() { t.Stop() })
+	})
+	return open, func() { stop(); cancel() }
 }

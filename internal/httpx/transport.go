@@ -114,6 +114,11 @@ type transport struct {
 // says, one of them may have had its effect.
 const unclearHeader = "X-Astro-Ci-Unclear"
 
+// notSentError says that a request was not sent because it could not be announced.
+type notSentError struct{ error }
+
+func (e *notSentError) Unwrap() error { return e.error }
+
 // statusRetry is the error by which a try asks for another one; it never leaves this file.
 type statusRetry struct{ status int }
 
@@ -203,6 +208,11 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 		}
 		req.Body = body
 	}
+	if f, ok := req.Context().Value(announceKey{}).(func() error); ok && req.Method != http.MethodGet {
+		if err := f(); err != nil {
+			return nil, &notSentError{err}
+		}
+	}
 	start := time.Now()
 	resp, err := t.Base.RoundTrip(req)
 	if t.Debug != nil {
@@ -265,7 +275,8 @@ func repeatable(req *http.Request) bool {
 func temporary(err error) bool {
 	var redirect *RedirectError
 	var cert *tls.CertificateVerificationError
-	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) &&
+	var unsent *notSentError
+	return !errors.As(err, &unsent) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) &&
 		!errors.As(err, &redirect) && !errors.As(err, &cert)
 }
 

@@ -56,6 +56,7 @@ type Access struct {
 type State struct {
 	Exists    bool
 	UpdatedAt time.Time // zero when the store does not say
+	Version   string    // the store's mark of the last write, as Receipt has it; "" when it shows none
 }
 
 // Meta goes with a value: what it is for, and notes for stores that keep some beside it.

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,4 +35,19 @@ func WithValue(v *secret.Value, body map[string]any, key string, f func() error)
 		defer delete(body, key)
 		return f()
 	})
+}
+
+// Mark is a note to keep beside a value, for stores that show one, and the mark in it by which this write
+// is known again.
+func Mark(m Meta) (note, mark string) {
+	mark = strings.ToLower(rand.Text()[:12])
+	return "astro-ci setup=" + m.Setup + " token=" + m.TokenID + " write=" + mark, mark
+}
+
+// MarkIn finds the mark in a note; "" when it has none.
+func MarkIn(note string) string {
+	if before, mark, ok := strings.Cut(note, " write="); ok && strings.HasPrefix(before, "astro-ci setup=") {
+		return mark
+	}
+	return ""
 }

@@ -116,7 +116,7 @@ func (s State) With(r Record) State {
 	switch r.Kind {
 	case RecPlanned:
 	case RecIntent:
-		s.Unclear = s.Unclear || s.open
+		s.Unclear = s.Unclear || s.open && r.Attempt != s.Attempts // else it is announced once more
 		s.Attempts, s.IntentAt, s.open = r.Attempt, r.At, true
 	case RecRefused:
 		s.open = false
@@ -215,6 +215,11 @@ func (s State) Current() int {
 func (s State) Untouched() bool {
 	set, _ := s.may()
 	return set>>len(s.Old) == 0
+}
+
+// abandoned reports whether a person gave every target up.
+func (s State) abandoned() bool {
+	return !slices.ContainsFunc(s.Targets, func(x TargetState) bool { return !x.Forgotten })
 }
 
 // Marker is the description of the token that an attempt makes.

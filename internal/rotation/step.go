@@ -103,7 +103,7 @@ func Step(s State, o Observation) Decision {
 		return act(Act{})
 	case o.Stopped:
 		return act(Act{Kind: Stop, Why: Broken})
-	case o.Abort && !s.Aborting && s.Untouched():
+	case !s.Aborting && (o.Abort && s.Untouched() || s.abandoned()):
 		return act(Act{Kind: List}, Record{Kind: RecAborting})
 	case s.Aborting:
 		return abort(s, o)
@@ -255,8 +255,11 @@ func sweep(s State, o Observation) (d Decision, clean bool) {
 
 // abort takes back what was made; no target can hold it.
 func abort(s State, o Observation) Decision {
-	if d, ok := clean(s, -1); ok {
-		return d
+	may, _ := s.may()
+	for i := len(s.Old); i < len(s.Tokens); i++ {
+		if !s.Tokens[i].Dead && may&(1<<i) == 0 {
+			return remove(s, i)
+		}
 	}
 	if d, ok := sweep(s, o); !ok {
 		return d

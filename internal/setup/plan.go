@@ -25,7 +25,7 @@ type Plan struct {
 	// NewRole lists the permissions of the role when it has to be made first; empty: the role exists.
 	NewRole []string
 	// Key is the Deployment API key that a person gave; it is never written down.
-	Key Key
+	Key Key `json:"-"`
 	// Retire lists what the pipeline used until now and will no longer need.
 	Retire Legacy
 	// ReplaceEdits allows the managed block of an existing pipeline file to be replaced although

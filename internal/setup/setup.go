@@ -224,6 +224,15 @@ func (s Setup) Target() Target {
 	return s.Targets[0]
 }
 
+// ReadBy is the branch whose runs read the secret; "" for previews, which run for every branch of a
+// request.
+func (s Setup) ReadBy() string {
+	if s.Job == PreviewDeployments {
+		return ""
+	}
+	return s.Pipeline.Branch
+}
+
 // TokenName is the name the token gets on Astro. Names are not unique there; the id decides.
 func (s Setup) TokenName() string {
 	name := fmt.Sprintf("%s %s", s.Platform, s.Target().Address)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,7 +157,13 @@ func (s Secrets) Stat(ctx context.Context, t setup.Target) (providers.State, err
 		return providers.State{}, err
 	}
 	d, exists, err := s.describe(ctx, t)
-	return providers.State{Exists: exists && d.Deleted.IsZero(), UpdatedAt: d.Changed.Time}, err
+	state := providers.State{Exists: exists && d.Deleted.IsZero(), UpdatedAt: d.Changed.Time}
+	for id, labels := range d.Versions {
+		if slices.Contains(labels, "AWSCURRENT") {
+			state.Version = id
+		}
+	}
+	return state, err
 }
 
 // Remove deletes the secret at once: nothing of ours is worth a month's wait, and the name is free.

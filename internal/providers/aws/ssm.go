@@ -101,7 +101,10 @@ func (s Parameters) Stat(ctx context.Context, t setup.Target) (providers.State, 
 		return providers.State{}, err
 	}
 	p, exists, err := s.get(ctx, t, false)
-	return providers.State{Exists: exists, UpdatedAt: p.Changed.Time}, err
+	if !exists {
+		return providers.State{}, err
+	}
+	return providers.State{Exists: true, UpdatedAt: p.Changed.Time, Version: fmt.Sprint(p.Version)}, err
 }
 
 // Remove deletes the parameter.

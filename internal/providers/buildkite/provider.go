@@ -223,7 +223,7 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 	if s == nil {
 		return providers.State{}, err
 	}
-	return providers.State{Exists: true, UpdatedAt: s.Updated}, err
+	return providers.State{Exists: true, UpdatedAt: s.Updated, Version: s.Updated.UTC().Format(time.RFC3339Nano)}, err
 }
 
 // Remove deletes the secret.

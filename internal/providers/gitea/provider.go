@@ -7,7 +7,6 @@ package gitea
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -181,8 +180,8 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 	if err != nil {
 		return providers.Receipt{}, err
 	}
-	mark := strings.ToLower(rand.Text()[:12])
-	body := map[string]any{"description": "astro-ci setup=" + m.Setup + " token=" + m.TokenID + " write=" + mark}
+	note, mark := providers.Mark(m)
+	body := map[string]any{"description": note}
 	err = providers.WithValue(v, body, "data", func() error {
 		return p.do(ctx, httpx.Call{Method: http.MethodPut, Path: path + "/" + t.Secret, Body: body, Repeatable: true})
 	})
@@ -196,7 +195,7 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		return providers.Receipt{}, err
 	case now == nil:
 		return providers.Receipt{}, hint.New("gitea: the secret "+t.Secret+" was accepted, and is not there", "Somebody may have deleted it. Try again.", docsSecrets)
-	case strings.HasSuffix(now.Description, mark):
+	case providers.MarkIn(now.Description) == mark:
 		out.Proof, out.Version = providers.Metadata, mark
 	}
 	return out, nil
@@ -209,7 +208,10 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 		return providers.State{}, err
 	}
 	s, err := p.find(ctx, path, t.Secret)
-	return providers.State{Exists: s != nil}, err
+	if s == nil {
+		return providers.State{}, err
+	}
+	return providers.State{Exists: true, Version: providers.MarkIn(s.Description)}, err
 }
 
 // Remove deletes the secret.

@@ -161,7 +161,7 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 	}
 	rec := providers.Receipt{Created: created, Proof: providers.Written}
 	if meta, exists, err := p.api.secret(ctx, a, t.Secret); err == nil && exists && !meta.UpdatedAt.Before(at.Add(-clockSlack)) {
-		rec.Proof, rec.Version = providers.Metadata, meta.UpdatedAt.UTC().Format(time.RFC3339)
+		rec.Proof, rec.Version = providers.Metadata, version(meta)
 	}
 	return rec, nil
 }
@@ -200,7 +200,15 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 		return providers.State{}, err
 	}
 	meta, exists, err := p.api.secret(ctx, a, t.Secret)
-	return providers.State{Exists: exists, UpdatedAt: meta.UpdatedAt}, err
+	return providers.State{Exists: exists, UpdatedAt: meta.UpdatedAt, Version: version(meta)}, err
+}
+
+// version is GitHub's mark of the last write, to the second.
+func version(meta metadata) string {
+	if meta.UpdatedAt.IsZero() {
+		return ""
+	}
+	return meta.UpdatedAt.UTC().Format(time.RFC3339)
 }
 
 // List names the secrets at the target's address.

@@ -112,8 +112,8 @@ func Run(t *testing.T, s Subject) {
 					t.Errorf("write %d: %+v", i, rec)
 				}
 				holds(t, w, target, v)
-				if st, err := w.Store.Stat(t.Context(), target); err != nil || !st.Exists {
-					t.Errorf("after: %+v, %v", st, err)
+				if st, err := w.Store.Stat(t.Context(), target); err != nil || !st.Exists || rec.Version != "" && st.Version != rec.Version {
+					t.Errorf("after %+v: %+v, %v", rec, st, err)
 				}
 				testkit.MustNotLeak(t, v, w.Log.Bytes())
 			}

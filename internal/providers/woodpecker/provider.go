@@ -7,7 +7,6 @@ package woodpecker
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -147,8 +146,8 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 	if err != nil {
 		return providers.Receipt{}, err
 	}
-	mark := strings.ToLower(rand.Text()[:12])
-	body := map[string]any{"note": "astro-ci setup=" + m.Setup + " token=" + m.TokenID + " write=" + mark, "events": []string{"push", "manual"}, "images": []string{}}
+	note, mark := providers.Mark(m)
+	body := map[string]any{"note": note, "events": []string{"push", "manual"}, "images": []string{}}
 	send := func(method, path string) error {
 		return providers.WithValue(v, body, "value", func() error {
 			return p.do(ctx, httpx.Call{Method: method, Path: path, Body: body, Repeatable: true})
@@ -161,14 +160,14 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		err = send(http.MethodPatch, at+"/"+url.PathEscape(t.Secret))
 	}
 	now, look := p.find(ctx, at, t.Secret)
-	if look == nil && now != nil && err != nil && before == nil && !strings.HasSuffix(now.Note, mark) {
+	if look == nil && now != nil && err != nil && before == nil && providers.MarkIn(now.Note) != mark {
 		// Somebody else made it meanwhile, or a create without an answer did: it is changed now.
 		delete(body, "name")
 		err = send(http.MethodPatch, at+"/"+url.PathEscape(t.Secret))
 		now, look = p.find(ctx, at, t.Secret)
 	}
 	switch {
-	case look == nil && now != nil && strings.HasSuffix(now.Note, mark): // whatever was answered, it is there
+	case look == nil && now != nil && providers.MarkIn(now.Note) == mark: // whatever was answered, it is there
 		return providers.Receipt{Created: before == nil, Version: mark, Proof: providers.Metadata}, nil
 	case err != nil:
 		return providers.Receipt{}, err
@@ -185,7 +184,10 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 		return providers.State{}, err
 	}
 	s, err := p.find(ctx, at, t.Secret)
-	return providers.State{Exists: s != nil}, err
+	if s == nil {
+		return providers.State{}, err
+	}
+	return providers.State{Exists: true, Version: providers.MarkIn(s.Note)}, err
 }
 
 // Remove deletes the secret.
