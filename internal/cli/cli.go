@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -19,6 +20,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/journal"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
@@ -39,6 +42,9 @@ type app struct {
 	rawOut   io.Writer // the terminal itself, for the wizard
 	redactor secret.Redactor
 	keyring  func() astro.Keyring
+	journal  journal.Options
+	quiet    time.Duration                             // see rotation.Quiet
+	around   func(http.RoundTripper) http.RoundTripper // stands before the network; nil for nothing
 }
 
 // Main runs the program and returns its exit code.
@@ -47,7 +53,7 @@ func Main(args []string, in *os.File, out, errw *os.File, environ []string) int 
 }
 
 func newApp(in *os.File, out io.Writer, environ []string) *app {
-	a := &app{env: takeOver(environ), in: in, rawOut: out, file: in}
+	a := &app{env: takeOver(environ), in: in, rawOut: out, file: in, quiet: rotation.Quiet}
 	a.keyring = a.systemKeyring
 	return a
 }
@@ -111,6 +117,7 @@ func (a *app) root() *cobra.Command {
 	}
 	a.setup.register(set.Flags(), steps.SetUp(steps.Deps{}))
 	root.AddCommand(set, a.tokenCommand(), a.renderCommand(), a.checkCommand(), a.runCommand(), a.sandboxCommand(), a.versionCommand())
+	root.AddCommand(a.rotateCommands()...)
 	root.AddCommand(a.loginCommands()...)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/cli"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -23,7 +25,15 @@ var update = flag.Bool("update", false, "write the pictures and golden files ane
 func TestMain(m *testing.M) {
 	if os.Getenv("ASTRO_CI_TEST_PROGRAM") == "1" {
 		_ = os.Unsetenv("ASTRO_CI_TEST_PROGRAM")
-		os.Exit(cli.MainWithKeyring(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ(), folder(os.Getenv("ASTRO_CI_TEST_KEYRING"))))
+		h := cli.Hooks{Keyring: folder(os.Getenv("ASTRO_CI_TEST_KEYRING"))}
+		if d, err := time.ParseDuration(os.Getenv("ASTRO_CI_TEST_QUIET")); err == nil {
+			h.Quiet = d
+		}
+		if n, err := strconv.ParseInt(os.Getenv("ASTRO_CI_TEST_KILL"), 10, 64); err == nil {
+			k := &killer{left: n}
+			h.Around, h.Journal.Wrap = k.around, k.wrap
+		}
+		os.Exit(cli.MainWith(h, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 	}
 	os.Exit(m.Run())
 }

@@ -154,6 +154,11 @@ func (w *world) hostOf(p platform) string {
 
 // open makes a platform ready: it finds the log-in and builds the provider, once.
 func (w *world) open(ctx context.Context, id string) (providers.Platform, error) {
+	return w.openAt(ctx, id, "")
+}
+
+// openAt is the same for a host that is known already; "" looks for it.
+func (w *world) openAt(ctx context.Context, id, host string) (providers.Platform, error) {
 	if p := w.opened[id]; p != nil {
 		return p, nil
 	}
@@ -161,7 +166,9 @@ func (w *world) open(ctx context.Context, id string) (providers.Platform, error)
 		if p.ID != id {
 			continue
 		}
-		host := w.hostOf(p)
+		if host == "" || p.known == nil { // else it serves the code and the pipelines
+			host = w.hostOf(p)
+		}
 		x, source, err := p.open(ctx, w, host)
 		if err != nil {
 			return nil, err

@@ -21,7 +21,7 @@ import (
 // reached: by nothing but configuration, in a repository with a remote.
 func online(t *testing.T) (*place, *sandbox.Sandbox) {
 	t.Helper()
-	s, err := sandbox.Start(sandbox.Options{Dir: t.TempDir(), Releases: pipeline.Pins().CLI, Around: func(service string, h http.Handler) http.Handler {
+	return onlineAround(t, func(service string, h http.Handler) http.Handler {
 		switch {
 		case os.Getenv("ASTRO_CI_CONTRACTS") == "": // the contract tests say that nothing is checked then
 			return h
@@ -32,7 +32,13 @@ func online(t *testing.T) (*place, *sandbox.Sandbox) {
 			return h // their own tests check them
 		}
 		return testkit.NewContract(t, "github/api.github.com.subset.json").Around("", h)
-	}})
+	})
+}
+
+// onlineAround is online with something in front of the servers; nil for nothing.
+func onlineAround(t *testing.T, around func(service string, h http.Handler) http.Handler) (*place, *sandbox.Sandbox) {
+	t.Helper()
+	s, err := sandbox.Start(sandbox.Options{Dir: t.TempDir(), Releases: pipeline.Pins().CLI, Around: around})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
@@ -48,7 +49,9 @@ type world struct {
 	// belong to, or "".
 	repos    map[string]setup.Repository
 	platform string
-	sandbox  *sandbox.Sandbox // nil: the real services
+	sandbox  *sandbox.Sandbox          // nil: the real services
+	books    map[string]*rotation.Book // journals that are open, by setup
+	closers  []func() error
 	pins     pipeline.Releases
 	steps    []flow.Step
 	walk     *flow.Walk
@@ -56,7 +59,7 @@ type world struct {
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
 func (a *app) discover(ctx context.Context) (_ *world, err error) {
-	w := &world{app: a, opened: map[string]providers.Platform{}}
+	w := &world{app: a, opened: map[string]providers.Platform{}, books: map[string]*rotation.Book{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -135,10 +138,18 @@ func (w *world) fact(name, format string, args ...any) {
 
 // close ends what discover started.
 func (w *world) close() error {
-	if w != nil && w.sandbox != nil {
-		return w.sandbox.Close()
+	if w == nil {
+		return nil
 	}
-	return nil
+	var err error
+	for _, c := range w.closers {
+		err = errors.Join(err, c())
+	}
+	w.closers, w.books = nil, map[string]*rotation.Book{}
+	if w.sandbox != nil {
+		err = errors.Join(err, w.sandbox.Close())
+	}
+	return err
 }
 
 // base is the transport below all clients.
@@ -161,6 +172,9 @@ func (a *app) base() (*http.Transport, error) {
 
 // wire is what every client has in common.
 func (a *app) wire(base http.RoundTripper) httpx.Options {
+	if a.around != nil {
+		base = a.around(base)
+	}
 	o := httpx.Options{Base: base, Agent: "astro-ci/" + version, Jitter: mathrand.Float64, Waiting: a.waiting}
 	if a.debug {
 		o.Debug = func(line string) { _, _ = fmt.Fprintln(a.err, line) }
@@ -272,15 +286,12 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err != nil {
 		return ui.Review{}, err
 	}
-	stores := map[string]providers.Store{p.Platform: platform}
-	if k, ok := platform.(providers.Keeper); ok {
-		for _, id := range k.Stores() {
-			stores[id] = platform
-		}
+	if err := w.unfinished(p.Name); err != nil {
+		return ui.Review{}, err
 	}
 	actions, result, err := engine.SetUp(p, platform, engine.Deps{
-		Issuer: w.astro, Stores: stores, Files: w.files,
-		NewID: rand.Text, Live: w.app.redactor.Add,
+		Issuer: w.astro, Stores: storesOf(p, platform), Files: w.files,
+		NewID: rand.Text, Live: w.app.redactor.Add, Book: func() (*rotation.Book, error) { return w.openBook(p.Name) }, Quiet: w.app.quiet,
 	})
 	if err != nil {
 		return ui.Review{}, err
@@ -304,6 +315,22 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 		Actions: actions, Warnings: warnings, Changes: changes,
 		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
 	}, nil
+}
+
+// unfinished is an error when an operation on the setup was broken off.
+func (w *world) unfinished(name string) error {
+	if w.books[name] != nil {
+		return nil // it is our own
+	}
+	dir, err := w.app.journalDir()
+	if err != nil {
+		return err
+	}
+	s, err := read(dir, name)
+	if err == nil && s.Active() {
+		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with astro-ci resume "+name+", or take it back with astro-ci resume "+name+" --abort.", "")
+	}
+	return err
 }
 
 // warnings collects what a careful colleague would say.

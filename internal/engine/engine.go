@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -43,6 +46,10 @@ type Deps struct {
 	// NewID returns an identifier that no other run has: it marks this run's token, so that a
 	// token whose answer was lost can be found again.
 	NewID func() string
+	// Book opens the journal of the setup; nil for none.
+	Book func() (*rotation.Book, error)
+	// Quiet is how long a request without an answer may still have an effect.
+	Quiet time.Duration
 	// Live is told about every secret value as soon as it exists (for the redacting writers).
 	Live func(*secret.Value)
 }
@@ -113,7 +120,24 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		b.result.Files[len(b.result.Files)-1].Say = b.policySays
 	}
 	b.retire()
+	if d.Book != nil && !legacy {
+		b.add(Action{
+			Key: "journal:done", Say: "Record the set-up, for its rotation",
+			Do: func(context.Context) (string, error) {
+				return "", b.book.Record(rotation.Record{Kind: rotation.RecDone, Token: b.result.Token.ID})
+			},
+		})
+	}
 	return b.actions, b.result, nil
+}
+
+// Rest is what a set-up does after the secrets: its files. It is for a set-up that was broken off, and
+// whose token another process brought to its targets.
+func Rest(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result, error) {
+	actions, result, err := SetUp(p, platform, d)
+	return slices.DeleteFunc(actions, func(a Action) bool {
+		return !strings.HasPrefix(a.Key, "pipeline:") && !strings.HasPrefix(a.Key, "policy:") && !strings.HasPrefix(a.Key, "legacy:")
+	}), result, err
 }
 
 // builder collects the actions of one set-up.
@@ -128,6 +152,7 @@ type builder struct {
 	policySays string
 	value      *secret.Value // of the new token
 	writes     []*write
+	book       *rotation.Book
 }
 
 func (b *builder) add(a Action) { b.actions = append(b.actions, a) }
@@ -225,22 +250,26 @@ func (b *builder) role() {
 // token creates the token and proves it.
 func (b *builder) token() {
 	p, res := b.plan, b.result
-	marker := p.Marker(b.NewID())
+	op := b.NewID()
+	attempts := 0
+	marker := func(n int) string { return p.Marker(rotation.AttemptName(op, n)) }
 	// orphans deletes what an earlier, ambiguous create may have left. No target can hold such a
 	// token: its value never arrived.
 	orphans := func(ctx context.Context, except string) (n int, err error) {
-		found, err := b.Issuer.FindTokens(ctx, p.Organization.ID, marker)
-		if err != nil {
-			return 0, err
-		}
-		for _, t := range found {
-			if t.ID == except {
-				continue
-			}
-			if err := b.Issuer.DeleteToken(ctx, p.Organization.ID, t.ID); err != nil {
+		for i := 1; i <= attempts; i++ {
+			found, err := b.Issuer.FindTokens(ctx, p.Organization.ID, marker(i))
+			if err != nil {
 				return n, err
 			}
-			n++
+			for _, t := range found {
+				if t.ID == except {
+					continue
+				}
+				if err := b.Issuer.DeleteToken(ctx, p.Organization.ID, t.ID); err != nil {
+					return n, err
+				}
+				n++
+			}
 		}
 		return n, nil
 	}
@@ -258,13 +287,26 @@ func (b *builder) token() {
 					return "", err
 				}
 			}
+			if err := b.begin(op); err != nil {
+				return "", err
+			}
+			attempts++
+			intent := rotation.Record{Kind: rotation.RecIntent, Attempt: attempts}
+			if err := b.book.Record(intent); err != nil {
+				return "", err
+			}
 			unsure.Store(true)
-			t, v, err := b.Issuer.CreateToken(ctx, p.Setup, marker)
+			t, v, err := b.Issuer.CreateToken(httpx.Announce(ctx, b.book.Announce(intent)), p.Setup, marker(attempts))
 			unsure.Store(!httpx.Refused(err))
 			if err != nil {
 				if unsure.Load() {
 					open.Store(true)
+					return "", err
 				}
+				return "", errors.Join(err, b.book.Record(rotation.Record{Kind: rotation.RecRefused, Attempt: attempts}))
+			}
+			if err := b.book.Record(rotation.Record{Kind: rotation.RecCreated, Attempt: attempts, Token: t.ID}); err != nil {
+				open.Store(true)
 				return "", err
 			}
 			res.Token, b.value, res.TokenRevoked = t, v, false
@@ -282,24 +324,29 @@ func (b *builder) token() {
 			if res.Token.ID == "" {
 				n, err := orphans(ctx, "")
 				if n == 0 && err == nil {
-					return "none was found on Astro; should one appear later, its description is: " + marker, nil
+					return "none was found on Astro; should one appear later, its description is: " + marker(attempts), b.aborted()
 				}
-				return fmt.Sprintf("%d found on Astro and deleted", n), err
+				return fmt.Sprintf("%d found on Astro and deleted", n), cmp.Or(err, b.aborted())
 			}
 			for _, w := range b.writes {
 				if err := w.mayHold(ctx); err != nil {
 					return "", err
 				}
 			}
-			if err := b.Issuer.DeleteToken(ctx, p.Organization.ID, res.Token.ID); err != nil {
+			gone := rotation.Record{Kind: rotation.RecDeleting, Token: res.Token.ID}
+			if err := b.book.Record(gone); err != nil {
+				return "", err
+			}
+			if err := b.Issuer.DeleteToken(httpx.Announce(ctx, b.book.Announce(gone)), p.Organization.ID, res.Token.ID); err != nil {
 				return "", err
 			}
 			res.TokenRevoked = true
 			if open.Load() {
-				_, err := orphans(ctx, "")
-				return res.Token.ID, err
+				if _, err := orphans(ctx, ""); err != nil {
+					return res.Token.ID, err
+				}
 			}
-			return res.Token.ID, nil
+			return res.Token.ID, cmp.Or(b.book.Record(rotation.Record{Kind: rotation.RecDeleted, Token: res.Token.ID}), b.aborted())
 		},
 	})
 	b.add(Action{
@@ -308,6 +355,22 @@ func (b *builder) token() {
 	})
 }
 
+// begin opens the journal and notes what is about to be done, once.
+func (b *builder) begin(op string) (err error) {
+	if b.Book == nil || b.book.State().Active() {
+		return nil
+	}
+	if b.book == nil {
+		if b.book, err = b.Book(); err != nil {
+			return err
+		}
+	}
+	return b.book.Begin(rotation.Begin{Op: op, Mode: rotation.FirstSetup, Plan: b.plan, Quiet: b.Quiet})
+}
+
+// aborted notes that nothing of the operation is left.
+func (b *builder) aborted() error { return b.book.Record(rotation.Record{Kind: rotation.RecAborted}) }
+
 // secrets writes the credential to every target.
 func (b *builder) secrets() {
 	p, res := b.plan, b.result
@@ -315,7 +378,7 @@ func (b *builder) secrets() {
 	res.Targets = make([]TargetResult, len(p.Targets))
 	for i, t := range p.Targets {
 		res.Targets[i] = TargetResult{Target: t, State: Planned}
-		b.writes[i] = &write{store: b.Stores[t.Store], result: &res.Targets[i]}
+		b.writes[i] = &write{store: b.Stores[t.Store], result: &res.Targets[i], index: i, of: b}
 		b.add(b.writes[i].action(func() (*secret.Value, providers.Meta) {
 			meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: p.ReadBy(), File: p.Pipeline.File, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
 			switch t.Feeds() {

@@ -7,6 +7,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -15,6 +16,8 @@ import (
 type write struct {
 	store  providers.Store
 	result *TargetResult
+	index  int // among the targets of the plan
+	of     *builder
 	asked  bool            // before is known
 	before providers.State // as it was before the first try
 	tried  atomic.Bool     // a write was started: from then on the target may hold the token
@@ -54,6 +57,13 @@ func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Me
 	v, meta := next()
 	// A store that clearly refused holds nothing new; after any other outcome, and as long as there is
 	// none, it may.
+	writing := rotation.Record{Kind: rotation.RecWriting, Target: w.index, Token: w.of.result.Token.ID}
+	if w.of.book != nil {
+		if err := w.of.book.Record(writing); err != nil {
+			return "", err
+		}
+		ctx = httpx.Announce(ctx, w.of.book.Announce(writing))
+	}
 	before := w.tried.Swap(true)
 	rec, err := w.store.Put(ctx, w.target(), v, meta)
 	if httpx.Refused(err) {
@@ -63,6 +73,9 @@ func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Me
 		return "", err
 	}
 	w.result.State, w.result.Version, w.result.Proof = Done, rec.Version, rec.Proof
+	if err := w.of.book.Record(rotation.Record{Kind: rotation.RecWritten, Target: w.index, Token: w.of.result.Token.ID, Version: rec.Version}); err != nil {
+		return "", err
+	}
 	if rec.Created {
 		return "created, proof: " + string(rec.Proof), nil
 	}
@@ -85,7 +98,7 @@ func (w *write) undo(ctx context.Context, rm providers.Remover) (string, error) 
 		return "", err
 	}
 	w.result.State = Undone
-	return w.target().String(), nil
+	return w.target().String(), w.of.book.Record(rotation.Record{Kind: rotation.RecForgot, Target: w.index})
 }
 
 // changed reports whether the target differs from what it was before the first try.

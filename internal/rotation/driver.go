@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,14 +28,10 @@ type Issuer interface {
 	DeleteToken(ctx context.Context, organization, id string) error
 }
 
-// Log keeps records; one is durable when Append returns.
-type Log interface{ Append(record any) error }
-
 // Deps are the hands of an operation.
 type Deps struct {
 	Issuer Issuer
 	Stores map[string]providers.Store // by id
-	Log    Log
 	Now    func() time.Time
 	// Live is told about every secret value as soon as it exists.
 	Live func(*secret.Value)
@@ -57,41 +52,23 @@ type Event struct {
 // Driver does what Step says.
 type Driver struct {
 	Deps
-	state State
+	*Book
 	obs   Observation
 	value *secret.Value // of the token that is held
 	token astro.Token   // its record
 	errs  []error       // of acts that failed since the last try
 }
 
-// Decode reads the records of a journal.
-func Decode(raw []json.RawMessage) ([]Record, error) {
-	out := make([]Record, len(raw))
-	for i, r := range raw {
-		if err := json.Unmarshal(r, &out[i]); err != nil || out[i].Kind == RecPlanned && out[i].Begin == nil {
-			return nil, hint.New("a journal holds what this version of astro-ci does not know", "Use the version that wrote it, or a newer one.", "")
-		}
-	}
-	return out, nil
-}
-
 // New goes on with what a journal says.
-func New(s State, d Deps) *Driver { return &Driver{Deps: d, state: s, obs: Observe(d.Now())} }
+func New(b *Book, d Deps) *Driver { return &Driver{Deps: d, Book: b, obs: Observe(d.Now())} }
 
-// State is how far the operation is.
-func (d *Driver) State() State { return d.state }
-
-// Begin starts an operation.
-func (d *Driver) Begin(b Begin) error {
-	if d.state.Active() {
-		return hint.New("an operation on "+b.Plan.Name+" is not finished", "Finish it first: astro-ci resume "+b.Plan.Name, "")
+// Preview is what a process that begins now would do first.
+func Preview(s State, now time.Time) Act {
+	o := Observe(now)
+	for i := range s.Targets { // what can only be seen by asking is taken to be well
+		o.Checked = checked(o.Checked, len(s.Targets), i, Unseen)
 	}
-	return d.record(Record{Kind: RecPlanned, Begin: &b})
-}
-
-// Forget gives a target up: whatever it holds will stop working.
-func (d *Driver) Forget(target int) error {
-	return d.record(Record{Kind: RecForgot, Target: target})
+	return Step(s, o).Do
 }
 
 // Halt says why an operation does not go on: it has ended, it waits, or something failed.
@@ -110,7 +87,7 @@ func (d *Driver) Go(ctx context.Context) Halt {
 		if err := ctx.Err(); err != nil && next.Do.Kind != None {
 			return Halt{Act: Act{Kind: Stop}, Err: context.Cause(ctx)}
 		}
-		if err := d.record(next.Records...); err != nil {
+		if err := d.Record(next.Records...); err != nil {
 			return Halt{Act: Act{Kind: Stop}, Err: err}
 		}
 		switch next.Do.Kind {
@@ -121,13 +98,14 @@ func (d *Driver) Go(ctx context.Context) Halt {
 		case Wait:
 			_, d.obs = Learn(d.state, d.obs, next.Do, Answer{})
 			return Halt{Act: next.Do}
+		case Create, Prove, Write, Verify, List, Delete:
 		}
 		answer, err := d.do(ctx, next)
 		if err != nil {
 			return Halt{Act: Act{Kind: Stop}, Err: err}
 		}
 		records, o := Learn(d.state, d.obs, next.Do, answer)
-		if err := d.record(records...); err != nil {
+		if err := d.Record(records...); err != nil {
 			return Halt{Act: Act{Kind: Stop}, Err: err}
 		}
 		d.obs = o
@@ -153,18 +131,6 @@ func (d *Driver) failure(do Act) error {
 	return errors.Join(d.errs...)
 }
 
-// record makes records durable, one after the other.
-func (d *Driver) record(records ...Record) error {
-	for _, r := range records {
-		r.At = d.Now()
-		if err := d.Log.Append(r); err != nil {
-			return err
-		}
-		d.state = d.state.With(r)
-	}
-	return nil
-}
-
 // do carries an act out. The error is one of the journal; what a service says is in the answer.
 func (d *Driver) do(ctx context.Context, next Decision) (Answer, error) {
 	do := next.Do
@@ -175,11 +141,9 @@ func (d *Driver) do(ctx context.Context, next Decision) (Answer, error) {
 	defer cancel()
 	var unrecorded error
 	if n := len(next.Records); n > 0 && (do.Kind == Create || do.Kind == Write || do.Kind == Delete) {
-		last, at := next.Records[n-1], d.Now()
-		ctx = httpx.Announce(ctx, func() error { // each try is announced: a computer may sleep in between
-			if now := d.Now(); now.Sub(at) > time.Second {
-				at, unrecorded = now, d.record(last)
-			}
+		announce := d.Announce(next.Records[n-1])
+		ctx = httpx.Announce(ctx, func() error {
+			unrecorded = announce()
 			return unrecorded
 		})
 	}

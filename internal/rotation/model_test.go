@@ -483,13 +483,14 @@ func (n node) key(buf []byte) []byte {
 		return b
 	}
 	s, o, w := n.s, n.o, n.w
-	b := append(buf[:0], yes(s.Unclear, s.open, s.Aborting, n.up, o.Proven, o.Abort, o.Stopped, o.Unfit), yes(s.Ended == RecDone, s.Ended == RecAborted, o.Listed == nil), byte(s.Attempts), age(s.IntentAt), age(s.Cut), byte(s.CutFor+1))
+	b := buf[:0]
+	b = append(b, yes(s.Unclear, s.open, s.Aborting, n.up, o.Proven, o.Abort, o.Stopped, o.Unfit), yes(s.Ended == RecDone, s.Ended == RecAborted, o.Listed == nil), byte(s.Attempts), age(s.IntentAt), age(s.Cut), byte(s.CutFor+1))
 	for _, t := range s.Tokens {
 		b = append(b, byte(worldToken(s, s.index(t.ID)))<<2|yes(t.Tried, t.Dead))
 	}
 	b = append(b, 255)
 	for i, x := range s.Targets {
-		b = append(b, byte(x.May), byte(x.May>>8), byte(x.Holds+1), yes(x.Unknown, x.Forgotten, x.Version == mark(w.version[i]), x.Version == ""))
+		b = append(b, byte(x.May), byte(x.May>>8), byte(x.Holds+1), yes(x.Forgotten, x.Version == mark(w.version[i]), x.Version == ""))
 		for _, t := range x.Tried {
 			b = append(b, age(t))
 		}

@@ -31,7 +31,7 @@ var mutants = map[string]func() protocol{
 	},
 	"a write is not announced":           func() protocol { return silent(RecWriting) },
 	"a create is not announced":          func() protocol { return silent(RecIntent) },
-	"the old token dies with the create": func() protocol { return early(func(s State, o Observation) bool { return o.Holding >= 0 }) },
+	"the old token dies with the create": func() protocol { return early(func(_ State, o Observation) bool { return o.Holding >= 0 }) },
 	"the old token dies with the first write": func() protocol {
 		return early(func(s State, _ Observation) bool {
 			return slices.ContainsFunc(s.Targets, func(x TargetState) bool { return x.Holds >= len(s.Old) })
@@ -40,7 +40,7 @@ var mutants = map[string]func() protocol{
 	"the old token dies with the last write": func() protocol { return early(func(s State, _ Observation) bool { return s.Current() >= len(s.Old) }) },
 	"nothing is swept":                       func() protocol { return seen(func(_ State, o *Observation) { o.Clean = 2 }) },
 	"an unclear create counts as refused": func() protocol {
-		return heard(func(s State, o Observation, do Act, a Answer) (Answer, bool) {
+		return heard(func(_ State, _ Observation, do Act, a Answer) (Answer, bool) {
 			a.Refused = true
 			return a, do.Kind == Create && a.Err != nil
 		})
@@ -150,7 +150,7 @@ var mutants = map[string]func() protocol{
 		return p
 	},
 	"a failed delete counts as done": func() protocol {
-		return heard(func(_ State, _ Observation, do Act, a Answer) (Answer, bool) { return Answer{}, do.Kind == Delete })
+		return heard(func(_ State, _ Observation, do Act, _ Answer) (Answer, bool) { return Answer{}, do.Kind == Delete })
 	},
 	"everything that is listed is deleted": func() protocol {
 		return heard(func(_ State, _ Observation, do Act, a Answer) (Answer, bool) {

@@ -72,7 +72,6 @@ type Token struct {
 // TargetState is what is known of a target.
 type TargetState struct {
 	May       uint64 // the tokens, by index, that it may hold
-	Unknown   bool   // or something else
 	Holds     int    // the token that it was last seen to take; -1 when that is not known
 	Version   string
 	Tried     []time.Time // by token: when it was last written to the target; zero for never
@@ -134,10 +133,10 @@ func (s State) With(r Record) State {
 		s.Tokens[t].Tried = true
 	case RecWritten:
 		x := &s.Targets[r.Target]
-		x.May, x.Unknown, x.Holds, x.Version = 1<<t, false, t, r.Version
+		x.May, x.Holds, x.Version = 1<<t, t, r.Version
 	case RecChanged:
 		x := &s.Targets[r.Target]
-		x.May, x.Unknown, x.Holds, x.Version = s.tried(), true, -1, ""
+		x.May, x.Holds, x.Version = s.tried(), -1, ""
 		s.CutFor = -1
 	case RecVerified:
 		s.Cut, s.CutFor = r.At, t
@@ -148,7 +147,9 @@ func (s State) With(r Record) State {
 		s.Targets[r.Target] = TargetState{Forgotten: true, Holds: -1, Tried: s.Targets[r.Target].Tried}
 	case RecAborting:
 		s.Aborting = true
-	case RecAborted, RecDone:
+	case RecAborted:
+		s.Ended = r.Kind
+	case RecDone:
 		s.Ended, s.Last = r.Kind, r.Token
 	}
 	return s
@@ -160,10 +161,13 @@ func begin(before State, b Begin) State {
 		s.Tokens = append(s.Tokens, Token{ID: id, Tried: true})
 	}
 	for i := range s.Targets {
-		s.Targets[i] = TargetState{May: 1<<len(b.Old) - 1, Unknown: true, Holds: -1, Tried: make([]time.Time, len(b.Old))}
+		s.Targets[i] = TargetState{May: 1<<len(b.Old) - 1, Holds: -1, Tried: make([]time.Time, len(b.Old))}
 	}
 	return s
 }
+
+// Knows reports whether a token is one of the operation.
+func (s State) Knows(id string) bool { return s.index(id) >= 0 }
 
 // index finds a token by its id; -1 when it is not known.
 func (s State) index(id string) int {
@@ -185,14 +189,14 @@ func (s State) tried() (set uint64) {
 	return set
 }
 
-// may are the tokens that some target may hold; unknown says that one may hold something else.
-func (s State) may() (set uint64, unknown bool) {
+// may are the tokens that some target may hold.
+func (s State) may() (set uint64) {
 	for _, x := range s.Targets {
 		if !x.Forgotten {
-			set, unknown = set|x.May, unknown || x.Unknown
+			set |= x.May
 		}
 	}
-	return set, unknown
+	return set
 }
 
 // Current is the token that every target was seen to take, as an index; -1 when there is none alive.
@@ -213,8 +217,7 @@ func (s State) Current() int {
 // Untouched reports whether no target can hold anything of this operation: it can still be ended
 // without a trace.
 func (s State) Untouched() bool {
-	set, _ := s.may()
-	return set>>len(s.Old) == 0
+	return s.may()>>len(s.Old) == 0
 }
 
 // abandoned reports whether a person gave every target up.
@@ -223,4 +226,4 @@ func (s State) abandoned() bool {
 }
 
 // Marker is the description of the token that an attempt makes.
-func (s State) Marker(attempt int) string { return s.Plan.Marker(attemptName(s.Op, attempt)) }
+func (s State) Marker(attempt int) string { return s.Plan.Marker(AttemptName(s.Op, attempt)) }

@@ -207,7 +207,7 @@ func retire(s State, o Observation, cur int) Decision {
 	if d, ok := clean(s, cur); ok {
 		return d
 	}
-	may, _ := s.may()
+	may := s.may()
 	for i, t := range s.Tokens {
 		if i == cur || t.Dead {
 			continue
@@ -255,7 +255,7 @@ func sweep(s State, o Observation) (d Decision, clean bool) {
 
 // abort takes back what was made; no target can hold it.
 func abort(s State, o Observation) Decision {
-	may, _ := s.may()
+	may := s.may()
 	for i := len(s.Old); i < len(s.Tokens); i++ {
 		if !s.Tokens[i].Dead && may&(1<<i) == 0 {
 			return remove(s, i)
@@ -372,7 +372,8 @@ func listed(s State, o Observation, tokens []Found) (records []Record, _ Observa
 	return records, o
 }
 
-func attemptName(op string, attempt int) string { return op + "." + strconv.Itoa(attempt) }
+// AttemptName is what the marker of an attempt says of the operation.
+func AttemptName(op string, attempt int) string { return op + "." + strconv.Itoa(attempt) }
 
 // again is the observation with which a process goes on after an act that failed.
 func (o Observation) again() Observation {

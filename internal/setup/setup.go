@@ -109,6 +109,16 @@ func (k Kind) String() string {
 	return string(k)
 }
 
+// KindOf is the type of a token of this scope.
+func KindOf(scope string) (Kind, bool) {
+	for _, k := range Kinds() {
+		if scope != "" && k.Scope() == scope {
+			return k, true
+		}
+	}
+	return "", false
+}
+
 // Credential is the token to create, or the kind of key that there is.
 type Credential struct {
 	Kind          Kind   `json:"kind"`
@@ -240,6 +250,16 @@ func (s Setup) TokenName() string {
 		name = name[:256]
 	}
 	return name
+}
+
+// ParseMarker reads what Marker wrote; the name is "" when it did not.
+func ParseMarker(text string) (name, operation string) {
+	if rest, ok := strings.CutPrefix(text, "astro-ci setup="); ok {
+		if name, op, ok := strings.Cut(rest, " op="); ok && setupName.MatchString(name) {
+			return name, op
+		}
+	}
+	return "", ""
 }
 
 // Marker is the description the token gets on Astro. It names the setup and the operation that

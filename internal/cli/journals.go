@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/journal"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+)
+
+// journalDir is where the journals are; those of the sandbox are apart.
+func (a *app) journalDir() (string, error) {
+	dir, err := a.env.stateDir(a.stateDir)
+	if a.sandbox && err == nil {
+		dir, err = a.sandboxDir()
+	}
+	return filepath.Join(dir, "journals"), err
+}
+
+// openBook opens the journal of a setup for writing, until the world is closed.
+func (w *world) openBook(name string) (*rotation.Book, error) {
+	if b := w.books[name]; b != nil {
+		return b, nil
+	}
+	dir, err := w.app.journalDir()
+	if err != nil {
+		return nil, err
+	}
+	j, err := journal.Open(dir, name, w.app.journal)
+	if err != nil {
+		return nil, err
+	}
+	w.closers = append(w.closers, j.Close)
+	b, err := rotation.NewBook(j.Records(), j, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	w.books[name] = b
+	return b, nil
+}
+
+// known is a setup that this computer has a journal of.
+type known struct {
+	name  string
+	state rotation.State
+	err   error // the journal cannot be read
+}
+
+// journals reads what the journals say, without waiting for who writes one.
+func (a *app) journals() (out []known, err error) {
+	dir, err := a.journalDir()
+	if err != nil {
+		return nil, err
+	}
+	names, err := journal.Names(dir)
+	if err != nil {
+		return nil, hint.Wrap(err, "read the journals in "+dir, "Make the folder readable, or name another one with --state-dir.", "")
+	}
+	for _, name := range names {
+		x := known{name: name}
+		x.state, x.err = read(dir, name)
+		if x.err != nil || x.state.Op != "" {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+func read(dir, name string) (rotation.State, error) {
+	var raw []json.RawMessage
+	raw, err := journal.Read(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return rotation.State{}, nil
+	}
+	if err != nil {
+		return rotation.State{}, err
+	}
+	records, err := rotation.Decode(raw)
+	return rotation.Fold(records), err
+}
