@@ -40,6 +40,25 @@ fuzz: ## run every fuzz test for FUZZTIME
 		done; \
 	done
 
+PART ?= 30000
+HISTORIES ?= 2000
+
+.PHONY: model
+model: ## go through the states of the rotation protocol; PART states of each large world
+	go test ./internal/rotation -run '^TestModel$$' -count=1 -timeout 40m -part $(PART)
+
+.PHONY: mutants
+mutants: ## show that the model finds the faults that the protocol could have
+	go test ./internal/rotation -run '^TestMutants$$' -count=1 -v | grep -c '^    --- PASS'
+
+.PHONY: simulate
+simulate: ## rotate HISTORIES times in bad weather, over the real clients and the strict servers
+	go test ./internal/rotation -run '^TestSimulation$$' -count=1 -timeout 40m -histories $(HISTORIES)
+
+.PHONY: kill
+kill: ## kill the real program before and after every request and every record
+	go test ./internal/cli -run '^TestKilledAtEveryPoint$$' -count=1 -v | grep -c '^    --- PASS'
+
 .PHONY: bench
 bench: ## run the benchmarks; only their ratios within one run mean something
 	go test -run '^$$' -bench . -benchtime 1s ./internal/ui/tui

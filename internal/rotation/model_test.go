@@ -484,7 +484,7 @@ func (n node) key(buf []byte) []byte {
 	}
 	s, o, w := n.s, n.o, n.w
 	b := buf[:0]
-	b = append(b, yes(s.Unclear, s.open, s.Aborting, n.up, o.Proven, o.Abort, o.Stopped, o.Unfit), yes(s.Ended == RecDone, s.Ended == RecAborted, o.Listed == nil), byte(s.Attempts), age(s.IntentAt), age(s.Cut), byte(s.CutFor+1))
+	b = append(b, yes(s.Unclear, s.open, s.Aborting, n.up, o.Proven, o.Abort, o.Stopped, o.Unfit), yes(s.Ended == RecDone, s.Ended == RecAborted, o.Listed == nil), byte(s.Attempts), byte(s.Refused), age(s.IntentAt), age(s.Cut), byte(s.CutFor+1))
 	for _, t := range s.Tokens {
 		b = append(b, byte(worldToken(s, s.index(t.ID)))<<2|yes(t.Tried, t.Dead))
 	}

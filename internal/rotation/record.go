@@ -84,6 +84,7 @@ type State struct {
 	Tokens   []Token // the old ones first
 	Targets  []TargetState
 	Attempts int
+	Refused  int       // how many of them Astro clearly refused
 	Unclear  bool      // some create had no clear answer: its token may come into being yet
 	IntentAt time.Time // of the last attempt
 	Cut      time.Time // when every target was seen to hold the token CutFor
@@ -119,6 +120,7 @@ func (s State) With(r Record) State {
 		s.Attempts, s.IntentAt, s.open = r.Attempt, r.At, true
 	case RecRefused:
 		s.open = false
+		s.Refused++
 	case RecCreated:
 		s.open = s.open && r.Attempt != s.Attempts
 		s.Tokens = append(s.Tokens, Token{ID: r.Token, Attempt: r.Attempt})

@@ -86,7 +86,7 @@ type Act struct {
 }
 
 // MaxAttempts is how many tokens one operation may make.
-const MaxAttempts = 8
+const MaxAttempts = 24
 
 // Decision is what Step says: the records to make durable, in this order, and then the act.
 type Decision struct {
@@ -150,7 +150,7 @@ func spread(s State, o Observation) Decision {
 		if o.Unfit {
 			return act(Act{Kind: Stop, Why: Broken})
 		}
-		if s.Attempts >= MaxAttempts {
+		if s.Attempts-s.Refused >= MaxAttempts {
 			return act(Act{Kind: Stop, Why: TooMany})
 		}
 		n := s.Attempts + 1
