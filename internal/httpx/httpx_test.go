@@ -81,6 +81,22 @@ func TestRetriesGoByMethod(t *testing.T) {
 	}
 }
 
+// A POST that may be sent again is, with a body and without one.
+func TestRepeatablePost(t *testing.T) {
+	for _, body := range []any{nil, map[string]int{"a": 1}} {
+		var seen atomic.Int32
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			if seen.Add(1) == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			w.WriteHeader(http.StatusNoContent)
+		})
+		if _, err := s.Do(t.Context(), httpx.Call{Method: http.MethodPost, Path: "/x", Body: body, Repeatable: true}); err != nil || seen.Load() != 2 {
+			t.Errorf("body %v: sent %d times, %v", body, seen.Load(), err)
+		}
+	}
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	var seen atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {

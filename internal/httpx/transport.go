@@ -260,14 +260,12 @@ type limitedBody struct {
 
 // repeatable reports whether sending the request twice has the effect of sending it once.
 func repeatable(req *http.Request) bool {
-	if req.Context().Value(repeatableKey{}) != nil {
-		return req.GetBody != nil
-	}
+	again := req.Context().Value(repeatableKey{}) != nil
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:
-		return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
+		again = true
 	}
-	return false
+	return again && (req.Body == nil || req.Body == http.NoBody || req.GetBody != nil)
 }
 
 // temporary reports whether another try may help: network trouble does, a refusal to follow a
