@@ -25,10 +25,10 @@ const (
 )
 
 var info = providers.Info{
-	Rights:  "Administrators of the repository write its variables and those of its environments, administrators of the workspace those of the workspace. An API token needs the scopes `read:repository:bitbucket`, `read:pipeline:bitbucket` and `admin:pipeline:bitbucket`; one does not include the other.",
+	Rights:  "Administrators of the repository write its variables and those of its environments, administrators of the workspace those of the workspace. An API token needs the scopes `read:repository:bitbucket`, `read:pipeline:bitbucket` and `admin:pipeline:bitbucket`; one does not include the other. A pull request with the pipeline file takes write access, and the scopes `write:repository:bitbucket`, `read:pullrequest:bitbucket` and `write:pullrequest:bitbucket` as well.",
 	Login:   "`BITBUCKET_EMAIL` with `BITBUCKET_API_TOKEN`, `BITBUCKET_USERNAME` with `BITBUCKET_PASSWORD`, then `BITBUCKET_ACCESS_TOKEN` and `BITBUCKET_TOKEN`. `BITBUCKET_API_BASE_URL` names another address of the API.",
 	Address: "`WORKSPACE/REPOSITORY`, the same with `#ENVIRONMENT` for a deployment environment, `workspace:WORKSPACE` for a whole workspace.",
-	Limits:  "Bitbucket allows a number of requests an hour. It reads one file, `bitbucket-pipelines.yml`. Bitbucket Data Center has no Pipelines.",
+	Limits:  "Bitbucket allows a number of requests an hour. It reads one file, `bitbucket-pipelines.yml`. Bitbucket Data Center has no Pipelines. Whether a branch is protected shows only to administrators of the repository, with the scopes `admin:repository:bitbucket` and `read:user:bitbucket`, and not where groups may push; without that `--deliver pull-request` has to be given.",
 	ID:      "bitbucket", Name: "Bitbucket Pipelines", Docs: docsVariables, MaxValue: maxValue, Environments: true, OneFile: true, Shared: true,
 	Proof: providers.Written, ProofNote: "Bitbucket never shows a secured variable again, and keeps no time of a change",
 }
@@ -195,6 +195,10 @@ func explain(err error) error {
 			a.Next, a.Link = "The log-in is missing, expired, or no API token with scopes. Set BITBUCKET_EMAIL to the e-mail address of your account and BITBUCKET_API_TOKEN, or BITBUCKET_ACCESS_TOKEN.", docsTokens
 		case s.Status == http.StatusForbidden && strings.HasPrefix(s.Path, "/workspaces/"):
 			a.Next = "Variables of a workspace are written by its administrators, with the scope admin:pipeline:bitbucket. Ask one, or keep the variable in the repository."
+		case s.Status == http.StatusForbidden && ofRequest.MatchString(s.Path):
+			a.Next, a.Link = "A request takes write access to the repository, and a token with the scopes read:repository:bitbucket, write:repository:bitbucket, read:pullrequest:bitbucket and write:pullrequest:bitbucket. Or give --deliver file, and open the request yourself.", docsTokens
+		case s.Status == http.StatusConflict && ofRequest.MatchString(s.Path):
+			a.Next, a.Link = "Somebody else changed the branch at the same time. Try again.", docsSource
 		case s.Status == http.StatusForbidden:
 			a.Next, a.Link = "Variables are written by administrators of the repository, with a token that has the scopes read:repository:bitbucket, read:pipeline:bitbucket and admin:pipeline:bitbucket; one does not include the other.", docsTokens
 		case s.Status == http.StatusTooManyRequests:

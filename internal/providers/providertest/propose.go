@@ -128,7 +128,7 @@ func Propose(t *testing.T, repo setup.Repository, build func(t *testing.T) *Prop
 	t.Run("no right", func(t *testing.T) {
 		t.Parallel()
 		w := build(t)
-		w.Faults.Add(fault.Fault{Method: http.MethodPost, Kind: fault.Answer, Status: http.StatusForbidden, Body: `{"message":"no"}`, Times: 1})
+		w.Faults.Add(fault.Fault{Method: http.MethodPost, Kind: fault.Answer, Status: http.StatusForbidden, Body: `{"type":"error","message":"no","error":{"message":"no"}}`, Times: 1})
 		if _, err := w.Proposer.Propose(t.Context(), repo, proposal); err == nil {
 			t.Error("no error")
 		}

@@ -1,11 +1,12 @@
-// Package bitbucketd is an embedded Bitbucket Cloud, as far as variables of pipelines and deployment
-// environments go. It refuses what the real one refuses.
+// Package bitbucketd is an embedded Bitbucket Cloud, as far as variables of pipelines, deployment
+// environments and pull requests go. It refuses what the real one refuses.
 package bitbucketd
 
 import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -40,6 +41,11 @@ type place struct {
 	Runs         []*run         `json:"runs"`
 	Variables    []*variable    `json:"variables"`
 	Environments []*environment `json:"environments"`
+
+	Heads        map[string]string            `json:"heads,omitempty"`   // the newest commits, by branch
+	Commits      map[string]map[string]string `json:"commits,omitempty"` // files by path, by commit
+	Restrictions []Restriction                `json:"restrictions,omitempty"`
+	Pulls        []*pull                      `json:"pulls,omitempty"`
 }
 
 type environment struct {
@@ -139,6 +145,7 @@ func (s *Server) Handler() http.Handler {
 		"GET " + repo + "/pipelines/{run}/steps":            s.ofRun(s.steps),
 		"GET " + repo + "/pipelines/{run}/steps/{step}/log": s.ofRun(s.stepLog),
 	}
+	maps.Copy(routes, s.proposing(repo))
 	for base, of := range map[string]func(func(*[]*variable, *http.Request) embedded.Answer) embedded.Action{
 		repo + "/pipelines_config/variables": s.own, workspace + "/pipelines-config/variables": s.own,
 		repo + "/deployments_config/environments/{env}/variables": s.ofEnvironment,
