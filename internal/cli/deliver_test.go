@@ -4,9 +4,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 )
 
@@ -69,6 +71,50 @@ func TestPullRequestTakenBack(t *testing.T) {
 	_, stderr, code := p.run(real("--deliver", "pull-request", "--on-failure", "undo")...)
 	if code != 4 || len(s.Astro().Tokens()) != 0 || s.GitHub().HasBranch("acme", "etl", "astro-ci/etl-prod") {
 		t.Errorf("exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.GitHub().HasBranch("acme", "etl", "astro-ci/etl-prod"), stderr)
+	}
+}
+
+// The same on Bitbucket, where a restriction of the branch is what protects it.
+func TestPullRequestOnBitbucket(t *testing.T) {
+	t.Parallel()
+	const file, branch = "bitbucket-pipelines.yml", "astro-ci/etl-prod"
+	args := []string{"setup", "--no-input", "--yes", "--json", "--platform", "bitbucket", "--repo", "acme/etl", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}
+	for _, protected := range []bool{false, true} {
+		p, s := online(t)
+		args := slices.Clone(args)
+		if protected {
+			s.Bitbucket().Restrict("acme/etl", bitbucketd.Restriction{Pattern: "main"})
+		} else {
+			args = append(args, "--deliver", "pull-request")
+		}
+		s.Bitbucket().Commit("acme/etl", "main", file, "pipelines:\n  custom:\n    mine:\n      - step:\n          script: [make]\n")
+		stdout, stderr, code := p.run(args...)
+		if code != 0 {
+			t.Fatalf("protected %v: exit %d: %s", protected, code, stderr)
+		}
+		all := s.Bitbucket().Pulls("acme/etl")
+		if len(all) != 1 || !all[0].Open || all[0].Target != "main" || len(all[0].Files) != 1 || !strings.Contains(all[0].Files[file], "astro deploy") || !strings.Contains(all[0].Files[file], "    mine:\n") {
+			t.Fatalf("protected %v: requests are %+v", protected, all)
+		}
+		if _, err := os.Stat(filepath.Join(p.dir, file)); err == nil {
+			t.Error("the file was written to the working tree as well")
+		}
+		if r := decode(t, stdout); r.Pipeline.Request != "https://bitbucket.org/acme/etl/pull-requests/1" || !r.Pipeline.Changed {
+			t.Errorf("got %s", stdout)
+		}
+		if stdout, stderr, code := p.run(args...); code != 0 || len(s.Bitbucket().Pulls("acme/etl")) != 1 {
+			t.Errorf("again: exit %d: %s%s", code, stdout, stderr)
+		}
+		s.Bitbucket().Commit("acme/etl", "main", file, all[0].Files[file])
+		if stdout, _, code := p.run(args...); code != 0 || decode(t, stdout).Pipeline.Changed {
+			t.Errorf("merged: exit %d: %s", code, stdout)
+		}
+	}
+	p, s := online(t)
+	s.Bitbucket().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/2.0/repositories/acme/etl/pullrequests", Status: 403, Body: `{"type":"error","error":{"message":"no"}}`, Times: 9})
+	_, stderr, code := p.run(append(args, "--deliver", "pull-request", "--on-failure", "undo")...)
+	if code != 4 || !strings.Contains(stderr, "write:pullrequest:bitbucket") || len(s.Astro().Tokens()) != 0 || s.Bitbucket().HasBranch("acme/etl", branch) {
+		t.Errorf("taken back: exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.Bitbucket().HasBranch("acme/etl", branch), stderr)
 	}
 }
 
