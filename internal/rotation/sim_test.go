@@ -83,7 +83,10 @@ type weather struct {
 	late    sync.WaitGroup
 }
 
-var errDead = errors.New("the process has ended")
+var (
+	errDead = errors.New("the process has ended")
+	errCut  = errors.New("the connection broke")
+)
 
 func (w *weather) crash() bool {
 	if !w.calm && w.crashes > 0 && w.chance.IntN(40) == 0 {
@@ -104,7 +107,7 @@ func (w *weather) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !crash && w.chance.IntN(5) != 0 {
 		return w.base.RoundTrip(r)
 	}
-	var failed error = io.ErrUnexpectedEOF
+	failed := errCut
 	if crash {
 		failed = errDead
 	}
