@@ -45,7 +45,7 @@ HISTORIES ?= 2000
 
 .PHONY: model
 model: ## go through the states of the rotation protocol; PART states of each large world
-	go test ./internal/rotation -run '^TestModel$$' -count=1 -timeout 40m -part $(PART)
+	go test ./internal/rotation -run '^TestModel$$' -count=1 -v -timeout 40m -part $(PART)
 
 .PHONY: mutants
 mutants: ## show that the model finds the faults that the protocol could have
@@ -53,7 +53,7 @@ mutants: ## show that the model finds the faults that the protocol could have
 
 .PHONY: simulate
 simulate: ## rotate HISTORIES times in bad weather, over the real clients and the strict servers
-	go test ./internal/rotation -run '^TestSimulation$$' -count=1 -timeout 40m -histories $(HISTORIES)
+	go test ./internal/rotation -run '^TestSimulation$$' -count=1 -v -timeout 40m -histories $(HISTORIES)
 
 .PHONY: kill
 kill: ## kill the real program before and after every request and every record
