@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +25,32 @@ func openCodeBuild(ctx context.Context, w *world, _ string) (providers.Platform,
 		return nil, "", err
 	}
 	return codebuild.New(c), source, nil
+}
+
+// openAWS opens one of the stores of AWS.
+func openAWS(store func(*aws.Client) providers.Backend) func(context.Context, *world) (providers.Backend, string, error) {
+	return func(ctx context.Context, w *world) (providers.Backend, string, error) {
+		c, source, err := w.aws(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		return store(c), source, nil
+	}
+}
+
+// hasAWS reports whether something names a log-in to AWS.
+func hasAWS(w *world) bool {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"} {
+		if w.app.env.get(name) != "" {
+			return true
+		}
+	}
+	for _, name := range []string{"config", "credentials"} {
+		if _, err := os.Stat(filepath.Join(w.app.env.home(), ".aws", name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // aws finds a log-in by AWS's own chain: variables, profiles, single sign-on, roles of a machine.

@@ -445,25 +445,6 @@ func (w *world) rest(ctx context.Context, p setup.Plan) error {
 	return engine.Tell(engine.NewRun(actions).Go(ctx), w.app.show)
 }
 
-// stores are those of the plan's targets.
-func (w *world) stores(ctx context.Context, p setup.Plan) (map[string]providers.Store, error) {
-	platform, err := w.openAt(ctx, p.Platform, p.Repository.Host)
-	if err != nil {
-		return nil, err
-	}
-	return storesOf(p, platform), nil
-}
-
-func storesOf(p setup.Plan, platform providers.Platform) map[string]providers.Store {
-	stores := map[string]providers.Store{p.Platform: platform}
-	if k, ok := platform.(providers.Keeper); ok {
-		for _, id := range k.Stores() {
-			stores[id] = platform
-		}
-	}
-	return stores
-}
-
 // preflight asks, before a token exists, whether it can be made and stored, and whether somebody else is
 // at work.
 func (w *world) preflight(ctx context.Context, c candidate) error {
@@ -580,15 +561,16 @@ func (w *world) rebuild(ctx context.Context, f rotateFlags, name string) (c cand
 	if err := w.locate(ctx, &c.plan, t.On().EntityID); err != nil {
 		return c, err
 	}
-	c.plan.Targets = []setup.Target{{Store: platform, Address: address, Secret: f.secretName}}
-	p, err := w.openAt(ctx, platform, c.plan.Repository.Host)
+	at := setup.Target{Store: platform, Address: address, Secret: f.secretName}
+	if id, rest, ok := strings.Cut(address, ":"); ok && slices.ContainsFunc(w.backends(), func(b backend) bool { return b.id == id }) {
+		at.Store, at.Address = id, rest
+	}
+	c.plan.Targets = []setup.Target{at}
+	store, err := w.store(ctx, c.plan, at.Store)
 	if err != nil {
 		return c, err
 	}
-	if k, ok := p.(providers.Keeper); ok {
-		c.plan.Targets[0].Store = k.Stores()[0]
-	}
-	st, err := p.Stat(ctx, c.plan.Target())
+	st, err := store.Stat(ctx, c.plan.Target())
 	if err == nil && !st.Exists {
 		err = hint.New("there is no secret "+c.plan.Target().String(), "Give its name with --secret-name.", "")
 	}

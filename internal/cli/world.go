@@ -43,6 +43,7 @@ type world struct {
 	astro  *astro.Client
 	base   http.RoundTripper
 	opened map[string]providers.Platform // by id
+	ready  map[string]providers.Backend  // by id
 	repo   *gitrepo.Repo                 // nil: one stands in no repository
 	files  *pipeline.Files
 	// repos is the repository as each platform would call it; platform is the one that it seems to
@@ -59,7 +60,7 @@ type world struct {
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
 func (a *app) discover(ctx context.Context) (_ *world, err error) {
-	w := &world{app: a, opened: map[string]providers.Platform{}, books: map[string]*rotation.Book{}}
+	w := &world{app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]*rotation.Book{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -125,7 +126,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		return nil, err
 	}
 	w.steps = steps.SetUp(steps.Deps{
-		Astro: w.astro, Platforms: w.platforms(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
+		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 	})
 	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
@@ -289,8 +290,12 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err := w.unfinished(p.Name); err != nil {
 		return ui.Review{}, err
 	}
+	stores, err := w.stores(ctx, p)
+	if err != nil {
+		return ui.Review{}, err
+	}
 	actions, result, err := engine.SetUp(p, platform, engine.Deps{
-		Issuer: w.astro, Stores: storesOf(p, platform), Files: w.files,
+		Issuer: w.astro, Stores: stores, Files: w.files,
 		NewID: rand.Text, Live: w.app.redactor.Add, Book: func() (*rotation.Book, error) { return w.openBook(p.Name) }, Quiet: w.app.quiet,
 	})
 	if err != nil {
@@ -307,7 +312,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err != nil {
 		return ui.Review{}, err
 	}
-	warnings, err := w.warnings(ctx, p, platform)
+	warnings, err := w.warnings(ctx, p, platform, stores)
 	if err != nil {
 		return ui.Review{}, err
 	}
@@ -334,7 +339,7 @@ func (w *world) unfinished(name string) error {
 }
 
 // warnings collects what a careful colleague would say.
-func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform) (out []display.Text, err error) {
+func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform, stores map[string]providers.Store) (out []display.Text, err error) {
 	advice, err := w.astro.Advise(ctx, p, time.Now())
 	if err != nil {
 		return nil, err
@@ -343,7 +348,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 		out = append(out, display.Clean(s))
 	}
 	for _, t := range p.Targets {
-		st, err := platform.Stat(ctx, t)
+		st, err := stores[t.Store].Stat(ctx, t)
 		if err != nil {
 			return nil, err
 		}

@@ -39,6 +39,8 @@ type Info struct {
 	OneFile      bool // the platform reads pipelines from one file only, whose path is fixed
 	// Shared says that the parts of several setups can stand in one pipeline file (File.Beside).
 	Shared bool
+	// Backends are the ids of the secrets backends from which its pipelines can read.
+	Backends []string
 	// What a person reads before a set-up, as paragraphs of Markdown.
 	Rights  string // what the log-in has to be allowed
 	Login   string // where a log-in is looked for, in order
@@ -148,15 +150,18 @@ type Granter interface {
 	Policy(p setup.Plan) (file File, say string)
 }
 
-// Keeper is a platform that keeps secrets in stores of other names.
-type Keeper interface {
-	Stores() []string // their ids
+// Backend is a store beside the CI systems.
+type Backend interface {
+	Store
+	Remover
+	// Place is where the secret of a repository is kept, unless something else is said.
+	Place(r setup.Repository) Place
 }
 
-// Platform is a CI system: it keeps secrets and runs pipeline files.
+// Platform is a CI system: it runs pipeline files. Most are a Store as well.
 type Platform interface {
-	Store
 	Runner
+	Info() Info
 	// Detect reports whether the remote belongs to this platform. It does no I/O.
 	Detect(r Remote) (setup.Repository, bool)
 	// ParseRepo reads what a person typed for --repo.

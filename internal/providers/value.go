@@ -4,11 +4,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // ErrNoLogin says that no log-in to a provider was found.
@@ -26,6 +28,19 @@ func CheckValue(v *secret.Value, most int) error {
 		}
 		return nil
 	})
+}
+
+// notPlain are the characters of a repository's path that some backends refuse in a name.
+var notPlain = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+
+// PlainPath is the path of a repository with nothing in it but letters, digits, "_.-", and "/" between
+// the parts.
+func PlainPath(r setup.Repository) string {
+	parts := strings.Split(r.Path, "/")
+	for i, part := range parts {
+		parts[i] = notPlain.ReplaceAllString(part, "-")
+	}
+	return strings.Join(parts, "/")
 }
 
 // WithValue puts the value into a body, as the text of a key, for as long as f runs.

@@ -3,7 +3,6 @@
 package setup
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -197,6 +196,15 @@ type Pipeline struct {
 	Folder string `json:"folder,omitempty"`
 	Deploy Deploy `json:"deploy"` // set when the job deploys
 	CLI    CLI    `json:"cli"`
+	Reader Reader `json:"reader,omitzero"`
+}
+
+// Reader is as whom a run logs in to a secrets backend to read the secret there; the zero one where the
+// platform hands the secret to the run by itself.
+type Reader struct {
+	Server    string `json:"server,omitempty"`    // the backend as runs see it: an address, or a region of AWS
+	Namespace string `json:"namespace,omitempty"` // of Vault
+	Role      string `json:"role,omitempty"`      // in the backend's own words
 }
 
 // Setup is one credential, its targets and its pipeline file.
@@ -226,6 +234,20 @@ func (s Setup) Entity() Ref {
 	return Ref{}
 }
 
+// Reads are the targets that the pipeline reads: for each variable the first that feeds it. The others
+// are copies.
+func (s Setup) Reads() (out []Target) {
+	for _, v := range s.Credential.Kind.Variables() {
+		for _, t := range s.Targets {
+			if t.Feeds() == v {
+				out = append(out, t)
+				break
+			}
+		}
+	}
+	return out
+}
+
 // Target returns the first target; the pipeline reads it.
 func (s Setup) Target() Target {
 	if len(s.Targets) == 0 {
@@ -243,9 +265,14 @@ func (s Setup) ReadBy() string {
 	return s.Pipeline.Branch
 }
 
-// TokenName is the name the token gets on Astro. Names are not unique there; the id decides.
+// TokenName is the name the token gets on Astro: the platform, and where its secret is kept. Names are
+// not unique there; the id decides.
 func (s Setup) TokenName() string {
-	name := fmt.Sprintf("%s %s", s.Platform, s.Target().Address)
+	at := s.Target().Address
+	if store := s.Target().Store; store != s.Platform {
+		at = store + ":" + at
+	}
+	name := s.Platform + " " + at
 	if len(name) > 256 {
 		name = name[:256]
 	}

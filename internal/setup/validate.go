@@ -69,7 +69,8 @@ func (s Setup) Validate() error {
 	check(s.Platform != "", "platform", "no platform")
 	check(!s.Repository.IsZero(), "repo", "no repository")
 	check(len(s.Targets) > 0, "target", "no place for the secret")
-	for _, t := range s.Targets {
+	for i, t := range s.Targets {
+		check(!slices.ContainsFunc(s.Targets[:i], func(o Target) bool { return o.String() == t.String() }), "target", "%s is named twice", t)
 		check(t.Store != "" && t.Address != "", "target", "%q is incomplete", t.String())
 		check(CheckSecretName(t.Secret) == nil, "secret-name", "%v", CheckSecretName(t.Secret))
 		check(slices.Contains(s.Credential.Kind.Variables(), t.Feeds()), "target", "%s does not feed a variable of a %s", t, s.Credential.Kind)

@@ -61,7 +61,9 @@ func legacyKey(d Deps) flow.Step {
 		ID: "legacy-key", Name: "Old key", Flag: "legacy-key", Env: env("legacy-key"), Explicit: true, Needs: []string{"repo", "target", "environment", "credential"},
 		Title: "What becomes of the Deployment API key that is in use here?",
 		Help:  astro.KeysEnded,
-		When:  func(p setup.Plan) bool { return p.Credential.Kind == setup.DeploymentToken && len(p.Targets) > 0 },
+		When: func(p setup.Plan) bool {
+			return p.Credential.Kind == setup.DeploymentToken && p.Target().Store == p.Platform
+		},
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			found, err := d.legacy(ctx, p)
 			if err != nil || found.IsZero() {

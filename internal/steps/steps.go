@@ -34,6 +34,10 @@ type Deps struct {
 	// one that is ready, or nil.
 	Open   func(ctx context.Context, id string) (providers.Platform, error)
 	Opened func(id string) providers.Platform
+	// Store makes the store of a target ready; Backends are the ids of the secrets backends for which a
+	// log-in seems to be there.
+	Store    func(ctx context.Context, p setup.Plan, id string) (providers.Store, error)
+	Backends []string
 	// Repos are the repository that one stands in, as each platform would call it, by the platform's id.
 	// Platform is the id of the one that it seems to belong to, or "".
 	Repos    map[string]setup.Repository

@@ -72,6 +72,7 @@ func (a acme) Roles(context.Context, string) ([]astro.Role, error) {
 // hub is a platform with one repository and one environment.
 type hub struct {
 	providers.Platform
+	providers.Store
 	secrets map[string][]string // by address
 }
 

@@ -42,17 +42,29 @@ func target(d Deps) flow.Step {
 				return flow.Choices{}, err
 			}
 			var cs flow.Choices
-			for i, pl := range places {
+			add := func(pl providers.Place) {
 				value := cmp.Or(pl.Store, p.Platform) + ":" + pl.Address
-				if i == 0 {
-					cs.Default = value
-				}
+				cs.Default = cmp.Or(cs.Default, value)
 				cs.Items = append(cs.Items, flow.Choice{Value: value, Label: pl.Name, Note: pl.Note})
 			}
-			if !x.Info().Environments {
-				return cs, nil
+			for _, pl := range places {
+				add(pl)
 			}
-			cs.Items = append(cs.Items, flow.Choice{Value: newEnvironment, Label: text("A new environment"), Note: text("it is made for you")})
+			if x.Info().Environments {
+				cs.Items = append(cs.Items, flow.Choice{Value: newEnvironment, Label: text("A new environment"), Note: text("it is made for you")})
+			}
+			for _, id := range d.Backends {
+				if !slices.Contains(x.Info().Backends, id) {
+					continue
+				}
+				store, err := d.Store(ctx, p, id)
+				if err != nil { // what seemed to be a log-in is none
+					continue
+				}
+				if b, ok := store.(providers.Backend); ok {
+					add(b.Place(p.Repository))
+				}
+			}
 			return cs, nil
 		},
 		// A target is written STORE:ADDRESS.
@@ -64,10 +76,11 @@ func target(d Deps) flow.Step {
 			if err != nil {
 				return flow.Choice{}, err
 			}
-			stores := []string{p.Platform}
-			if k, ok := x.(providers.Keeper); ok {
-				stores = k.Stores()
+			var stores []string
+			if _, ok := x.(providers.Store); ok {
+				stores = append(stores, p.Platform)
 			}
+			stores = append(stores, x.Info().Backends...)
 			store, address, ok := strings.Cut(s, ":")
 			if !ok || !slices.Contains(stores, store) {
 				return flow.Choice{}, errors.New("write it as STORE:ADDRESS; the stores of this platform are " + strings.Join(stores, ", "))
@@ -148,12 +161,15 @@ func (d Deps) taken(ctx context.Context, p setup.Plan, own string) (bool, error)
 		}
 		others = others || len(pipeline.Setups(f.Content)) > 0
 	}
-	x, err := d.platformOf(p)
-	if !others || err != nil {
-		return false, err
+	if !others {
+		return false, nil
 	}
 	t := p.Target()
 	t.Secret = setup.TokenVariable
+	x, err := d.Store(ctx, p, t.Store)
+	if err != nil {
+		return false, err
+	}
 	state, err := x.Stat(ctx, t)
 	return state.Exists, err
 }

@@ -86,6 +86,12 @@ func (s Secrets) describe(ctx context.Context, t setup.Target) (d described, exi
 	return d, err == nil, Explain(err, secretsInfo, "look at "+ID(t), "secretsmanager:DescribeSecret")
 }
 
+// Place is a path of the repository's own.
+func (s Secrets) Place(r setup.Repository) providers.Place {
+	at := "astro/" + providers.PlainPath(r)
+	return providers.Place{Store: SecretsManager, Address: at, Name: note("AWS Secrets Manager, " + at), Note: note("with versions; about half a dollar a month")}
+}
+
 // Check asks whether the target can be written, as far as AWS tells before a write.
 func (s Secrets) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	if err := s.check(t); err != nil {

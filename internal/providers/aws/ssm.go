@@ -53,6 +53,12 @@ func (s Parameters) get(ctx context.Context, t setup.Target, decrypt bool) (p pa
 	return out.Parameter, err == nil, Explain(err, parametersInfo, "look at "+ID(t), "ssm:GetParameter")
 }
 
+// Place is a path of the repository's own.
+func (s Parameters) Place(r setup.Repository) providers.Place {
+	at := "/astro/" + providers.PlainPath(r)
+	return providers.Place{Store: SSM, Address: at, Name: note("AWS Parameter Store, " + at), Note: note("a SecureString; without charge")}
+}
+
 // Check asks whether the target can be written, as far as AWS tells before a write.
 func (s Parameters) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	if err := s.check(t); err != nil {

@@ -113,6 +113,24 @@ func TestProof(t *testing.T) {
 	}
 }
 
+// What is proposed for a repository can be written, whatever it is called.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	for _, store := range []func(*aws.Client) providers.Store{secrets, parameters} {
+		_, w := newWorld(t, store)
+		for _, path := range []string{"acme/etl", "group/sub group/é:t", "etl"} {
+			b, ok := w.Store.(providers.Backend)
+			if !ok {
+				t.Fatal("it is no backend")
+			}
+			place := b.Place(setup.Repository{Path: path})
+			if _, err := w.Store.Check(t.Context(), target(place.Store, place.Address, name)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // A request whose answer is lost makes one version, not two.
 func TestOneVersion(t *testing.T) {
 	t.Parallel()

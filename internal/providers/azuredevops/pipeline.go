@@ -20,7 +20,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("azure-devops: pipeline: %w", err)
 	}
 	env := pipeline.Map{}
-	for _, t := range p.Targets {
+	for _, t := range p.Reads() {
 		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("$(" + t.Secret + ")")})
 	}
 	trigger := pipeline.Map{

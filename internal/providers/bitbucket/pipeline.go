@@ -46,7 +46,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	step = append(step,
 		pipeline.Pair{Key: "max-time", Value: 30},
-		pipeline.Pair{Key: "script", Value: pipeline.List{pipeline.Exports(p.Targets) + constants + x.Script}},
+		pipeline.Pair{Key: "script", Value: pipeline.List{pipeline.Exports(p.Reads()) + constants + x.Script}},
 	)
 	raw, err := pipeline.YAML(nil, pipeline.Map{
 		{Key: "pipelines", Value: pipeline.Map{

@@ -42,7 +42,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, hint.New(fmt.Sprintf("buildkite: the branch %q would be taken for a pattern", p.Pipeline.Branch), "Choose another branch.", docsPipelines)
 	}
 	secrets, env := pipeline.Map{}, pipeline.Map{}
-	for _, t := range p.Targets {
+	for _, t := range p.Reads() {
 		secrets = append(secrets, pipeline.Pair{Key: t.Feeds(), Value: t.Secret})
 	}
 	for _, e := range x.Env {

@@ -49,7 +49,7 @@ func Render(p setup.Plan) ([]byte, error) {
 				pipeline.Plain("checkout"),
 				pipeline.Map{{Key: "run", Value: pipeline.Map{
 					{Key: "name", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
-					{Key: "command", Value: pipeline.Exports(p.Targets) + x.Script},
+					{Key: "command", Value: pipeline.Exports(p.Reads()) + x.Script},
 					{Key: "no_output_timeout", Value: "30m"},
 				}}},
 			}},

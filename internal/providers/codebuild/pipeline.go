@@ -35,7 +35,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	read := 0
 	for _, s := range sections {
 		var from pipeline.Map
-		for _, t := range p.Targets {
+		for _, t := range p.Reads() {
 			if t.Store != s.store {
 				continue
 			}
@@ -49,7 +49,7 @@ func Render(p setup.Plan) ([]byte, error) {
 			env = append(env, pipeline.Pair{Key: s.name, Value: from})
 		}
 	}
-	if read != len(p.Targets) {
+	if read != len(p.Reads()) {
 		return nil, hint.New("codebuild: a build cannot read a secret of "+p.Target().Store, "Keep it in aws-secrets-manager or aws-ssm.", docsBuildspec)
 	}
 	script := guard

@@ -13,7 +13,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
-	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -23,74 +22,18 @@ var info = providers.Info{
 	Address: "`aws-secrets-manager:PATH` (astro/etl) or `aws-ssm:/PATH` (/astro/etl); the secret's name is the last part.",
 	Limits:  "Never a variable of the project: those stand in clear for everybody who may look at it, and such ones are warned about. A parameter holds 4,096 bytes, a secret 65,536. A secret that is being deleted keeps its name for weeks.",
 	ID:      "codebuild", Name: "AWS CodeBuild", Docs: docsBuildspec, MaxValue: 4096,
-	Proof: providers.ReadBack, ProofNote: "the secret is in Secrets Manager or the Parameter Store, and is read again there",
+	Backends: []string{aws.SecretsManager, aws.SSM},
+	Proof:    providers.ReadBack, ProofNote: "the secret is in Secrets Manager or the Parameter Store, and is read again there",
 }
 
 // Provider is CodeBuild in one region, seen with one log-in.
-type Provider struct {
-	client *aws.Client
-	stores map[string]store
-}
-
-// store is one of the two places for secrets.
-type store interface {
-	providers.Store
-	providers.Remover
-}
+type Provider struct{ client *aws.Client }
 
 // New returns a provider; it makes no request.
-func New(c *aws.Client) *Provider {
-	return &Provider{c, map[string]store{aws.SecretsManager: aws.Secrets{Client: c}, aws.SSM: aws.Parameters{Client: c}}}
-}
+func New(c *aws.Client) *Provider { return &Provider{c} }
 
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }
-
-// Stores are the ids of the stores that a build can read from.
-func (p *Provider) Stores() []string { return []string{aws.SecretsManager, aws.SSM} }
-
-func (p *Provider) store(t setup.Target) (store, error) {
-	if s := p.stores[t.Store]; s != nil {
-		return s, nil
-	}
-	return nil, hint.New(fmt.Sprintf("codebuild: a build cannot read a secret of %q", display.Clean(t.Store)), "Keep it in aws-secrets-manager or aws-ssm.", docsBuildspec)
-}
-
-// Check asks the target's store whether it can be written.
-func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
-	s, err := p.store(t)
-	if err != nil {
-		return providers.Access{}, err
-	}
-	return s.Check(ctx, t)
-}
-
-// Put writes into the target's store.
-func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m providers.Meta) (providers.Receipt, error) {
-	s, err := p.store(t)
-	if err != nil {
-		return providers.Receipt{}, err
-	}
-	return s.Put(ctx, t, v, m)
-}
-
-// Stat asks the target's store.
-func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
-	s, err := p.store(t)
-	if err != nil {
-		return providers.State{}, err
-	}
-	return s.Stat(ctx, t)
-}
-
-// Remove takes the secret out of the target's store.
-func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
-	s, err := p.store(t)
-	if err != nil {
-		return err
-	}
-	return s.Remove(ctx, t)
-}
 
 var projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$`)
 
@@ -157,12 +100,9 @@ func (p *Provider) Repo(ctx context.Context, r setup.Repository) (providers.Repo
 	return out, nil
 }
 
-// Places are the two stores.
-func (p *Provider) Places(_ context.Context, r setup.Repository) ([]providers.Place, error) {
-	return []providers.Place{
-		{Store: aws.SecretsManager, Address: "astro/" + r.Path, Name: text("Secrets Manager, astro/%s", r.Path), Note: text("with versions; about half a dollar a month")},
-		{Store: aws.SSM, Address: "/astro/" + r.Path, Name: text("Parameter Store, /astro/%s", r.Path), Note: text("a SecureString; without charge")},
-	}, nil
+// Places are none: CodeBuild keeps no secrets.
+func (p *Provider) Places(context.Context, setup.Repository) ([]providers.Place, error) {
+	return nil, nil
 }
 
 // Environment is refused: CodeBuild has none.
@@ -214,7 +154,7 @@ func Policy(plan setup.Plan, region string) []byte {
 		{aws.SSM, "ReadAstroParameters", "ssm:GetParameters", "ssm", "parameter%s"},
 	} {
 		s := statement{Sid: kind.sid, Effect: "Allow", Action: []string{kind.action}}
-		for _, t := range plan.Targets {
+		for _, t := range plan.Reads() {
 			if t.Store == kind.store {
 				s.Resource = append(s.Resource, fmt.Sprintf("arn:%s:%s:%s:*:"+kind.form, partition, kind.service, region, aws.ID(t)))
 			}

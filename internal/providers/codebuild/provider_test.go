@@ -44,46 +44,6 @@ func newProvider(t *testing.T) (*awsd.Server, *codebuild.Provider) {
 	})}))
 }
 
-// A secret goes to the store that its target names, and to no other.
-func TestStores(t *testing.T) {
-	t.Parallel()
-	server, p := newProvider(t)
-	repo, err := p.ParseRepo("etl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	places, err := p.Places(t.Context(), repo)
-	if err != nil || len(places) != 2 {
-		t.Fatalf("%+v, %v", places, err)
-	}
-	for _, place := range places {
-		at := setup.Target{Store: place.Store, Address: place.Address, Secret: "ASTRO_API_TOKEN"}
-		v := testkit.Canary(t)
-		if _, err := p.Check(t.Context(), at); err != nil {
-			t.Error(err)
-		}
-		if r, err := p.Put(t.Context(), at, v, providers.Meta{}); err != nil || r.Proof != providers.ReadBack {
-			t.Errorf("%+v, %v", r, err)
-		}
-		if got, err := server.Open(aws.ID(at)); err != nil || !got.Equal(v) {
-			t.Errorf("%s: %v", at, err)
-		}
-		if err := p.Remove(t.Context(), at); err != nil {
-			t.Error(err)
-		}
-		if s, err := p.Stat(t.Context(), at); err != nil || s.Exists {
-			t.Errorf("%+v, %v", s, err)
-		}
-	}
-	other := setup.Target{Store: "github", Address: "acme/etl", Secret: "A"}
-	if _, err := p.Check(t.Context(), other); err == nil || hint.Of(err).Next == "" {
-		t.Errorf("another store: %v", err)
-	}
-	if _, err := p.Put(t.Context(), other, testkit.Canary(t), providers.Meta{}); err == nil {
-		t.Error("another store took the secret")
-	}
-}
-
 // A variable of the project that stands in clear is found by its name; its value is not read.
 func TestPlainVariables(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, hint.New("gitea: no workflow is run from "+p.Pipeline.File, "Give a file like .gitea/workflows/astro.yaml with --pipeline-file.", docsWorkflows)
 	}
 	env := pipeline.Map{}
-	for _, t := range p.Targets {
+	for _, t := range p.Reads() {
 		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("${{ secrets." + t.Secret + " }}")})
 	}
 	env = append(env, x.Env...)

@@ -352,7 +352,7 @@ func (j job) findChanges() pipeline.Map {
 
 // credentialEnv hands the secrets to a step; no other step gets them.
 func credentialEnv(p setup.Plan) (out pipeline.Map) {
-	for _, t := range p.Targets {
+	for _, t := range p.Reads() {
 		out = append(out, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain(reference(t))})
 	}
 	return out

@@ -63,7 +63,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("gitlab: pipeline: environment: %w", err)
 	}
 	variables := pipeline.Map{}
-	for _, t := range p.Targets {
+	for _, t := range p.Reads() {
 		if t.Secret != t.Feeds() { // a variable of the right name is there without being named
 			variables = append(variables, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("$" + t.Secret)})
 		}

@@ -46,7 +46,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	line(3, "}")
 	line(3, "steps {")
 	var bindings []string
-	for _, t := range p.Targets {
+	for _, t := range p.Reads() {
 		bindings = append(bindings, fmt.Sprintf("string(credentialsId: %s, variable: %s)", groovy(t.Secret), groovy(t.Feeds())))
 	}
 	depth := 4

@@ -38,7 +38,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("woodpecker: pipeline: %w", err)
 	}
 	env := pipeline.Map{}
-	for _, t := range p.Targets {
+	for _, t := range p.Reads() {
 		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Map{{Key: "from_secret", Value: t.Secret}}})
 	}
 	env = append(env, x.Env...)

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/steps"
+)
+
+// backend is one secrets backend that the wizard works with.
+type backend struct {
+	id    string
+	found func(w *world) bool // a log-in seems to be there; it costs no request to look
+	open  func(ctx context.Context, w *world) (b providers.Backend, source string, err error)
+}
+
+// backends lists the secrets backends in the order in which they are offered.
+func (w *world) backends() []backend {
+	return []backend{
+		{aws.SecretsManager, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Secrets{Client: c} })},
+		{aws.SSM, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Parameters{Client: c} })},
+	}
+}
+
+// found are the ids of the backends for which a log-in seems to be there.
+func (w *world) found() (out []string) {
+	for _, b := range w.backends() {
+		if w.sandbox != nil || b.found(w) {
+			out = append(out, b.id)
+		}
+	}
+	return out
+}
+
+// backend makes a secrets backend ready, once.
+func (w *world) backend(ctx context.Context, id string) (providers.Backend, error) {
+	if b := w.ready[id]; b != nil {
+		return b, nil
+	}
+	for _, b := range w.backends() {
+		if b.id != id {
+			continue
+		}
+		x, source, err := b.open(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		w.fact(x.Info().Name, "%s", source)
+		w.ready[id] = x
+		return x, nil
+	}
+	var all []string
+	for _, b := range w.backends() {
+		all = append(all, b.id)
+	}
+	return nil, hint.New(fmt.Sprintf("%q is no store", display.Clean(id)), "Use the platform's own, or one of: "+strings.Join(all, ", ")+".", "")
+}
+
+// store makes the store of a target ready: that of a CI platform, or a secrets backend.
+func (w *world) store(ctx context.Context, p setup.Plan, id string) (providers.Store, error) {
+	if !slices.ContainsFunc(w.platforms(), func(x steps.Platform) bool { return x.ID == id }) {
+		return w.backend(ctx, id)
+	}
+	host := ""
+	if id == p.Platform {
+		host = p.Repository.Host
+	}
+	x, err := w.openAt(ctx, id, host)
+	if err != nil {
+		return nil, err
+	}
+	if s, ok := x.(providers.Store); ok {
+		return s, nil
+	}
+	return nil, hint.New(x.Info().Name+" keeps no secrets", "Keep the secret in one of: "+strings.Join(x.Info().Backends, ", ")+".", x.Info().Docs)
+}
+
+// stores are those of the plan's targets.
+func (w *world) stores(ctx context.Context, p setup.Plan) (map[string]providers.Store, error) {
+	out := map[string]providers.Store{}
+	for _, t := range slices.Concat(p.Targets, p.Retire.Secrets) {
+		if out[t.Store] != nil {
+			continue
+		}
+		s, err := w.store(ctx, p, t.Store)
+		if err != nil {
+			return nil, err
+		}
+		out[t.Store] = s
+	}
+	return out, nil
+}
