@@ -192,15 +192,18 @@ func (c *Client) ambiguous(call Call, err error) error {
 	return &AmbiguousError{err}
 }
 
-// words is what a service says in an error: a text, an object with a message, or another object or a
-// list, whose JSON says it too.
+// words is what a service says in an error: a text, a list of texts, an object with a message, or
+// another object or list, whose JSON says it too.
 type words display.Text
 
 func (w *words) UnmarshalJSON(b []byte) error {
 	var s string
 	var o struct{ Message string }
+	var list []string
 	switch {
 	case json.Unmarshal(b, &s) == nil:
+	case json.Unmarshal(b, &list) == nil:
+		s = strings.Join(list, "; ")
 	case json.Unmarshal(b, &o) == nil && o.Message != "":
 		s = o.Message
 	default:
@@ -227,6 +230,7 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	var body struct {
 		Message     words        `json:"message"`
 		Error       words        `json:"error"`
+		Errors      words        `json:"errors"` // Vault
 		RequestID   display.Text `json:"requestId"`
 		Type        display.Text `json:"__type"`            // AWS: namespace#Name
 		OAuth       display.Text `json:"error_description"` // RFC 6749, 5.2
@@ -238,7 +242,7 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	if json.Unmarshal(raw, &body) == nil {
 		e.RequestID = body.RequestID
 		e.Code = body.Type.String()[strings.LastIndex(body.Type.String(), "#")+1:]
-		for _, m := range []display.Text{display.Text(body.Message), body.OAuth, display.Text(body.Error)} {
+		for _, m := range []display.Text{display.Text(body.Message), body.OAuth, display.Text(body.Error), display.Text(body.Errors)} {
 			if e.Message.IsZero() {
 				e.Message = m
 			}
