@@ -10,6 +10,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/setup"
+
+	"github.com/astro-ci/astro-ci/internal/providers"
 )
 
 func (a *app) sandboxCommand() *cobra.Command {
@@ -80,7 +82,7 @@ func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {
 			// A log-in to servers that live as long as this process; printing it is what the command is for.
 			_ = v.Secret.Use(func(b []byte) error { value = string(b); return nil })
 		}
-		if _, err := fmt.Fprintf(a.out, "export %s=%s\n", v.Name, shellWord(value)); err != nil {
+		if _, err := fmt.Fprintf(a.out, "export %s=%s\n", v.Name, providers.ShellWord(value)); err != nil {
 			return err
 		}
 	}

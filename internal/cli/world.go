@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -418,7 +417,7 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			continue
 		}
 		if f.Changed {
-			changed = append(changed, shellWord(f.Path))
+			changed = append(changed, providers.ShellWord(f.Path))
 		}
 	}
 	if len(changed) > 0 {
@@ -446,14 +445,4 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		warns = "note the date, your own pipeline does not warn"
 	}
 	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; " + warns})
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._:=-]+$`)
-
-// shellWord quotes s for a shell when it has to be.
-func shellWord(s string) string {
-	if plainWord.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

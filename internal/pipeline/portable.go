@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/astro-ci/astro-ci/assets"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -21,7 +22,9 @@ type Portable struct {
 	Script Literal
 	Env    Map  // string values, with names beside the ids
 	Push   bool // the script reads BEFORE and AFTER, the commits around a push
-	About  []string
+	// Audience is whom the identity of a run has to be for that fetches the secret by itself.
+	Audience string
+	About    []string
 }
 
 // NewPortable makes the script of a plan. place says in words where the secrets are; before tells
@@ -50,8 +53,22 @@ func portable(p setup.Plan, place string, before bool) (Portable, error) {
 		out.Env = append(out.Env, Pair{Key: key, Value: value, Beside: beside})
 	}
 	add("PLACE", place, "")
+	if !p.Fetches() && !fetch.Handed(p.Platform, p.Target().Store) {
+		return Portable{}, hint.New("a pipeline of "+p.Platform+" is not handed a secret of "+p.Target().Store, "Keep the secret on the platform, or have runs read it by themselves: --reader.", "")
+	}
+	if p.Fetches() {
+		from, err := fetch.Of(p)
+		if err != nil {
+			return Portable{}, err
+		}
+		out.Audience = from.Audience
+		for _, c := range from.Constants {
+			add(c.Name, c.Value, "")
+		}
+		parts = slices.Insert(parts, 1, from.Scripts...)
+	}
 	if p.Credential.Kind == setup.DeploymentKey {
-		parts[1] = "check-key"
+		parts[1] = "check-key" // it is never fetched
 	} else {
 		add("SECRET", p.Target().Secret, "")
 	}
@@ -93,9 +110,10 @@ func portable(p setup.Plan, place string, before bool) (Portable, error) {
 		if folder := p.Pipeline.Folder; folder != "" {
 			out.Push = before
 			add("FOLDER", folder, "")
-			parts = slices.Insert(parts, 2, "enter-folder")
+			at := slices.Index(parts, "install-cli")
+			parts = slices.Insert(parts, at, "enter-folder")
 			if before {
-				parts = slices.Insert(parts, 3, "skip-unchanged")
+				parts = slices.Insert(parts, at+1, "skip-unchanged")
 			}
 		}
 		if infer && before {
@@ -108,6 +126,9 @@ func portable(p setup.Plan, place string, before bool) (Portable, error) {
 			out.About = []string{"This platform does not say what a push changed, so every push deploys image and DAGs."}
 		}
 		parts = append(parts, "home", "deploy")
+	}
+	if p.Fetches() { // what is installed before has no use for it
+		parts = slices.Insert(parts, slices.Index(parts, "home"), "fetch-end")
 	}
 	var script strings.Builder
 	for i, part := range parts {

@@ -43,6 +43,16 @@ func PlainPath(r setup.Repository) string {
 	return strings.Join(parts, "/")
 }
 
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._:=@-]+$`)
+
+// ShellWord quotes a text for a shell when it has to be.
+func ShellWord(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // WithValue puts the value into a body, as the text of a key, for as long as f runs.
 func WithValue(v *secret.Value, body map[string]any, key string, f func() error) error {
 	return v.Use(func(b []byte) error {

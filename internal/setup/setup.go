@@ -234,9 +234,15 @@ func (s Setup) Entity() Ref {
 	return Ref{}
 }
 
-// Reads are the targets that the pipeline reads: for each variable the first that feeds it. The others
-// are copies.
+// Fetches reports whether a run gets the secret from a backend by itself.
+func (s Setup) Fetches() bool { return s.Pipeline.Reader.Role != "" }
+
+// Reads are the targets whose secrets the platform hands to the pipeline: for each variable the first
+// that feeds it; the others are copies. There are none when a run fetches the secret by itself.
 func (s Setup) Reads() (out []Target) {
+	if s.Fetches() {
+		return nil
+	}
 	for _, v := range s.Credential.Kind.Variables() {
 		for _, t := range s.Targets {
 			if t.Feeds() == v {

@@ -40,8 +40,9 @@ type Client struct {
 	services map[string]*httpx.Client
 }
 
-// targets are the first halves of the names of operations, by the service's name in a signature.
-var targets = map[string]string{"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "codebuild": "CodeBuild_20161006"}
+// targets are the first halves of the names of operations, by the service's name in a signature; "" for a
+// service that takes forms instead.
+var targets = map[string]string{"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "codebuild": "CodeBuild_20161006", "sts": ""}
 
 // New returns a client; it makes no request.
 func New(o Options) *Client {
@@ -49,11 +50,7 @@ func New(o Options) *Client {
 	for service := range targets {
 		base := o.Endpoint
 		if base == nil {
-			host := service + "." + o.Region + ".amazonaws.com"
-			if strings.HasPrefix(o.Region, "cn-") {
-				host += ".cn"
-			}
-			base = &url.URL{Scheme: "https", Host: host}
+			base = &url.URL{Scheme: "https", Host: service + "." + host(o.Region)}
 		}
 		wire := o.Wire
 		wire.Service, wire.Auth = service, sign(o, service)
@@ -98,6 +95,12 @@ func (c *Client) Call(ctx context.Context, service, operation string, in map[str
 		Method: http.MethodPost, Path: "/", Raw: body, Type: "application/x-amz-json-1.1", Out: out, Repeatable: true,
 		Header: map[string]string{"X-Amz-Target": targets[service] + "." + operation},
 	})
+	return err
+}
+
+// query performs one operation of a service that takes forms; it reads only.
+func (c *Client) query(ctx context.Context, service string, form url.Values, out any) error {
+	_, err := c.services[service].Do(ctx, httpx.Call{Method: http.MethodPost, Path: "/", Form: form, Out: out, Repeatable: true})
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -26,11 +27,12 @@ import (
 var scopes = []string{"read_clusters", "read_pipelines", "read_secret_details", "write_secrets", "read_builds", "write_builds"}
 
 var info = providers.Info{
-	Rights:  "An API access token with the scopes `" + strings.Join(scopes, "`, `") + "`, of somebody who maintains the cluster.",
-	Login:   "`BUILDKITE_API_TOKEN` and `BUILDKITE_ORGANIZATION_SLUG`. A token that bk keeps in the keyring is not looked for.",
-	Address: "`ORGANIZATION/CLUSTER`, with the UUID of the cluster that the pipeline belongs to.",
-	Limits:  "A new secret is for this pipeline and branch only; the policy of one that is there stays. Agents need version 3.106 or newer, and Docker for image deploys. Buildkite does not say what a push changed, so every push deploys all of it.",
-	ID:      "buildkite", Name: "Buildkite", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
+	Backends: fetch.For("buildkite"),
+	Rights:   "An API access token with the scopes `" + strings.Join(scopes, "`, `") + "`, of somebody who maintains the cluster.",
+	Login:    "`BUILDKITE_API_TOKEN` and `BUILDKITE_ORGANIZATION_SLUG`. A token that bk keeps in the keyring is not looked for.",
+	Address:  "`ORGANIZATION/CLUSTER`, with the UUID of the cluster that the pipeline belongs to.",
+	Limits:   "A new secret is for this pipeline and branch only; the policy of one that is there stays. Agents need version 3.106 or newer, and Docker for image deploys. Buildkite does not say what a push changed, so every push deploys all of it.",
+	ID:       "buildkite", Name: "Buildkite", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
 	Proof: providers.Metadata, ProofNote: "Buildkite never shows a secret again, and keeps the time of a change",
 }
 

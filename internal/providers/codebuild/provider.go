@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
@@ -22,7 +23,7 @@ var info = providers.Info{
 	Address: "`aws-secrets-manager:PATH` (astro/etl) or `aws-ssm:/PATH` (/astro/etl); the secret's name is the last part.",
 	Limits:  "Never a variable of the project: those stand in clear for everybody who may look at it, and such ones are warned about. A parameter holds 4,096 bytes, a secret 65,536. A secret that is being deleted keeps its name for weeks.",
 	ID:      "codebuild", Name: "AWS CodeBuild", Docs: docsBuildspec, MaxValue: 4096,
-	Backends: []string{aws.SecretsManager, aws.SSM},
+	Backends: fetch.For("codebuild"),
 	Proof:    providers.ReadBack, ProofNote: "the secret is in Secrets Manager or the Parameter Store, and is read again there",
 }
 

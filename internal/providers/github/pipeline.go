@@ -104,6 +104,7 @@ type job struct {
 	fixed       string // what is deployed whatever changed, when only the folder decides
 	folder      string // of the project; "" for the root
 	previews    bool   // it runs for requests to merge, not for pushes
+	whole       bool   // its work checks, installs and looks at the push by itself
 	work        pipeline.Map
 }
 
@@ -113,16 +114,21 @@ func jobOf(p setup.Plan) (job, error) {
 		return job{}, err
 	}
 	target := p.Target()
-	if target.Store != "github" {
-		return job{}, hint.New("a workflow on GitHub cannot read a secret of "+target.Store, "Keep the secret on GitHub: --target github:"+p.Repository.Path+".", "")
-	}
-	if ok, err := readable(target, p.Repository); err != nil || !ok {
-		return job{}, hint.New("the workflow of "+p.Repository.Path+" cannot read a secret of "+target.Address, "Keep it in this repository, one of its environments or its organization.", docsSecrets)
+	if !p.Fetches() {
+		if target.Store != "github" {
+			return job{}, hint.New("a workflow on GitHub is not handed a secret of "+target.Store, "Keep the secret on GitHub: --target github:"+p.Repository.Path+". Or have runs read it by themselves: --reader.", "")
+		}
+		if ok, err := readable(target, p.Repository); err != nil || !ok {
+			return job{}, hint.New("the workflow of "+p.Repository.Path+" cannot read a secret of "+target.Address, "Keep it in this repository, one of its environments or its organization.", docsSecrets)
+		}
 	}
 	if !workflowFile.MatchString(p.Pipeline.File) {
 		return job{}, hint.New("GitHub runs no workflow from "+p.Pipeline.File, "Give a file like .github/workflows/astro.yml with --pipeline-file.", docsWorkflows)
 	}
-	_, environment, _ := strings.Cut(target.Address, "#")
+	environment := ""
+	if !p.Fetches() {
+		_, environment, _ = strings.Cut(target.Address, "#")
+	}
 	for _, text := range []string{p.Pipeline.Branch, environment} {
 		if !pipeline.Inert(text) {
 			return job{}, fmt.Errorf("%q holds an expression or a character that is not printable", text)
@@ -145,7 +151,35 @@ func jobOf(p setup.Plan) (job, error) {
 	case setup.PreviewDeployments:
 		return j.preview(p)
 	default:
-		return j.deploys(p)
+		var err error
+		if j, err = j.deploys(p); err != nil {
+			return j, err
+		}
+	}
+	if p.Fetches() {
+		return j.fetch(p)
+	}
+	return j, nil
+}
+
+// fetch makes the job one step: the portable script, which reads the token from its backend and keeps it
+// to itself.
+func (j job) fetch(p setup.Plan) (job, error) {
+	x, err := pipeline.NewPortable(p, p.Target().String(), true)
+	if err != nil {
+		return job{}, err
+	}
+	j.whole, j.push = true, x.Push
+	env := x.Env
+	if x.Push {
+		env = append(env,
+			pipeline.Pair{Key: "BEFORE", Value: pipeline.Plain("${{ github.event.before }}")},
+			pipeline.Pair{Key: "AFTER", Value: pipeline.Plain("${{ github.sha }}")})
+	}
+	j.work = pipeline.Map{
+		{Key: "name", Value: pipeline.Plain("Read the token, install the Astro CLI, " + map[bool]string{true: "deploy", false: "run the commands"}[p.Job.Deploys()])},
+		{Key: "env", Value: env},
+		{Key: "run", Value: x.Script},
 	}
 	return j, nil
 }
@@ -201,7 +235,11 @@ func (j job) deploys(p setup.Plan) (job, error) {
 
 // preview is the job that makes and deletes previews: the portable script in one step.
 func (j job) preview(p setup.Plan) (job, error) {
-	x, err := pipeline.NewPreviews(p, placeOf(j.environment))
+	place := placeOf(j.environment)
+	if p.Fetches() {
+		place = p.Target().String()
+	}
+	x, err := pipeline.NewPreviews(p, place)
 	if err != nil {
 		return job{}, err
 	}
@@ -269,11 +307,18 @@ func (j job) body(p setup.Plan) pipeline.Map {
 		out := slices.Insert(checkout(false), 1, pipeline.Pair{Key: "if", Value: pipeline.Plain("github.event.action != 'closed'"), Beside: "a closed request may have nothing to check out"})
 		steps = pipeline.List{out}
 	}
-	if j.push {
+	switch {
+	case j.whole:
+		steps = pipeline.List{checkout(j.push)}
+	case j.push:
 		steps = append(steps, j.findChanges())
 	}
+	rights := pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}
+	if p.Fetches() {
+		rights = append(rights, pipeline.Pair{Key: "id-token", Value: pipeline.Plain("write"), Beside: "GitHub vouches for the run; no secret is kept on GitHub"})
+	}
 	return append(body,
-		pipeline.Pair{Key: "permissions", Value: pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}},
+		pipeline.Pair{Key: "permissions", Value: rights},
 		pipeline.Pair{Key: "steps", Value: append(steps, j.work)},
 	)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -75,11 +76,12 @@ func apiURL(host string) *url.URL {
 // Info describes the provider.
 func (p *Provider) Info() providers.Info {
 	return providers.Info{
-		Rights:  "Write access to the repository for its secrets, administration for those of an environment, `admin:org` for those of an organization. What a fine-grained token may write is only known when it writes.",
-		Login:   "`GH_TOKEN` or `GITHUB_TOKEN` (`GH_ENTERPRISE_TOKEN` for a GitHub Enterprise Server), then the log-in of gh, its keyring included. `GH_HOST` names the host.",
-		Address: "`OWNER/REPOSITORY`, the same with `#ENVIRONMENT` for an environment, `OWNER` for an organization.",
-		Limits:  "A secret holds 48 KB; a repository has 100 of them. Names must not begin with `GITHUB_`. A fork's pull request gets no secret. Secrets of an environment wait for its reviewers.",
-		ID:      "github", Name: "GitHub Actions", Environments: true, Docs: docsSecrets, MaxValue: maxValue,
+		Backends: fetch.For("github"),
+		Rights:   "Write access to the repository for its secrets, administration for those of an environment, `admin:org` for those of an organization. What a fine-grained token may write is only known when it writes.",
+		Login:    "`GH_TOKEN` or `GITHUB_TOKEN` (`GH_ENTERPRISE_TOKEN` for a GitHub Enterprise Server), then the log-in of gh, its keyring included. `GH_HOST` names the host.",
+		Address:  "`OWNER/REPOSITORY`, the same with `#ENVIRONMENT` for an environment, `OWNER` for an organization.",
+		Limits:   "A secret holds 48 KB; a repository has 100 of them. Names must not begin with `GITHUB_`. A fork's pull request gets no secret. Secrets of an environment wait for its reviewers.",
+		ID:       "github", Name: "GitHub Actions", Environments: true, Docs: docsSecrets, MaxValue: maxValue,
 		Proof: providers.Metadata, ProofNote: "GitHub never shows a secret again; it says when it was written",
 	}
 }

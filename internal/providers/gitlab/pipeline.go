@@ -45,7 +45,10 @@ func joins(before []byte) error {
 // Render writes the plan's job. The plan has to be valid. Whatever comes from outside ends up in a
 // quoted scalar and reaches the shell through variables.
 func Render(p setup.Plan) ([]byte, error) {
-	const place = "the CI/CD variables of the project"
+	place := "the CI/CD variables of the project"
+	if p.Fetches() {
+		place = p.Target().String()
+	}
 	x, err := pipeline.NewPortable(p, place, true)
 	previews := p.Job == setup.PreviewDeployments
 	if previews {
@@ -58,7 +61,10 @@ func Render(p setup.Plan) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, scope, _ := strings.Cut(p.Target().Address, "#")
+	scope := ""
+	if !p.Fetches() {
+		_, scope, _ = strings.Cut(p.Target().Address, "#")
+	}
 	if err := pipeline.CheckText(scope); err != nil {
 		return nil, fmt.Errorf("gitlab: pipeline: environment: %w", err)
 	}
@@ -83,6 +89,9 @@ func Render(p setup.Plan) ([]byte, error) {
 	if pipeline.Builds(p) {
 		job = append(job, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.Map{{Key: "name", Value: pipeline.DockerImage("dind")}, {Key: "alias", Value: pipeline.Plain("docker")}}}})
 		variables = append(variables, pipeline.Pair{Key: "DOCKER_TLS_CERTDIR", Value: "/certs"})
+	}
+	if p.Fetches() {
+		job = append(job, pipeline.Pair{Key: "id_tokens", Value: pipeline.Map{{Key: "GITLAB_ID_TOKEN", Value: pipeline.Map{{Key: "aud", Value: x.Audience}}}}, Above: []string{"GitLab vouches for the job; no secret is kept on GitLab."}})
 	}
 	if previews {
 		return preview(p, x, job, variables)

@@ -19,30 +19,7 @@ func TestPipelines(t *testing.T) {
 		Render: gitlab.Render, Before: true,
 		Targets: []setup.Target{{Store: "gitlab", Address: "acme/sub/etl"}, {Store: "gitlab", Address: "acme/etl#production"}, {Store: "gitlab", Address: "group:acme"}},
 		Fits:    testkit.NewSchema(t, "gitlab-ci.check-jsonschema-vendored.json", nil).Fits,
-		Job: func(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
-			var doc map[string]struct {
-				Variables map[string]string
-				Script    []string
-			}
-			if err := yaml.Unmarshal(raw, &doc); err != nil {
-				return "", nil, err
-			}
-			job := doc["astro-etl-prod"]
-			env := map[string]string{}
-			maps.Copy(env, secrets) // every one is an environment variable
-			for k, v := range job.Variables {
-				switch {
-				case v == "$CI_COMMIT_BEFORE_SHA":
-					v = before
-				case v == "$CI_COMMIT_SHA":
-					v = after
-				case v[0] == '$':
-					v = secrets[v[1:]]
-				}
-				env[k] = v
-			}
-			return job.Script[0], env, nil
-		},
+		Job:     job,
 	})
 }
 
@@ -76,4 +53,50 @@ func TestPreviews(t *testing.T) {
 	if len(begin.Rules) != 1 || begin.Rules[0].When != "" || end.Rules[0].When != "manual" || !strings.Contains(begin.Rules[0].If, "$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID") || begin.Rules[0].If != end.Rules[0].If {
 		t.Errorf("rules are %+v and %+v", begin.Rules, end.Rules)
 	}
+}
+
+// job is what a runner executes.
+func job(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
+	var doc map[string]struct {
+		Variables map[string]string
+		Script    []string
+	}
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return "", nil, err
+	}
+	job := doc["astro-etl-prod"]
+	env := map[string]string{}
+	maps.Copy(env, secrets) // every one is an environment variable
+	for k, v := range job.Variables {
+		switch {
+		case v == "$CI_COMMIT_BEFORE_SHA":
+			v = before
+		case v == "$CI_COMMIT_SHA":
+			v = after
+		case v[0] == '$':
+			v = secrets[v[1:]]
+		}
+		env[k] = v
+	}
+	return job.Script[0], env, nil
+}
+
+// GitLab puts the identity into the job's environment, as id_tokens says.
+func TestFetches(t *testing.T) {
+	t.Parallel()
+	providertest.Fetches(t, providertest.FetchSubject{
+		Platform: "gitlab", Render: gitlab.Render, Fits: testkit.NewSchema(t, "gitlab-ci.check-jsonschema-vendored.json", nil).Fits, Job: job,
+		Vouch: func(t *testing.T, raw []byte, env map[string]string, _ string, mint func(string) string) {
+			t.Helper()
+			var doc map[string]struct {
+				IDTokens map[string]struct{ Aud string } `yaml:"id_tokens"`
+			}
+			if err := yaml.Unmarshal(raw, &doc); err != nil {
+				t.Fatal(err)
+			}
+			for name, of := range doc["astro-etl-prod"].IDTokens {
+				env[name] = mint(of.Aud)
+			}
+		},
+	})
 }

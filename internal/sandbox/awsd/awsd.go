@@ -35,7 +35,9 @@ const (
 // Server is one embedded AWS.
 type Server struct {
 	embedded.Server
-	blind bool // values may not be read
+	blind bool                      // values may not be read
+	roles map[string]embedded.Trust // by ARN
+	runs  map[string]run            // by access key
 	use   func(*secret.Value) error
 	state state
 }
@@ -74,7 +76,7 @@ type project struct {
 
 // New starts a server with the data of o.State, or with the CodeBuild project "etl".
 func New(o embedded.Options) (*Server, error) {
-	s := &Server{}
+	s := &Server{roles: map[string]embedded.Trust{}, runs: map[string]run{}}
 	return s, s.Init(o, "", &s.state, func() {
 		s.state = state{Key: embedded.NewKey(), Secrets: map[string]*stored{}, Parameters: map[string]*parameter{}, Projects: map[string]*project{}}
 		s.AddProject("etl")
@@ -98,6 +100,23 @@ func (s *Server) AddProject(name string, env ...string) {
 
 // BeBlind takes the right to read values away.
 func (s *Server) BeBlind() { s.Do(func() { s.blind = true }) }
+
+// run is a role that a run has taken.
+type run struct{ key, session, reads string }
+
+// Trust makes a role for runs that may read one secret or parameter.
+func (s *Server) Trust(arn string, t embedded.Trust) { s.Do(func() { s.roles[arn] = t }) }
+
+// Add makes a secret, or a parameter, with a value.
+func (s *Server) Add(isParameter bool, id, value string) {
+	s.Do(func() {
+		if isParameter {
+			s.state.Parameters[id] = &parameter{"SecureString", s.state.Key.Seal(value), 1, s.Now()}
+			return
+		}
+		s.state.Secrets[id] = &stored{Suffix: "AbCdEf", Versions: map[string][]byte{"v1": s.state.Key.Seal(value)}, Current: "v1", Changed: s.Now()}
+	})
+}
 
 // AddPlain makes a parameter in clear; Schedule schedules a secret for deletion.
 func (s *Server) AddPlain(name string) {
@@ -139,10 +158,14 @@ func (s *Server) Versions(id string) (n int) {
 func (s *Server) Handler() http.Handler {
 	return s.Server.Handler(func(r *http.Request) embedded.Answer {
 		body, err := io.ReadAll(r.Body)
+		if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+			return s.sts(r, body)
+		}
 		if err != nil || r.Method != http.MethodPost || r.URL.Path != "/" || r.Header.Get("Content-Type") != "application/x-amz-json-1.1" {
 			return fail("SerializationException", "the request is not one of JSON 1.1")
 		}
-		if a, ok := s.signed(r, body); !ok {
+		key, a, ok := s.signed(r, body)
+		if !ok {
 			return a
 		}
 		act, ok := map[string]func(input) embedded.Answer{
@@ -160,7 +183,11 @@ func (s *Server) Handler() http.Handler {
 		if d.Decode(&in) != nil {
 			return fail("SerializationException", "the input is not one of the operation")
 		}
-		a := act(in)
+		if x, is := s.runs[key]; is && (in.SecretID != x.reads && in.Name != x.reads || !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetSecretValue") && !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetParameter")) {
+			a = denied(r.Header.Get("X-Amz-Target"))
+		} else {
+			a = act(in)
+		}
 		a.Header = map[string]string{"Content-Type": "application/x-amz-json-1.1"}
 		if raw, err := json.Marshal(a.Body); err == nil {
 			a.Body = raw
@@ -169,16 +196,63 @@ func (s *Server) Handler() http.Handler {
 	})
 }
 
-// signed makes the signature once more and compares.
-func (s *Server) signed(r *http.Request, body []byte) (embedded.Answer, bool) {
+// sts tells who a log-in is, and lets runs take roles; it answers as JSON or as XML, as it is asked to.
+func (s *Server) sts(r *http.Request, body []byte) embedded.Answer {
+	form, err := url.ParseQuery(string(body))
+	if err != nil || form.Get("Version") != "2011-06-15" {
+		return fail("MissingAction", "")
+	}
+	switch form.Get("Action") {
+	case "GetCallerIdentity":
+		if _, a, ok := s.signed(r, body); !ok {
+			return a
+		}
+		return embedded.OK(map[string]any{"GetCallerIdentityResponse": map[string]any{"GetCallerIdentityResult": map[string]any{"Account": Account, "Arn": "arn:aws:iam::" + Account + ":user/ada", "UserId": "AIDA"}}})
+	case "AssumeRoleWithWebIdentity":
+		t, known := s.roles[form.Get("RoleArn")]
+		if !known || !t.Takes(form.Get("WebIdentityToken")) || form.Get("RoleSessionName") == "" {
+			return embedded.Answer{Status: 403, Body: []byte("<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>"), Header: map[string]string{"Content-Type": "text/xml"}}
+		}
+		key := "ASIA" + rand.Text()[:16]
+		x := run{rand.Text() + "/+" + rand.Text(), "Fwo/+=" + rand.Text(), t.Reads}
+		s.runs[key] = x
+		return embedded.Answer{Status: 200, Header: map[string]string{"Content-Type": "text/xml"}, Body: []byte(`<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    <Credentials>
+      <AccessKeyId>` + key + `</AccessKeyId>
+      <SecretAccessKey>` + x.key + `</SecretAccessKey>
+      <SessionToken>` + x.session + `</SessionToken>
+    </Credentials>
+  </AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>
+`)}
+	}
+	return fail("InvalidAction", "")
+}
+
+// keyOf is the secret half of an access key.
+func (s *Server) keyOf(r *http.Request, id string) (key *secret.Value, ok bool) {
+	if id == AccessKey {
+		return s.Token(), true
+	}
+	x, ok := s.runs[id]
+	return secret.New([]byte(x.key)), ok && r.Header.Get("X-Amz-Security-Token") == x.session
+}
+
+// signed makes the signature once more and compares; it returns the access key.
+func (s *Server) signed(r *http.Request, body []byte) (string, embedded.Answer, bool) {
 	given := r.Header.Get("Authorization")
 	m := regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=`).FindStringSubmatch(given)
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if m == nil || err != nil || m[2] != Region {
+		return "", fail("UnrecognizedClientException", "The security token included in the request is invalid."), false
+	}
+	key, known := s.keyOf(r, m[1])
 	switch {
-	case m == nil || err != nil || m[1] != AccessKey || m[2] != Region:
-		return fail("UnrecognizedClientException", "The security token included in the request is invalid."), false
-	case !strings.Contains(m[4], "x-amz-target") || !strings.Contains(m[4], "host"):
-		return fail("InvalidSignatureException", "what was asked for is not signed"), false
+	case !known:
+		return "", fail("UnrecognizedClientException", "The security token included in the request is invalid."), false
+	case m[3] != "sts" && !strings.Contains(m[4], "x-amz-target") || !strings.Contains(m[4], "host"):
+		return "", fail("InvalidSignatureException", "what was asked for is not signed"), false
 	}
 	again := r.Clone(r.Context())
 	again.Header = http.Header{}
@@ -192,16 +266,19 @@ func (s *Server) signed(r *http.Request, body []byte) (embedded.Answer, bool) {
 	if asked, err := url.ParseRequestURI(r.RequestURI); err == nil {
 		again.URL.Path, again.URL.RawPath = asked.Path, asked.RawPath
 	}
-	again.URL.Host, again.Host, again.ContentLength = r.Host, r.Host, int64(len(body))
+	again.URL.Host, again.Host, again.ContentLength = r.Host, r.Host, 0
+	if strings.Contains(m[4], "content-length") { // curl does not sign it
+		again.ContentLength = int64(len(body))
+	}
 	sum := sha256.Sum256(body)
 	ok := false
-	_ = s.Token().Use(func(key []byte) error {
-		if v4.NewSigner().SignHTTP(r.Context(), aws.Credentials{AccessKeyID: AccessKey, SecretAccessKey: string(key)}, again, hex.EncodeToString(sum[:]), m[3], m[2], at) == nil {
+	_ = key.Use(func(key []byte) error {
+		if v4.NewSigner().SignHTTP(r.Context(), aws.Credentials{AccessKeyID: m[1], SecretAccessKey: string(key)}, again, hex.EncodeToString(sum[:]), m[3], m[2], at) == nil {
 			ok = subtle.ConstantTimeCompare([]byte(again.Header.Get("Authorization")), []byte(given)) == 1
 		}
 		return nil
 	})
-	return fail("InvalidSignatureException", "The request signature we calculated does not match the signature you provided."), ok
+	return m[1], fail("InvalidSignatureException", "The request signature we calculated does not match the signature you provided."), ok
 }
 
 func fail(kind, message string) embedded.Answer {

@@ -4,6 +4,7 @@
 package vaultd
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -24,15 +25,16 @@ const Namespace = "admin/data"
 // Server is one embedded Vault.
 type Server struct {
 	embedded.Server
-	blind bool // the log-in may not read entries
-	dark  bool // nor their metadata
+	blind bool                      // the log-in may not read entries
+	dark  bool                      // nor their metadata
+	roles map[string]embedded.Trust // by namespace:method/role
+	runs  map[string]string         // what a log-in of a run may read, once: namespace:engine/path, by its token
 	state state
 }
 
 type state struct {
 	Key     embedded.Key      `json:"key"`
 	Entries map[string]*entry `json:"entries"` // by namespace:engine/path
-	Roles   map[string]role   `json:"roles"`   // by namespace:mount/name
 }
 
 type entry struct {
@@ -46,21 +48,14 @@ type version struct {
 	Deleted time.Time `json:"deleted,omitzero"`
 }
 
-// role is what a log-in by JWT has to show, and the one entry that it may read then.
-type role struct {
-	Audience string `json:"audience"`
-	Subject  string `json:"subject"` // may end in *
-	Reads    string `json:"reads"`   // engine/path
-}
-
 // engines are the mounts, the longest first; only those of version 2 are served.
 var engines = []struct{ path, version string }{{"team/kv/", "2"}, {"secret/", "2"}, {"old/", "1"}}
 
 // New starts a server with the data of o.State, or an empty one.
 func New(o embedded.Options) (*Server, error) {
-	s := &Server{}
+	s := &Server{roles: map[string]embedded.Trust{}, runs: map[string]string{}}
 	return s, s.Init(o, "hvs.", &s.state, func() {
-		s.state = state{Key: embedded.NewKey(), Entries: map[string]*entry{}, Roles: map[string]role{}}
+		s.state = state{Key: embedded.NewKey(), Entries: map[string]*entry{}}
 	})
 }
 
@@ -82,6 +77,11 @@ func (s *Server) Open(namespace, path, key string) (v *secret.Value, err error) 
 		}
 	})
 	return v, err
+}
+
+// Trust makes a role for runs, METHOD/ROLE, that may read one entry, ENGINE/PATH.
+func (s *Server) Trust(namespace, role string, t embedded.Trust) {
+	s.Do(func() { s.roles[namespace+":"+role] = t })
 }
 
 // Write puts something into an entry, as somebody else would.
@@ -146,7 +146,15 @@ func (s *Server) serve(r *http.Request) embedded.Answer {
 	switch {
 	case !ok:
 		return fail(404)
-	case namespace != "" && namespace != Namespace, !s.Accepts(r.Header.Get("X-Vault-Token")):
+	case namespace != "" && namespace != Namespace:
+		return denied
+	case r.Method == http.MethodPost && strings.HasPrefix(path, "auth/") && strings.HasSuffix(path, "/login"):
+		return s.login(r, namespace, strings.TrimSuffix(strings.TrimPrefix(path, "auth/"), "/login"))
+	case r.Method == http.MethodGet && s.runs[r.Header.Get("X-Vault-Token")] == namespace+":"+strings.Replace(path, "/data/", "/", 1) && strings.Contains(path, "/data/"):
+		at := s.runs[r.Header.Get("X-Vault-Token")]
+		delete(s.runs, r.Header.Get("X-Vault-Token")) // it can be used once
+		return s.entry(r, at)
+	case !s.Accepts(r.Header.Get("X-Vault-Token")):
 		return denied
 	}
 	what := r.Method + " " + path
@@ -175,6 +183,29 @@ func (s *Server) serve(r *http.Request) embedded.Answer {
 		}
 	}
 	return fail(404, "no handler for route \""+path+"\". route entry not found.")
+}
+
+// login takes the identity of a run.
+func (s *Server) login(r *http.Request, namespace, method string) embedded.Answer {
+	var in struct {
+		Role string `json:"role"`
+		JWT  string `json:"jwt"`
+	}
+	if !embedded.Read(r, &in) {
+		return fail(400, "missing role")
+	}
+	t, known := s.roles[namespace+":"+method+"/"+in.Role]
+	switch {
+	case !known:
+		return fail(400, "role \""+in.Role+"\" could not be found")
+	case !t.Takes(in.JWT):
+		return fail(400, "error validating token")
+	}
+	token := "hvs." + rand.Text()
+	s.runs[token] = namespace + ":" + t.Reads
+	a := wrap(nil)
+	a.Body.(map[string]any)["auth"] = map[string]any{"client_token": token, "accessor": "a", "policies": []string{in.Role}, "lease_duration": 300, "renewable": false} //nolint:errcheck // wrap makes one
+	return a
 }
 
 // wrap is an answer in the form that all of Vault's have.

@@ -1,0 +1,117 @@
+// Package fetch is about runs that read their credential from a secrets backend, so that the CI system
+// holds none that lives long: the platform vouches for the run, and the backend takes its word.
+//
+// It is pure: it says what a run does, and what somebody who administers the backend has to allow once.
+// What a backend is told is in the folder of its provider; who the runs are, is here.
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/vault"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// backend is a secrets backend as runs see it.
+type backend struct {
+	id string
+	// from is how a run reads the plan's secret; it refuses a reader that makes no sense there.
+	from func(setup.Plan) (providers.From, error)
+	// grant are the commands that allow it, of the backend's own command line.
+	grant func(setup.Plan, providers.Identity) (string, error)
+	role  string // what the role is, as a question, and an example of one
+	eg    string
+}
+
+var backends = []backend{
+	{vault.ID, vault.From, vault.Grant, "As which role does a run log in to Vault?", "jwt/astro-ci-etl"},
+	{aws.SecretsManager, aws.From, aws.Grant, "Which role of AWS does a run take?", "arn:aws:iam::123456789012:role/astro-ci-etl"},
+	{aws.SSM, aws.From, aws.Grant, "Which role of AWS does a run take?", "arn:aws:iam::123456789012:role/astro-ci-etl"},
+}
+
+func find(id string) (backend, bool) {
+	i := slices.IndexFunc(backends, func(b backend) bool { return b.id == id })
+	if i < 0 {
+		return backend{}, false
+	}
+	return backends[i], true
+}
+
+// Role is the question for the role of a run at a backend, and an example of an answer.
+func Role(backend string) (question, example string) {
+	b, _ := find(backend)
+	return b.role, b.eg
+}
+
+// Possible reports whether runs of the platform can read from the backend by their own identity.
+func Possible(platform, backend string) bool {
+	_, known := find(backend)
+	return known && identities[platform] != nil
+}
+
+// For are the backends from which pipelines of a platform can read.
+func For(platform string) []string {
+	out := slices.Clone(handed[platform])
+	for _, b := range backends {
+		if identities[platform] != nil {
+			out = append(out, b.id)
+		}
+	}
+	return out
+}
+
+// handed are the backends whose secrets a platform hands to its pipelines, by the platform's id.
+var handed = map[string][]string{
+	"codebuild": {aws.SecretsManager, aws.SSM},
+}
+
+// Handed reports whether the platform hands a secret of the store to its pipelines.
+func Handed(platform, store string) bool {
+	return platform == store || slices.Contains(handed[platform], store)
+}
+
+// errKey says that a credential of two halves is not read from a backend.
+var errKey = errors.New("a Deployment API key is kept on the platform itself")
+
+// Of is how the plan's runs read their secret.
+func Of(p setup.Plan) (providers.From, error) {
+	at := p.Target()
+	b, known := find(at.Store)
+	switch {
+	case !known || identities[p.Platform] == nil:
+		return providers.From{}, hint.New("runs of "+p.Platform+" cannot read from "+at.Store+" by themselves", "Keep the secret on the platform, or in another backend: --target.", "")
+	case p.Credential.Kind == setup.DeploymentKey:
+		return providers.From{}, hint.Wrap(errKey, "read it from "+at.Store, "Choose a token, or keep the key on the platform.", "")
+	}
+	from, err := b.from(p)
+	if err != nil {
+		return from, err
+	}
+	from.Scripts = slices.Concat([]string{"fetch", "identity-" + p.Platform}, from.Scripts)
+	from.Constants = append(from.Constants, providers.Constant{Name: "AUDIENCE", Value: from.Audience})
+	return from, nil
+}
+
+// Who are the plan's runs, as the backend is told.
+func Who(p setup.Plan) providers.Identity { return identities[p.Platform](p) }
+
+// Grant is what somebody who administers the backend runs once: it lets the plan's runs read this one
+// secret and nothing else. It is a shell script of the backend's own commands, and holds no secret.
+func Grant(p setup.Plan) ([]byte, error) {
+	if _, err := Of(p); err != nil {
+		return nil, err
+	}
+	b, _ := find(p.Target().Store)
+	who := Who(p)
+	commands, err := b.grant(p, who)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "#!/bin/sh\n# Lets %s\n# read %s, and nothing else.\n# Made by astro-ci for the setup %s. Read it, then run it once as somebody who administers the backend.\nset -eu\n\n%s", who.Who, p.Target(), p.Name, strings.TrimLeft(commands, "\n")), nil
+}

@@ -1,0 +1,221 @@
+package providertest
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/fetch"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/vault"
+	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/testkit"
+)
+
+// FetchSubject is a platform whose runs read the token from a backend by an identity of their own.
+type FetchSubject struct {
+	Platform string
+	Render   func(setup.Plan) ([]byte, error)
+	Fits     func(raw []byte) error
+	Job      func(raw []byte, secrets map[string]string, before, after string) (script string, env map[string]string, err error)
+	// Vouch puts into the environment of a job what the platform does, so that it gets an identity for an
+	// audience; bin is a folder for programs that the platform has on its runners.
+	Vouch func(t *testing.T, raw []byte, env map[string]string, bin string, mint func(audience string) string)
+}
+
+// source is an embedded backend with one token in it.
+type source struct {
+	at      setup.Target
+	reader  setup.Reader
+	replace []string // addresses in the script, and where they are served here
+}
+
+// sources are the embedded backends, by id: each holds the token, and takes the word of the voucher for
+// one subject and audience.
+var sources = map[string]func(t *testing.T, trust embedded.Trust, token string) source{
+	vault.ID: func(t *testing.T, trust embedded.Trust, token string) source {
+		s, err := vaultd.New(embedded.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust.Reads = "secret/astro/acme/etl"
+		s.Trust(vaultd.Namespace, "jwt/astro-ci-etl", trust)
+		s.Write(vaultd.Namespace, trust.Reads, map[string]string{setup.TokenVariable: token, "OTHER": "no"})
+		return source{
+			at:      setup.Target{Store: vault.ID, Address: trust.Reads, Secret: setup.TokenVariable},
+			reader:  setup.Reader{Server: "https://vault.example.com:8200", Namespace: vaultd.Namespace, Role: "jwt/astro-ci-etl"},
+			replace: []string{"https://vault.example.com:8200/", served(t, s.Handler()) + "/"},
+		}
+	},
+	aws.SecretsManager: func(t *testing.T, trust embedded.Trust, token string) source {
+		return amazon(t, trust, token, setup.Target{Store: aws.SecretsManager, Address: "astro/acme/etl", Secret: setup.TokenVariable})
+	},
+	aws.SSM: func(t *testing.T, trust embedded.Trust, token string) source {
+		return amazon(t, trust, token, setup.Target{Store: aws.SSM, Address: "/astro/acme/etl", Secret: setup.TokenVariable})
+	},
+}
+
+func amazon(t *testing.T, trust embedded.Trust, token string, at setup.Target) source {
+	t.Helper()
+	s, err := awsd.New(embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const role = "arn:aws:iam::" + awsd.Account + ":role/ci/astro-ci-etl"
+	trust.Reads = aws.ID(at)
+	s.Trust(role, trust)
+	s.Add(at.Store == aws.SSM, aws.ID(at), token)
+	here := served(t, s.Handler()) + "/"
+	out := source{at: at, reader: setup.Reader{Server: awsd.Region, Role: role}}
+	for _, service := range []string{"sts", "secretsmanager", "ssm"} {
+		out.replace = append(out.replace, "https://"+service+"."+awsd.Region+".amazonaws.com/", here)
+	}
+	return out
+}
+
+// Fetches runs the suite: the rendered job is executed in three shells, against each embedded backend.
+func Fetches(t *testing.T, s FetchSubject) {
+	platform := s.Platform
+	for _, id := range fetch.For(platform) {
+		if !fetch.Possible(platform, id) {
+			continue
+		}
+		t.Run("the token is read from "+id, func(t *testing.T) {
+			s.fetches(t, id)
+		})
+	}
+}
+
+func (s FetchSubject) fetches(t *testing.T, id string) {
+	r := testkit.NewRunner(t)
+	token := testkit.AstroToken(time.Now().Add(90 * 24 * time.Hour))
+	voucher := embedded.NewVoucher()
+
+	// The first rendering tells the audience; the backend is made for it.
+	made := sources[id]
+	if made == nil {
+		t.Fatalf("there is no embedded %s", id)
+	}
+	first := made(t, embedded.Trust{}, token)
+	p := s.plan(first)
+	from, err := fetch.Of(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := fetch.Who(p)
+	src := made(t, embedded.Trust{Voucher: voucher, Audience: from.Audience, Subject: who.Subject}, token)
+	p.Pipeline.CLI.BaseURL, p.Pipeline.CLI.SHA256 = r.URL, map[string]string{"linux_amd64": r.Sum, "linux_arm64": r.Sum}
+	raw, err := s.Render(p)
+	if err == nil {
+		err = s.Fits(raw)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, raw)
+	}
+	run := func(shell []string, subject string) (string, bool, []byte) {
+		t.Helper()
+		script, env, err := s.Job(raw, nil, strings.Repeat("a", 40), strings.Repeat("b", 40))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bin := t.TempDir()
+		seen := watched(t, bin, "curl")
+		env["PATH"] = bin + ":" + os.Getenv("PATH")
+		var minted []*secret.Value
+		s.Vouch(t, raw, env, bin, func(audience string) string {
+			jwt := voucher.Mint(audience, subject)
+			minted = append(minted, secret.New([]byte(jwt)))
+			return jwt
+		})
+		here := strings.NewReplacer(append(src.replace, "--proto '=https'", "--proto '=http'")...)
+		for k, v := range env {
+			env[k] = here.Replace(v)
+		}
+		out, ok := r.Run(shell, here.Replace(script), env)
+		arguments, _ := os.ReadFile(seen)
+		for _, v := range append(minted, secret.New([]byte(token))) {
+			testkit.MustNotLeak(t, v, arguments, unmasked(out))
+		}
+		if len(minted) == 0 {
+			t.Error("nobody asked for an identity")
+		}
+		return out, ok, arguments
+	}
+	of := strings.TrimSuffix(who.Subject, "*")
+	for _, shell := range [][]string{{"sh"}, {"bash"}, {"busybox", "sh"}} {
+		out, ok, arguments := run(shell, of)
+		if called := r.Called(); !ok || called != "deploy "+someID+" --force --workspace-id "+someID || len(arguments) == 0 {
+			t.Errorf("%v: %v, called %q: %s", shell, ok, called, out)
+		}
+	}
+	// A run of another branch.
+	if out, ok, _ := run([]string{"sh"}, strings.Replace(of, "main", "feature", 1)); ok || r.Called() != "" || !strings.Contains(out, "Does ") {
+		t.Errorf("another branch: %v: %s", ok, out)
+	}
+	grant, err := fetch.Grant(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Need(t, "shellcheck")
+	if out, err := lint(t, grant); err != nil {
+		t.Errorf("what the administrator runs: %v %s\n%s", err, out, grant)
+	}
+	if !strings.Contains(string(grant), who.Subject) && !strings.Contains(string(grant), strings.TrimSuffix(who.Subject, "*")) {
+		t.Errorf("it does not say which runs:\n%s", grant)
+	}
+}
+
+func (s FetchSubject) plan(src source) setup.Plan {
+	at := src.at
+	p := PipelinePlan(setup.WorkspaceToken, at)
+	p.Platform, p.Pipeline.Reader = s.Platform, src.reader
+	return p
+}
+
+// served is where an embedded server is served.
+func served(t *testing.T, h http.Handler) string {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// unmasked is what a job said, without the lines by which a platform is told what to mask.
+func unmasked(out string) []byte {
+	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(l string) bool { return strings.HasPrefix(l, "::add-mask::") })
+	return []byte(strings.Join(lines, "\n"))
+}
+
+// watched puts a program into bin that writes its arguments down before the real one runs.
+func watched(t *testing.T, bin, name string) (log string) {
+	t.Helper()
+	real, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = filepath.Join(t.TempDir(), name)
+	body := "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'" + log + "'\nenv >>'" + log + "'\nexec '" + real + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, name), []byte(body), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+// lint looks at a shell script with shellcheck.
+func lint(t *testing.T, script []byte) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "shellcheck", "--shell=sh", "-")
+	cmd.Stdin = strings.NewReader(string(script))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}

@@ -1,0 +1,99 @@
+package vault
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+const docsJWT = "https://developer.hashicorp.com/vault/docs/auth/jwt"
+
+var (
+	roleName  = regexp.MustCompile(`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_.-]+$`)
+	namespace = regexp.MustCompile(`^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$`)
+)
+
+// reader is a plan's way of reading, in the words of Vault.
+type reader struct {
+	engine, path string // of the entry
+	method, role string // where runs log in, and as whom
+}
+
+func readerOf(p setup.Plan) (r reader, err error) {
+	at := p.Pipeline.Reader
+	if err := CheckTarget(p.Target()); err != nil {
+		return r, err
+	}
+	u, err := url.Parse(at.Server)
+	if err != nil || u.Scheme != "https" && !setup.Loopback(at.Server) || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return r, hint.New(fmt.Sprintf("%s: %q is not the address of a server", ID, display.Clean(at.Server)), "Give the address at which runs reach Vault, like https://vault.example.com:8200, with --reader-server.", docsJWT)
+	}
+	if !roleName.MatchString(at.Role) || !namespace.MatchString(at.Namespace) {
+		return r, hint.New(fmt.Sprintf("%s: %q is not a role", ID, display.Clean(at.Role)), "Write it as METHOD/ROLE, like jwt/astro-ci-etl: where runs log in, and as whom.", docsJWT)
+	}
+	i := strings.LastIndex(at.Role, "/")
+	r.method, r.role = at.Role[:i], at.Role[i+1:]
+	r.engine, r.path, _ = strings.Cut(p.Target().Address, "/")
+	return r, nil
+}
+
+// From is how a run reads the plan's secret: it logs in with its identity, as a role that may read the
+// one entry. The engine is taken to be the first part of the path.
+func From(p setup.Plan) (providers.From, error) {
+	r, err := readerOf(p)
+	if err != nil {
+		return providers.From{}, err
+	}
+	base := strings.TrimSuffix(p.Pipeline.Reader.Server, "/")
+	from := providers.From{Audience: base, Scripts: []string{"fetch-vault"}, Constants: []providers.Constant{
+		{Name: "BACKEND_LOGIN", Value: base + "/v1/auth/" + r.method + "/login"},
+		{Name: "BACKEND_ROLE", Value: r.role},
+		{Name: "BACKEND_SECRET", Value: base + "/v1/" + r.engine + "/data/" + r.path},
+	}}
+	if ns := p.Pipeline.Reader.Namespace; ns != "" {
+		from.Constants = append(from.Constants, providers.Constant{Name: "BACKEND_NAMESPACE", Value: ns})
+	}
+	return from, nil
+}
+
+// Grant makes a policy and a role.
+func Grant(p setup.Plan, id providers.Identity) (string, error) {
+	r, err := readerOf(p)
+	if err != nil {
+		return "", err
+	}
+	from, err := From(p)
+	if err != nil {
+		return "", err
+	}
+	claims := "string"
+	if id.Open() {
+		claims = "glob"
+	}
+	role, err := json.MarshalIndent(map[string]any{
+		"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{from.Audience}, "bound_claims_type": claims,
+		"bound_claims": map[string]any{"sub": id.Subject}, "token_policies": []string{r.role}, "token_no_default_policy": true,
+		"token_type": "service", "token_ttl": "5m", "token_max_ttl": "5m", "token_num_uses": 1,
+	}, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("export VAULT_ADDR=%s", providers.ShellWord(strings.TrimSuffix(p.Pipeline.Reader.Server, "/")))
+	if ns := p.Pipeline.Reader.Namespace; ns != "" {
+		say("export VAULT_NAMESPACE=%s", providers.ShellWord(ns))
+	}
+	say("\n# What may be read.\nvault policy write %s - <<'POLICY'\npath \"%s/data/%s\" {\n  capabilities = [\"read\"]\n}\nPOLICY", r.role, r.engine, r.path)
+	say("\n# Who vouches for the runs. Once for all setups; leave it as it is when it is there already.")
+	say("vault read auth/%s/config >/dev/null 2>&1 || {\n  vault auth enable -path=%s jwt\n  vault write auth/%s/config oidc_discovery_url=%s bound_issuer=%s\n}", r.method, r.method, r.method, providers.ShellWord(id.Issuer), providers.ShellWord(id.Issuer))
+	say("\n# Which runs.\nvault write auth/%s/role/%s - <<'ROLE'\n%s\nROLE", r.method, r.role, role)
+	return b.String(), nil
+}

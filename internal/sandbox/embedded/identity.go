@@ -1,0 +1,66 @@
+package embedded
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Voucher stands for a CI platform that vouches for its runs: it signs who a run is, as a JWT, for an
+// audience. An embedded backend that trusts it takes its word.
+type Voucher struct{ key ed25519.PrivateKey }
+
+// NewVoucher makes one with a key of its own.
+func NewVoucher() Voucher {
+	_, key, _ := ed25519.GenerateKey(rand.Reader) // never fails
+	return Voucher{key}
+}
+
+type claims struct {
+	Audience string `json:"aud"`
+	Subject  string `json:"sub"`
+	End      int64  `json:"exp"`
+}
+
+// Mint is the identity of a run; it is good for five minutes.
+func (v Voucher) Mint(audience, subject string) string {
+	enc := base64.RawURLEncoding
+	raw, err := json.Marshal(claims{audience, subject, time.Now().Add(5 * time.Minute).Unix()})
+	if err != nil {
+		panic(err) // plain data always encodes
+	}
+	signed := enc.EncodeToString([]byte(`{"alg":"EdDSA","typ":"JWT"}`)) + "." + enc.EncodeToString(raw)
+	return signed + "." + enc.EncodeToString(ed25519.Sign(v.key, []byte(signed)))
+}
+
+// Trust is what a run has to show to read one secret.
+type Trust struct {
+	Voucher  Voucher
+	Audience string
+	Subject  string // one that ends in * stands for all that begin so
+	Reads    string // in the words of the backend
+}
+
+// Takes reports whether the identity is one that is trusted.
+func (t Trust) Takes(jwt string) bool {
+	i := strings.LastIndex(jwt, ".")
+	if i < 0 || t.Voucher.key == nil {
+		return false
+	}
+	enc := base64.RawURLEncoding
+	sign, err := enc.DecodeString(jwt[i+1:])
+	if err != nil || !ed25519.Verify(t.Voucher.key.Public().(ed25519.PublicKey), []byte(jwt[:i]), sign) { //nolint:errcheck // it always is one
+		return false
+	}
+	_, payload, _ := strings.Cut(jwt[:i], ".")
+	raw, err := enc.DecodeString(payload)
+	var c claims
+	if err != nil || json.Unmarshal(raw, &c) != nil {
+		return false
+	}
+	begin, open := strings.CutSuffix(t.Subject, "*")
+	return c.Audience == t.Audience && time.Now().Before(time.Unix(c.End, 0)) && (c.Subject == t.Subject || open && strings.HasPrefix(c.Subject, begin))
+}
