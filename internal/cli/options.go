@@ -72,6 +72,10 @@ func flagHelp(s flow.Step) string {
 		return "what a push sends: infer, image, dags or image-only"
 	case "target":
 		return "where the secret is kept, as STORE:ADDRESS, like github:acme/etl"
+	case "reader":
+		return "as whom runs read the secret from a secrets backend: a role of Vault or AWS, for example"
+	case "also":
+		return "keep copies there, as STORE:ADDRESS or STORE:ADDRESS=NAME, with commas between them"
 	case "legacy-key":
 		return "what becomes of a Deployment API key that the repository uses: replace or keep"
 	case "environment":

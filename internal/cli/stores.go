@@ -10,6 +10,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 )
@@ -24,6 +25,7 @@ type backend struct {
 // backends lists the secrets backends in the order in which they are offered.
 func (w *world) backends() []backend {
 	return []backend{
+		{vault.ID, func(w *world) bool { _, err := vault.FindLogin(w.app.host()); return err == nil }, openVault},
 		{aws.SecretsManager, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Secrets{Client: c} })},
 		{aws.SSM, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Parameters{Client: c} })},
 	}
@@ -61,6 +63,22 @@ func (w *world) backend(ctx context.Context, id string) (providers.Backend, erro
 		all = append(all, b.id)
 	}
 	return nil, hint.New(fmt.Sprintf("%q is no store", display.Clean(id)), "Use the platform's own, or one of: "+strings.Join(all, ", ")+".", "")
+}
+
+func openVault(_ context.Context, w *world) (providers.Backend, string, error) {
+	found := vault.Found{Login: providers.Login{Source: "the sandbox"}}
+	var err error
+	if w.sandbox != nil {
+		found.Server, _, found.Login.Value = w.sandbox.Service(vault.ID)
+	} else if found, err = vault.FindLogin(w.app.host()); err != nil {
+		return nil, "", err
+	}
+	o := vault.Options{Namespace: found.Namespace, Options: providers.Options{Login: found.Login, Wire: w.app.wire(w.base)}}
+	if o.Server, err = apiURL("VAULT_ADDR", found.Server); err != nil {
+		return nil, "", err
+	}
+	w.app.redactor.Add(found.Login.Value)
+	return vault.New(o), found.Login.Source + ", " + o.Server.Host, nil
 }
 
 // store makes the store of a target ready: that of a CI platform, or a secrets backend.

@@ -386,9 +386,12 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 		}
 		out = append(out, c)
 	}
-	if g, ok := platform.(providers.Granter); ok {
-		file, _ := g.Policy(p)
-		c, err := w.files.Plan(file, p.Name, p.ReplaceEdits)
+	grant, _, err := engine.Grant(platform, p)
+	if err != nil {
+		return nil, err
+	}
+	if grant.Path != "" {
+		c, err := w.files.Plan(grant, p.Name, p.ReplaceEdits)
 		if err != nil {
 			return nil, err
 		}
@@ -432,7 +435,7 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 	}
 	for _, f := range r.Files {
 		if f.Say != "" {
-			out = append([]ui.NextStep{{Say: f.Say + "; " + f.Path + " says which one"}}, out...)
+			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
 		}
 		out = append(out, ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
@@ -114,7 +115,7 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		b.file()
 	}
 	if b.policy.Path != "" {
-		b.change("policy:write", "Write "+b.policy.Path+", the right that the build needs", b.policy.Path, func() (pipeline.Change, error) {
+		b.change("policy:write", "Write "+b.policy.Path+", the right that a run needs", b.policy.Path, func() (pipeline.Change, error) {
 			return b.Files.Write(b.policy, p.Name, p.ReplaceEdits)
 		})
 		b.result.Files[len(b.result.Files)-1].Say = b.policySays
@@ -189,8 +190,11 @@ func (b *builder) checks() error {
 			},
 		})
 	}
-	if g, ok := b.platform.(providers.Granter); ok {
-		b.policy, b.policySays = g.Policy(p)
+	var err error
+	if b.policy, b.policySays, err = Grant(b.platform, p); err != nil {
+		return err
+	}
+	if b.policy.Path != "" {
 		b.add(Action{
 			Key: "check:policy", Read: true, Say: "Check that " + b.policy.Path + " can be written",
 			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.policy, p.Name, p.ReplaceEdits) },
@@ -206,6 +210,18 @@ func (b *builder) checks() error {
 		})
 	}
 	return nil
+}
+
+// Grant is the right that the plan's runs need to read the secret, as a file, and what a person does with
+// it; its path is "" when they need none.
+func Grant(platform providers.Platform, p setup.Plan) (file providers.File, say string, err error) {
+	if p.Fetches() {
+		return fetch.Grant(p)
+	}
+	if g, ok := platform.(providers.Granter); ok {
+		file, say = g.Policy(p)
+	}
+	return file, say, nil
 }
 
 // key proves the Deployment API key that was given.

@@ -27,12 +27,19 @@ type backend struct {
 	grant func(setup.Plan, providers.Identity) (string, error)
 	role  string // what the role is, as a question, and an example of one
 	eg    string
+	fixed bool // it is at one place for everybody, or its address says where
 }
 
+const (
+	vaultRole = "As which role does a run log in to Vault?"
+	awsRole   = "Which role of AWS does a run take?"
+	awsARN    = "arn:aws:iam::123456789012:role/astro-ci-etl"
+)
+
 var backends = []backend{
-	{vault.ID, vault.From, vault.Grant, "As which role does a run log in to Vault?", "jwt/astro-ci-etl"},
-	{aws.SecretsManager, aws.From, aws.Grant, "Which role of AWS does a run take?", "arn:aws:iam::123456789012:role/astro-ci-etl"},
-	{aws.SSM, aws.From, aws.Grant, "Which role of AWS does a run take?", "arn:aws:iam::123456789012:role/astro-ci-etl"},
+	{id: vault.ID, from: vault.From, grant: vault.Grant, role: vaultRole, eg: "jwt/astro-ci-etl"},
+	{id: aws.SecretsManager, from: aws.From, grant: aws.Grant, role: awsRole, eg: awsARN},
+	{id: aws.SSM, from: aws.From, grant: aws.Grant, role: awsRole, eg: awsARN},
 }
 
 func find(id string) (backend, bool) {
@@ -64,6 +71,12 @@ func For(platform string) []string {
 		}
 	}
 	return out
+}
+
+// Placed reports whether runs have to be told where the backend is.
+func Placed(backend string) bool {
+	b, known := find(backend)
+	return known && !b.fixed
 }
 
 // handed are the backends whose secrets a platform hands to its pipelines, by the platform's id.
@@ -101,17 +114,20 @@ func Of(p setup.Plan) (providers.From, error) {
 // Who are the plan's runs, as the backend is told.
 func Who(p setup.Plan) providers.Identity { return identities[p.Platform](p) }
 
-// Grant is what somebody who administers the backend runs once: it lets the plan's runs read this one
-// secret and nothing else. It is a shell script of the backend's own commands, and holds no secret.
-func Grant(p setup.Plan) ([]byte, error) {
+// Grant is what somebody who administers the backend runs once, as a file, and what a person does with
+// it: it lets the plan's runs read this one secret and nothing else. It is a shell script of the backend's
+// own commands, and holds no secret.
+func Grant(p setup.Plan) (file providers.File, say string, err error) {
 	if _, err := Of(p); err != nil {
-		return nil, err
+		return file, "", err
 	}
 	b, _ := find(p.Target().Store)
 	who := Who(p)
 	commands, err := b.grant(p, who)
 	if err != nil {
-		return nil, err
+		return file, "", err
 	}
-	return fmt.Appendf(nil, "#!/bin/sh\n# Lets %s\n# read %s, and nothing else.\n# Made by astro-ci for the setup %s. Read it, then run it once as somebody who administers the backend.\nset -eu\n\n%s", who.Who, p.Target(), p.Name, strings.TrimLeft(commands, "\n")), nil
+	name := "astro-ci-" + p.Name + "-grant.sh"
+	content := fmt.Appendf(nil, "#!/bin/sh\n# Lets %s\n# read %s, and nothing else.\n# Made by astro-ci for the setup %s. Read it, then run it once as somebody who administers the backend.\nset -eu\n\n%s", who.Who, p.Target(), p.Name, strings.TrimLeft(commands, "\n"))
+	return providers.File{Path: name, Content: content, Whole: true}, "Have somebody who administers " + p.Target().Store + " read " + name + " and run it once, before the first run", nil
 }

@@ -44,7 +44,12 @@ func Hidden(v *secret.Value) Choice {
 }
 
 // Text is the choice that a text is, as an answer to an Input.
-func Text(s string) Choice { return Choice{Value: s, Label: display.Clean(s)} }
+func Text(s string) Choice {
+	if s == "" {
+		return Choice{Label: display.Clean("none")}
+	}
+	return Choice{Value: s, Label: display.Clean(s)}
+}
 
 // Choices is what a question offers.
 type Choices struct {
@@ -98,6 +103,8 @@ type Step struct {
 	Explicit bool
 	// Quiet questions take their default without being asked; the review can reopen them.
 	Quiet bool
+	// Optional says that an empty text is an answer.
+	Optional bool
 	// Needs names the steps whose answers this one builds on. When one of them changes, this
 	// answer is forgotten.
 	Needs []string
@@ -188,7 +195,7 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 // fallback is the choice taken when nobody says anything.
 func (cs Choices) fallback(s Step) (Choice, bool) {
 	if s.Kind != Select {
-		return Text(cs.Default), s.Kind == Input && cs.Default != ""
+		return Text(cs.Default), s.Kind == Input && (cs.Default != "" || s.Optional)
 	}
 	for _, c := range cs.Items {
 		if c.Value == cs.Default || cs.Default == "" && c.Recommended {

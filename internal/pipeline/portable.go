@@ -135,12 +135,13 @@ func portable(p setup.Plan, place string, before bool) (Portable, error) {
 		if i > 0 {
 			script.WriteByte('\n')
 		}
-		script.WriteString(assets.Shell("portable/" + part))
+		text := assets.Shell("portable/" + part)
+		if part == "install-cli" && setup.Loopback(cli.BaseURL) || part == "fetch" && setup.Loopback(p.Pipeline.Reader.Server) {
+			text = strings.Replace(text, "--proto '=https'", "--proto '=http'", 1)
+		}
+		script.WriteString(text)
 	}
 	out.Script = Literal(script.String())
-	if setup.Loopback(cli.BaseURL) {
-		out.Script = Literal(strings.Replace(string(out.Script), "--proto '=https'", "--proto '=http'", 1))
-	}
 	return out, nil
 }
 

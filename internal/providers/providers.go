@@ -145,7 +145,7 @@ type File struct {
 }
 
 // Granter is a platform whose pipeline reads the secret by a right of its own, that a person has to
-// give. Policy is the document that gives it, as a file to be kept, and who gets it, in words.
+// give. Policy is the document that gives it, as a file to be kept, and what a person does with it.
 type Granter interface {
 	Policy(p setup.Plan) (file File, say string)
 }
@@ -156,6 +156,12 @@ type Backend interface {
 	Remover
 	// Place is where the secret of a repository is kept, unless something else is said.
 	Place(r setup.Repository) Place
+}
+
+// Readable is a backend that knows something about how runs may read from it: its address, and whom they
+// could log in as.
+type Readable interface {
+	Reader(ctx context.Context, p setup.Plan) (setup.Reader, error)
 }
 
 // Platform is a CI system: it runs pipeline files. Most are a Store as well.

@@ -51,6 +51,7 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	jenkins, user, jenkinsToken := s.Service("jenkins")
 	azure, _, azureToken := s.Service("azure-devops")
 	aws, accessKey, secretKey := s.Service("aws")
+	vault, _, vaultToken := s.Service("vault")
 	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
@@ -78,6 +79,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "AWS_REGION", Value: s.AWSRegion()},
 		{Name: "AWS_ACCESS_KEY_ID", Value: accessKey},
 		{Name: "AWS_SECRET_ACCESS_KEY", Secret: secretKey},
+		{Name: "VAULT_ADDR", Value: vault},
+		{Name: "VAULT_TOKEN", Secret: vaultToken},
 		{Name: "CIRCLE_HOST", Value: circle},
 		{Name: "CIRCLE_TOKEN", Secret: circleToken},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},

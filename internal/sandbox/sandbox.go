@@ -35,6 +35,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/jenkinsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
+	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/woodpeckerd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -74,6 +75,7 @@ type Sandbox struct {
 	url     string // http://127.0.0.1:PORT
 	aws     *awsd.Server
 	azure   *azured.Server
+	vault   *vaultd.Server
 	server  *http.Server
 	socket  *http.Server // GitHub again, for gh; nil until GH asks for it
 	lock    *filelock.Lock
@@ -160,12 +162,13 @@ func (s *Sandbox) services() []service {
 		{"jenkins", "/jenkins", s.jenkins, jenkinsd.User, s.jenkins.Token()},
 		{"azure-devops", "/azure-devops", s.azure, "", s.azure.Token()},
 		{"aws", "/aws", s.aws, awsd.AccessKey, s.aws.Token()},
+		{"vault", "/vault", s.vault, "", s.vault.Token()},
 	}
 }
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [12]error
+	var err [13]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -179,6 +182,7 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.wood, err[9] = woodpeckerd.New(with("woodpecker"))
 	s.kite, err[10] = buildkited.New(with("buildkite"))
 	s.gitea, err[11] = gitead.New(with("gitea"))
+	s.vault, err[12] = vaultd.New(with("vault"))
 	return errors.Join(err[:]...)
 }
 
@@ -311,6 +315,9 @@ func (s *Sandbox) AzureDevOps() *azured.Server { return s.azure }
 
 // AWS is the embedded AWS.
 func (s *Sandbox) AWS() *awsd.Server { return s.aws }
+
+// Vault is the embedded Vault.
+func (s *Sandbox) Vault() *vaultd.Server { return s.vault }
 
 // AWSRegion is the region of the embedded AWS.
 func (s *Sandbox) AWSRegion() string { return awsd.Region }

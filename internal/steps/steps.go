@@ -5,6 +5,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -70,11 +71,11 @@ type Platform struct {
 
 // SetUp lists the questions of a set-up in the order they are asked.
 func SetUp(d Deps) []flow.Step {
-	return []flow.Step{
+	return slices.Concat([]flow.Step{
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
-		projectFolder(d), deploy(), branch(d), name(), secretName(d), file(d), deliver(d), cli(d),
-	}
+		projectFolder(d), deploy(), branch(d), name(), secretName(d),
+	}, readBy(d), []flow.Step{also(d), file(d), deliver(d), cli(d)})
 }
 
 // env is the environment variable that answers a question.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -61,9 +62,15 @@ func target(d Deps) flow.Step {
 				if err != nil { // what seemed to be a log-in is none
 					continue
 				}
-				if b, ok := store.(providers.Backend); ok {
-					add(b.Place(p.Repository))
+				b, ok := store.(providers.Backend)
+				if !ok {
+					continue
 				}
+				pl := b.Place(p.Repository)
+				if fetch.Possible(p.Platform, id) {
+					pl.Note = text("runs read it there by themselves; %s keeps no secret", x.Info().Name)
+				}
+				add(pl)
 			}
 			return cs, nil
 		},
@@ -93,7 +100,7 @@ func target(d Deps) flow.Step {
 				return nil
 			}
 			store, address, _ := strings.Cut(c.Value, ":")
-			p.Targets = targetsAt(p, store, address)
+			p.Targets, p.Pipeline.Reader = targetsAt(p, store, address), setup.Reader{}
 			return nil
 		},
 	}

@@ -81,6 +81,36 @@ func (r *Runner) Run(shell []string, script string, env map[string]string) (stri
 	return string(out), err == nil
 }
 
+// Watch puts a program into the folder bin that writes its arguments and its environment into the file
+// log before it becomes the real one.
+func (r *Runner) Watch(bin, name string) (log string) {
+	r.t.Helper()
+	program, err := exec.LookPath(name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	log = filepath.Join(r.t.TempDir(), name)
+	body := "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'" + log + "'\nenv >>'" + log + "'\nexec '" + program + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, name), []byte(body), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	return log
+}
+
+// Path is a PATH on which the programs of bin come first.
+func (r *Runner) Path(bin string) string { return bin + ":" + os.Getenv("PATH") }
+
+// Shellcheck fails the test when a script has a fault.
+func Shellcheck(t testing.TB, script []byte) {
+	t.Helper()
+	Need(t, "shellcheck")
+	cmd := exec.CommandContext(t.Context(), "shellcheck", "--shell=sh", "-")
+	cmd.Stdin = bytes.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s\n%s", err, out, script)
+	}
+}
+
 // Called are the arguments of the last calls of the stand-in, which are forgotten then.
 func (r *Runner) Called() string {
 	b, _ := os.ReadFile(r.Calls)

@@ -128,11 +128,12 @@ func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	return providers.File{Path: plan.Pipeline.File, Content: content}, err
 }
 
-// Policy is the statement that the build's service role needs to read the plan's secrets, and to whom
-// it is given, in words. An ARN of Secrets Manager ends in six characters that AWS chooses.
+// Policy is the statement that the build's service role needs to read the plan's secrets, and what a
+// person does with it. An ARN of Secrets Manager ends in six characters that AWS chooses.
 func (p *Provider) Policy(plan setup.Plan) (file providers.File, say string) {
-	return providers.File{Path: "astro-ci-" + plan.Name + "-policy.json", Content: Policy(plan, p.client.Region), Whole: true},
-		"Give the service role of the project " + plan.Repository.Path + " the right to read the secret"
+	name := "astro-ci-" + plan.Name + "-policy.json"
+	return providers.File{Path: name, Content: Policy(plan, p.client.Region), Whole: true},
+		"Give the service role of the project " + plan.Repository.Path + " the right to read the secret; " + name + " says which one"
 }
 
 // Policy is the document alone; the region "" stands for every one.

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -129,8 +127,8 @@ func (s FetchSubject) fetches(t *testing.T, id string) {
 			t.Fatal(err)
 		}
 		bin := t.TempDir()
-		seen := watched(t, bin, "curl")
-		env["PATH"] = bin + ":" + os.Getenv("PATH")
+		seen := r.Watch(bin, "curl")
+		env["PATH"] = r.Path(bin)
 		var minted []*secret.Value
 		s.Vouch(t, raw, env, bin, func(audience string) string {
 			jwt := voucher.Mint(audience, subject)
@@ -162,14 +160,12 @@ func (s FetchSubject) fetches(t *testing.T, id string) {
 	if out, ok, _ := run([]string{"sh"}, strings.Replace(of, "main", "feature", 1)); ok || r.Called() != "" || !strings.Contains(out, "Does ") {
 		t.Errorf("another branch: %v: %s", ok, out)
 	}
-	grant, err := fetch.Grant(p)
+	file, _, err := fetch.Grant(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.Need(t, "shellcheck")
-	if out, err := lint(t, grant); err != nil {
-		t.Errorf("what the administrator runs: %v %s\n%s", err, out, grant)
-	}
+	grant := file.Content
+	testkit.Shellcheck(t, grant)
 	if !strings.Contains(string(grant), who.Subject) && !strings.Contains(string(grant), strings.TrimSuffix(who.Subject, "*")) {
 		t.Errorf("it does not say which runs:\n%s", grant)
 	}
@@ -194,28 +190,4 @@ func served(t *testing.T, h http.Handler) string {
 func unmasked(out string) []byte {
 	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(l string) bool { return strings.HasPrefix(l, "::add-mask::") })
 	return []byte(strings.Join(lines, "\n"))
-}
-
-// watched puts a program into bin that writes its arguments down before the real one runs.
-func watched(t *testing.T, bin, name string) (log string) {
-	t.Helper()
-	real, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log = filepath.Join(t.TempDir(), name)
-	body := "#!/bin/sh\nprintf '%s\\n' \"$@\" >>'" + log + "'\nenv >>'" + log + "'\nexec '" + real + "' \"$@\"\n"
-	if err := os.WriteFile(filepath.Join(bin, name), []byte(body), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return log
-}
-
-// lint looks at a shell script with shellcheck.
-func lint(t *testing.T, script []byte) (string, error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "shellcheck", "--shell=sh", "-")
-	cmd.Stdin = strings.NewReader(string(script))
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }
