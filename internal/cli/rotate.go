@@ -41,7 +41,7 @@ type rotateFlags struct {
 	due, leaked, wait, abort bool
 	drain                    time.Duration
 	confirm, secretName      string
-	forget                   []string
+	forget, add              []string
 	at                       place
 }
 
@@ -65,13 +65,21 @@ func (a *app) rotateCommands() []*cobra.Command {
 	fl := rotate.Flags()
 	fl.BoolVar(&f.due, "due", false, "only setups whose token is due: two thirds of its life are over")
 	fl.BoolVar(&f.leaked, "leaked", false, "the token is known to others: delete it first; pipelines fail until they have the new one")
-	fl.DurationVar(&f.drain, "drain", 0, "how long a run may still use the old token (6h; 5s in the sandbox)")
 	fl.StringVar(&f.confirm, "confirm", "", "name of the setup, to accept an outage without being asked")
 	fl.StringVar(&f.secretName, "secret-name", setup.TokenVariable, "name of the secret, for a setup that this computer has no journal of")
 	resume.Flags().StringSliceVar(&f.forget, "forget-target", nil, "give a target up: what it holds will stop working")
 	resume.Flags().StringVar(&f.confirm, "confirm", "", "name of the setup, to give a target up without being asked")
 	resume.Flags().BoolVar(&f.abort, "abort", false, "take it back, where no target can hold the new token yet")
-	for _, c := range []*cobra.Command{rotate, resume} {
+	const drains = "how long a run may still use the old token (6h; 5s in the sandbox)"
+	fl.DurationVar(&f.drain, "drain", 0, drains)
+	targets := a.targetsCommand(func() rotateFlags { return f })
+	for _, c := range append(targets.Commands(), rotate, resume) {
+		if c.Name() == "remove" {
+			continue
+		}
+		if c.Name() == "add" {
+			c.Flags().DurationVar(&f.drain, "drain", 0, drains)
+		}
 		c.Flags().BoolVar(&f.wait, "wait", false, "stay until it is finished")
 		c.Flags().StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
 	}
@@ -79,7 +87,7 @@ func (a *app) rotateCommands() []*cobra.Command {
 		Use: "status", Short: "Show the setups of this computer: what is due, and what is not finished", Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context()) },
 	}
-	return []*cobra.Command{rotate, resume, status}
+	return []*cobra.Command{rotate, resume, status, targets}
 }
 
 // candidate is a setup whose token can be replaced.
@@ -153,6 +161,14 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		if f.due && !due && !c.state.Active() {
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})
 			continue
+		}
+		if len(f.add) > 0 {
+			if c.state.Active() {
+				return hint.New("the setup "+c.name+" was begun and is not finished", "Finish it first: astro-ci resume "+c.name, "")
+			}
+			if c.plan, err = withTargets(c.plan, f.add); err != nil {
+				return err
+			}
 		}
 		todo = append(todo, c)
 	}
@@ -486,6 +502,9 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 		c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
 		if k.state.Last == "" && !k.state.Active() {
 			continue // it was taken back
+		}
+		if !k.state.Active() {
+			c.plan = k.state.Setup()
 		}
 		found[k.name] = true
 		if err := w.look(ctx, &c); err != nil {

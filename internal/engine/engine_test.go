@@ -280,6 +280,30 @@ func TestFailureAnywhere(t *testing.T) {
 }
 
 // A token whose create got no answer, and that comes into being late, is not forgotten.
+// A target that fails does not keep the others from getting the token; the pipeline file waits for all.
+func TestOneTargetFails(t *testing.T) {
+	e := newEarth()
+	e.failAt = "put:github:acme/etl/A"
+	r, res, file := e.run(t, plan())
+	var failed []string
+	if engine.Tell(r.Go(t.Context()), func(ev engine.Event) {
+		if ev.State == engine.Failed {
+			failed = append(failed, ev.Action.Key)
+		}
+	}) == nil {
+		t.Fatal("no failure")
+	}
+	if _, err := os.Stat(file); err == nil || len(e.stored) != 1 || !slices.Equal(failed, []string{"secret:github:acme/etl/A"}) {
+		t.Errorf("after the failure: %d targets, failed %q, file: %v", len(e.stored), failed, err)
+	}
+	if res.Targets[0].State != engine.Failed || res.Targets[1].State != engine.Done {
+		t.Errorf("got %+v", res.Targets)
+	}
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil || !r.Finished() || len(e.stored) != 2 || len(e.tokens) != 1 {
+		t.Errorf("tried again: %v, %d targets, %d tokens", err, len(e.stored), len(e.tokens))
+	}
+}
+
 func TestATokenThatComesLate(t *testing.T) {
 	e := newEarth()
 	e.failAt, e.late = "create", true

@@ -27,6 +27,8 @@ type Action struct {
 	// is nothing to take back.
 	Undo     func(context.Context) (detail string, err error)
 	UndoSays string
+	// Apart says that neighbours that are apart as well are tried although this one failed.
+	Apart bool
 	// Stands reports whether something of the effect may stand after Do failed. nil: it may.
 	Stands func() bool
 }
@@ -53,8 +55,8 @@ type Event struct {
 	Undo   bool          // it is about taking the action back
 }
 
-// Run performs actions in order. It stops at the first failure and can go on from there: a second
-// call of Go starts with the action that failed.
+// Run performs actions in order. It stops at the first failure, or at the end of a group that is apart,
+// and can go on from there: a second call of Go starts with what failed.
 type Run struct {
 	actions []Action
 	mu      sync.Mutex // a run that was left at once may still end its action
@@ -91,12 +93,17 @@ func (r *Run) Actions() []Event {
 	return out
 }
 
-// Go performs what is not done yet and yields each change. It ends after a Failed event. When ctx
+// Go performs what is not done yet and yields each change. It ends after a Failed event, or after several
+// of a group that is apart. When ctx
 // is cancelled the action that is under way may finish, for ten seconds: a request that is cut
 // leaves a question behind.
 func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
+		failed := false
 		for i, a := range r.actions {
+			if failed && !a.Apart {
+				return
+			}
 			if r.state(i) == Done {
 				continue
 			}
@@ -117,7 +124,8 @@ func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 				ev.State, ev.Err = Failed, err
 			}
 			r.set(i, ev.State)
-			if !yield(ev) || err != nil {
+			failed = failed || err != nil
+			if !yield(ev) || err != nil && !a.Apart {
 				return
 			}
 		}

@@ -29,7 +29,7 @@ func (w *write) target() setup.Target { return w.result.Target }
 func (w *write) action(next func() (*secret.Value, providers.Meta)) Action {
 	t := w.target()
 	a := Action{
-		Key: "secret:" + t.String(), Say: "Write the secret " + t.String(),
+		Key: "secret:" + t.String(), Say: "Write the secret " + t.String(), Apart: true,
 		Do: func(ctx context.Context) (string, error) {
 			detail, err := w.do(ctx, next)
 			if err != nil {

@@ -106,6 +106,21 @@ func Fold(records []Record) (s State) {
 // Active reports whether an operation has begun and not ended.
 func (s State) Active() bool { return s.Op != "" && s.Ended == "" }
 
+// Setup is what the next operation is about: the plan, without the targets that were given up.
+func (s State) Setup() setup.Plan {
+	p := s.Plan.Clone()
+	if s.abandoned() {
+		return p
+	}
+	p.Targets = nil
+	for i, t := range s.Plan.Targets {
+		if !s.Targets[i].Forgotten {
+			p.Targets = append(p.Targets, t)
+		}
+	}
+	return p
+}
+
 // With is the state after one more record. It shares nothing with s that it changes.
 func (s State) With(r Record) State {
 	if r.Kind == RecPlanned {

@@ -25,11 +25,13 @@ const Namespace = "admin/data"
 // Server is one embedded Vault.
 type Server struct {
 	embedded.Server
-	blind bool                      // the log-in may not read entries
-	dark  bool                      // nor their metadata
-	roles map[string]embedded.Trust // by namespace:method/role
-	runs  map[string]string         // what a log-in of a run may read, once: namespace:engine/path, by its token
-	state state
+	blind   bool                      // the log-in may not read entries
+	refuses bool                      // the log-in has no right on entries
+	fails   bool                      // writes are refused all the same
+	dark    bool                      // nor their metadata
+	roles   map[string]embedded.Trust // by namespace:method/role
+	runs    map[string]string         // what a log-in of a run may read, once: namespace:engine/path, by its token
+	state   state
 }
 
 type state struct {
@@ -64,6 +66,13 @@ func (s *Server) BeBlind() { s.Do(func() { s.blind = true }) }
 
 // BeDark takes the right to read entries and their metadata away from the log-in.
 func (s *Server) BeDark() { s.Do(func() { s.blind, s.dark = true, true }) }
+
+// Refuse takes every right on entries away, or gives it back; RefuseWrites lets writes fail although the
+// log-in has the right to them.
+func (s *Server) Refuse(all bool) { s.Do(func() { s.refuses = all }) }
+
+// RefuseWrites lets writes fail although the log-in has the right to them.
+func (s *Server) RefuseWrites(all bool) { s.Do(func() { s.fails = all }) }
 
 // Open reads one key of an entry; the path begins with the engine.
 func (s *Server) Open(namespace, path, key string) (v *secret.Value, err error) {
@@ -231,7 +240,7 @@ func (s *Server) capabilities(r *http.Request) embedded.Answer {
 	}
 	may := []string{"create", "delete", "list", "patch", "read", "update"}
 	switch {
-	case s.Denied():
+	case s.Denied() || s.refuses:
 		may = []string{"deny"}
 	case s.blind:
 		may = []string{"create", "patch", "update"}
@@ -285,7 +294,7 @@ func (e *entry) record() map[string]any {
 }
 
 func (s *Server) write(r *http.Request, at string) embedded.Answer {
-	if s.Denied() {
+	if s.Denied() || s.refuses || s.fails {
 		return denied
 	}
 	var in struct {

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -99,9 +100,9 @@ func (p *progress) take(m *model, ev engine.Event) {
 		m.run.last = ev.Action.Say
 	}
 	if ev.State == engine.Failed {
-		p.err = ev.Err
+		p.err = errors.Join(p.err, ev.Err) // one target can fail beside another
 		if !p.undo {
-			m.out.Err = ev.Err
+			m.out.Err = p.err
 		}
 	}
 }

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/steps"
+)
+
+// targetsCommand lists the places in which a setup keeps its secret, and changes them.
+func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
+	list := &cobra.Command{
+		Use: "targets SETUP", Short: "Show where a setup keeps its secret, or change that", Args: oneSetup,
+		RunE: func(_ *cobra.Command, args []string) error { return a.targets(args[0]) },
+	}
+	list.AddCommand(&cobra.Command{
+		Use: "add SETUP STORE:ADDRESS...", Short: "Keep the secret in one more place, by a rotation",
+		Long: "Nobody has the value of the present token any more, so this is a rotation: a new token is written to every\n" +
+			"target, the new one included. STORE:ADDRESS=NAME gives the secret another name there.",
+		Example: "  astro-ci targets add etl-prod vault:secret/astro/etl",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			f := rotate()
+			f.add = args[1:]
+			return a.rotate(c.Context(), f, args[:1])
+		},
+	}, &cobra.Command{
+		Use: "remove SETUP STORE:ADDRESS/NAME", Short: "Take the secret out of a place; the token goes on working in the others",
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error { return a.removeTarget(c.Context(), args[0], args[1]) },
+	})
+	return list
+}
+
+func oneSetup(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{hint.New("name one setup", "astro-ci status lists those of this computer.", "")}
+	}
+	return nil
+}
+
+// setupOf is what the journal of a setup says.
+func (a *app) setupOf(name string) (rotation.State, error) {
+	all, err := a.journals()
+	if err != nil {
+		return rotation.State{}, err
+	}
+	for _, k := range all {
+		if k.name == name {
+			return k.state, k.err
+		}
+	}
+	return rotation.State{}, usageError{hint.New(fmt.Sprintf("this computer knows no setup %q", display.Clean(name)), "astro-ci status lists those that it knows.", "")}
+}
+
+func (a *app) targets(name string) error {
+	s, err := a.setupOf(name)
+	if err != nil {
+		return err
+	}
+	p := s.Setup()
+	for _, t := range p.Targets {
+		reads := ""
+		if slices.Contains(p.Reads(), t) || p.Fetches() && t == p.Target() {
+			reads = ", the pipeline reads it"
+		}
+		_, _ = fmt.Fprintf(a.out, "%s%s\n", t, reads)
+	}
+	return nil
+}
+
+// withTargets adds targets to a plan; each is checked as an answer would be.
+func withTargets(p setup.Plan, add []string) (setup.Plan, error) {
+	p = p.Clone()
+	for _, s := range add {
+		t, err := steps.ParseTarget(s, p.Target().Secret)
+		if err != nil {
+			return p, usageError{hint.Wrap(err, "add a target", "Write it like vault:secret/astro/etl.", "")}
+		}
+		if slices.ContainsFunc(p.Targets, func(o setup.Target) bool { return o.String() == t.String() }) {
+			return p, usageError{hint.New(p.Name+" keeps its secret in "+t.String()+" already", "See them all with: astro-ci targets "+p.Name, "")}
+		}
+		p.Targets = append(p.Targets, t)
+	}
+	if p.Pipeline.Own && p.Pipeline.CLI.Version == "" { // rebuilt from the marks on Astro: less is known
+		return p, nil
+	}
+	if err := p.Validate(); err != nil {
+		return p, usageError{hint.Wrap(err, "add a target", "Correct what is named above.", "")}
+	}
+	return p, nil
+}
+
+// removeTarget takes the secret out of a store, then out of the setup. When it is broken off in between,
+// the same command goes on.
+func (a *app) removeTarget(ctx context.Context, name, target string) (err error) {
+	s, err := a.setupOf(name)
+	if err != nil {
+		return err
+	}
+	if s.Active() {
+		return hint.New("the setup "+name+" was begun and is not finished", "Finish it first: astro-ci resume "+name+"", "")
+	}
+	i := slices.IndexFunc(s.Plan.Targets, func(t setup.Target) bool { return t.String() == target })
+	if i < 0 || s.Targets[i].Forgotten {
+		var all []string
+		for _, t := range s.Setup().Targets {
+			all = append(all, t.String())
+		}
+		return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(target), name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+	}
+	t := s.Plan.Targets[i]
+	if p := s.Setup(); len(p.Targets) == 1 || slices.Contains(p.Reads(), t) || p.Fetches() && t == p.Target() {
+		return usageError{hint.New("the pipeline of "+name+" reads "+target, "Set it up anew with another place: astro-ci setup --name "+name+" --target STORE:ADDRESS", "")}
+	}
+	switch {
+	case a.dryRun:
+		_, err := fmt.Fprintf(a.out, "The secret %s would be removed. Nothing was touched.\n", t)
+		return err
+	case a.yes:
+	case !a.tty || a.noInput:
+		return usageError{hint.New("removing a secret needs a confirmation", "Add --yes.", "")}
+	default:
+		_, _ = fmt.Fprintf(a.err, "Remove the secret %s? What reads it there stops working. Type yes: ", t)
+		if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != "yes" {
+			_, _ = fmt.Fprintln(a.err, "Nothing was done.")
+			return engine.ErrCancelled
+		}
+	}
+	w, err := a.discover(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	b, err := w.openBook(name)
+	if err != nil {
+		return err
+	}
+	store, err := w.store(ctx, s.Plan, t.Store)
+	if err != nil {
+		return err
+	}
+	rm, ok := store.(providers.Remover)
+	if !ok {
+		return hint.New(store.Info().Name+" takes no secret away", "Remove "+t.String()+" by hand, then give it up.", store.Info().Docs)
+	}
+	if err := rm.Remove(ctx, t); err != nil {
+		return err
+	}
+	if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "The secret %s is removed. The token goes on working in the other targets.\n", t)
+	return err
+}
