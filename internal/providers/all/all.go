@@ -1,8 +1,10 @@
-// Package all is the one list of the platforms, and the only package that names every one of them.
+// Package all is the one list of the platforms and the secrets backends, and the only package that names
+// every one of them.
 package all
 
 import (
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/aws"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/buildkite"
@@ -13,6 +15,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
+	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/providers/woodpecker"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -52,4 +55,20 @@ func Platforms() []Platform {
 // of describes a platform by a provider without a log-in, which makes no request.
 func of(p providers.Platform, file, place string) Platform {
 	return Platform{Info: p.Info(), File: file, Store: p.Info().ID, Place: place, Pipeline: p.Pipeline}
+}
+
+// Backend is a secrets backend as far as its description goes.
+type Backend struct {
+	providers.Info
+	Tested string // against what, in words
+}
+
+// Backends lists the secrets backends in the order of their ids.
+func Backends() []Backend {
+	const embedded = "a strict embedded server, checked against "
+	return []Backend{
+		{aws.Secrets{}.Info(), embedded + "the service's Smithy model; every signature is verified. The pipelines are executed against it."},
+		{aws.Parameters{}.Info(), embedded + "the service's Smithy model; every signature is verified. The pipelines are executed against it."},
+		{(*vault.Provider)(nil).Info(), embedded + "Vault's OpenAPI description. The pipelines are executed against it."},
+	}
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 )
@@ -35,27 +37,86 @@ func page(p all.Platform) string {
 	say("The reason: %s.\n", p.ProofNote)
 	say("*Run*: `astro-ci run` starts the pipeline, follows it, and has Astro itself say when the token was used.\n")
 	say("## Limits\n\n%s A value may have %d bytes.\n", p.Limits, p.MaxValue)
+	if len(p.Backends) > 0 {
+		say("## Secrets backends\n")
+		say("Pipelines can read the secret from:\n")
+		for _, id := range p.Backends {
+			how := "the platform hands it to the pipeline"
+			if fetch.Possible(p.ID, id) {
+				how = "the run logs in by an identity that the platform gives it, and the platform keeps no secret"
+			}
+			say("- [%s](../backends/%s.md): %s", id, id, how)
+		}
+		say("")
+	}
 	say("Read more: <%s>", p.Docs)
 	return b.String()
 }
 
-// The pages say what the code does: one that is stale fails.
-func TestPages(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join("..", "..", "..", "docs", "providers")
-	known := map[string]bool{}
+// backendPage is what docs/backends says about a secrets backend.
+func backendPage(x all.Backend) string {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("<!-- Made from the code. After a change there: go test ./internal/providers/all -update -->\n")
+	say("# %s\n", x.Name)
+	say("`--target %s:ADDRESS`, or `--also` for a copy.\n", x.ID)
+	for _, part := range [][2]string{{"Rights", x.Rights}, {"Log-in", x.Login}, {"Where the secret is kept", x.Address}} {
+		say("## %s\n\n%s\n", part[0], part[1])
+	}
+	say("## What \"verified\" can mean\n")
+	say("The best rung is *%s*; %s.\n", rungs[x.Proof], x.ProofNote)
+	say("## Limits\n\n%s A value may have %d bytes.\n", x.Limits, x.MaxValue)
+	say("## Which pipelines read it\n")
+	n := 0
 	for _, p := range all.Platforms() {
-		known[p.ID+".md"] = true
-		for what, s := range map[string]string{"rights": p.Rights, "log-in": p.Login, "address": p.Address, "limits": p.Limits, "note": p.ProofNote, "docs": p.Docs} {
+		if slices.Contains(p.Backends, x.ID) {
+			say("- [%s](../providers/%s.md)", p.Name, p.ID)
+			n++
+		}
+	}
+	if n == 0 {
+		say("None by themselves: it is a place for a copy (`--also`).")
+	}
+	say("\n## What it was tried against\n\nIn the tests: %s No real account was used.\n", x.Tested)
+	say("Read more: <%s>", x.Docs)
+	return b.String()
+}
+
+// The pages of the backends say what the code does, and each backend that a platform names is one.
+func TestBackendPages(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, x := range all.Backends() {
+		known[x.ID] = true
+		for what, s := range map[string]string{"rights": x.Rights, "log-in": x.Login, "address": x.Address, "limits": x.Limits, "note": x.ProofNote, "docs": x.Docs, "evidence": x.Tested} {
 			if s == "" {
-				t.Errorf("%s: no %s", p.ID, what)
+				t.Errorf("%s: no %s", x.ID, what)
 			}
 		}
-		if rungs[p.Proof] == "" {
-			t.Errorf("%s: %q is no rung of proof", p.ID, p.Proof)
+	}
+	pages := map[string]string{}
+	for _, x := range all.Backends() {
+		pages[x.ID] = backendPage(x)
+	}
+	same(t, filepath.Join("..", "..", "..", "docs", "backends"), pages)
+	for _, p := range all.Platforms() {
+		for _, id := range p.Backends {
+			if !known[id] {
+				t.Errorf("%s names %s, which is no backend", p.ID, id)
+			}
 		}
-		path, want := filepath.Join(dir, p.ID+".md"), page(p)
+	}
+}
+
+// same compares pages, by name, with the files of a folder, which holds no others.
+func same(t *testing.T, dir string, pages map[string]string) {
+	t.Helper()
+	for id, want := range pages {
+		path := filepath.Join(dir, id+".md")
 		if *update {
+			if err := os.MkdirAll(dir, 0o750); err != nil {
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -65,12 +126,30 @@ func TestPages(t *testing.T) {
 		}
 	}
 	files, err := os.ReadDir(dir)
-	for _, f := range files {
-		if !known[f.Name()] {
-			t.Errorf("%s is of no platform", f.Name())
-		}
-	}
 	if err != nil {
 		t.Error(err)
 	}
+	for _, f := range files {
+		if _, ok := pages[strings.TrimSuffix(f.Name(), ".md")]; !ok {
+			t.Errorf("%s/%s is of nothing that there is", dir, f.Name())
+		}
+	}
+}
+
+// The pages say what the code does: one that is stale fails.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	pages := map[string]string{}
+	for _, p := range all.Platforms() {
+		for what, s := range map[string]string{"rights": p.Rights, "log-in": p.Login, "address": p.Address, "limits": p.Limits, "note": p.ProofNote, "docs": p.Docs} {
+			if s == "" {
+				t.Errorf("%s: no %s", p.ID, what)
+			}
+		}
+		if rungs[p.Proof] == "" {
+			t.Errorf("%s: %q is no rung of proof", p.ID, p.Proof)
+		}
+		pages[p.ID] = page(p)
+	}
+	same(t, filepath.Join("..", "..", "..", "docs", "providers"), pages)
 }

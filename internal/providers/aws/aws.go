@@ -25,6 +25,9 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 )
 
+// loginWords are where a log-in is looked for.
+const loginWords = "The chain of AWS: variables, `AWS_PROFILE` and its files, single sign-on, roles of containers and machines. `AWS_REGION` or the profile names the region, `AWS_ENDPOINT_URL` another address."
+
 // Options make a client.
 type Options struct {
 	Region      string

@@ -29,7 +29,11 @@ const (
 type Secrets struct{ Client *Client }
 
 var secretsInfo = providers.Info{
-	ID: SecretsManager, Name: "AWS Secrets Manager", Docs: "https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_create-basic-secret.html",
+	Rights:  "`secretsmanager:DescribeSecret`, `CreateSecret` and `PutSecretValue`; `GetSecretValue` for the proof, `DeleteSecret` to take it back. AWS does not say before a write whether you may.",
+	Login:   loginWords,
+	Address: "`aws-secrets-manager:PATH` (astro/etl); the secret's name is the last part.",
+	Limits:  "A secret that is being deleted keeps its name for weeks. A secret costs about half a dollar a month.",
+	ID:      SecretsManager, Name: "AWS Secrets Manager", Docs: "https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_create-basic-secret.html",
 	MaxValue: 65_536, Proof: providers.ReadBack, ProofNote: "who may not read the value sees the version that the write made",
 }
 

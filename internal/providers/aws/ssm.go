@@ -15,7 +15,11 @@ import (
 type Parameters struct{ Client *Client }
 
 var parametersInfo = providers.Info{
-	ID: SSM, Name: "AWS SSM Parameter Store", Docs: "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-securestring.html",
+	Rights:  "`ssm:GetParameter` and `ssm:PutParameter`; `ssm:DeleteParameter` to take it back. AWS does not say before a write whether you may.",
+	Login:   loginWords,
+	Address: "`aws-ssm:/PATH` (/astro/etl); the secret's name is the last part.",
+	Limits:  "Always a SecureString. A parameter that stands in clear is not replaced: its type cannot be changed.",
+	ID:      SSM, Name: "AWS SSM Parameter Store", Docs: "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-securestring.html",
 	MaxValue: 4096, Proof: providers.ReadBack, ProofNote: "who may not read the value sees the version that the write made",
 }
 
