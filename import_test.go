@@ -33,6 +33,8 @@ var allowed = map[string][]string{
 	"internal/providers":              {"internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/github":       {"internal/fetch", "assets", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/azuredevops":  {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/agefile":      {"internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/keyring":      {"internal/keyring", "internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/aws":          {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/bitbucket":    {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/circleci":     {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},

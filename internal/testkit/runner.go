@@ -100,6 +100,18 @@ func (r *Runner) Watch(bin, name string) (log string) {
 // Path is a PATH on which the programs of bin come first.
 func (r *Runner) Path(bin string) string { return bin + ":" + os.Getenv("PATH") }
 
+// Output is what a program prints; it gets nothing of the environment but PATH.
+func Output(t testing.TB, stdin, program string, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Stdin, cmd.Env = strings.NewReader(stdin), []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", program, err)
+	}
+	return out
+}
+
 // Shellcheck fails the test when a script has a fault.
 func Shellcheck(t testing.TB, script []byte) {
 	t.Helper()

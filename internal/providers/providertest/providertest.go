@@ -29,7 +29,8 @@ type World struct {
 	Deny func()
 	// Open reads what the server holds for a target.
 	Open func(t setup.Target) (*secret.Value, error)
-	// Faults of the server, and the path pattern of the request that writes a target.
+	// Faults of the server, and the path pattern of the request that writes a target; nil for a local
+	// store.
 	Faults *fault.Set
 	Write  func(t setup.Target) (method, path string)
 	// Blind says that the service does not tell who may write before a write; Check has a note then.
@@ -42,6 +43,9 @@ type World struct {
 func NewWorld(s *embedded.Server) *World {
 	return &World{Faults: &s.Faults, Deny: s.Deny, Log: &bytes.Buffer{}}
 }
+
+// NewLog is an empty log, for a world without a server.
+func NewLog() *bytes.Buffer { return &bytes.Buffer{} }
 
 // Wire is the network for a provider under test: no pause between tries, and everything that is said
 // about requests ends up in the world's log.
@@ -63,6 +67,8 @@ type Subject struct {
 	Targets []setup.Target // one of each kind, all writable; the last part of the suite uses the first
 	Missing setup.Target   // in a repository or project that does not exist; none for stores without such
 	Meta    providers.Meta // whose pipeline reads the secret; the zero one for the repository of the first target
+	// Local says that the store is on this computer: no server, no log-in, no rights that could be missing.
+	Local   bool
 	Hostile []setup.Target // addresses and names that must be refused before anything is sent
 }
 
@@ -133,6 +139,52 @@ func Run(t *testing.T, s Subject) {
 	}
 
 	first := s.Targets[0]
+	if s.Missing.Secret != "" {
+		t.Run("not there", func(t *testing.T) {
+			w := s.New(t)
+			_, err := w.Store.Check(t.Context(), s.Missing)
+			check(t, w, err, testkit.Canary(t))
+		})
+	}
+	t.Run("hostile names are refused before anything is sent", func(t *testing.T) {
+		for _, target := range s.Hostile {
+			w := s.New(t)
+			v := testkit.Canary(t)
+			_, err := w.Store.Check(t.Context(), target)
+			check(t, w, err, v)
+			if w.Faults == nil {
+				continue
+			}
+			if n := len(w.Faults.Seen()); n != 0 {
+				t.Errorf("%q: %d requests were sent", target.String(), n)
+			}
+		}
+	})
+	t.Run("values that do not fit", func(t *testing.T) {
+		w := s.New(t)
+		for name, raw := range map[string]string{"empty": "", "too large": strings.Repeat("x", w.Store.Info().MaxValue+1), "line break": "canary-with\nline", "zero byte": "canary-with\x00zero"} {
+			if _, err := put(t.Context(), w, first, secret.New([]byte(raw))); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		}
+		if _, err := w.Open(first); err == nil {
+			t.Error("something was stored")
+		}
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		w := s.New(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		v := testkit.Canary(t)
+		_, err := put(ctx, w, first, v)
+		check(t, w, err, v)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+	if s.Local {
+		return
+	}
 	t.Run("wrong log-in", func(t *testing.T) {
 		w := s.New(t)
 		w.Store = w.As(testkit.Canary(t))
@@ -163,36 +215,6 @@ func Run(t *testing.T, s Subject) {
 			if hint.Of(err).Next == "" {
 				t.Errorf("%s: nothing is said about what to do", target)
 			}
-		}
-	})
-	t.Run("not there", func(t *testing.T) {
-		if s.Missing.Secret == "" {
-			t.Skip("the store has no places that could be missing")
-		}
-		w := s.New(t)
-		_, err := w.Store.Check(t.Context(), s.Missing)
-		check(t, w, err, testkit.Canary(t))
-	})
-	t.Run("hostile names are refused before anything is sent", func(t *testing.T) {
-		for _, target := range s.Hostile {
-			w := s.New(t)
-			v := testkit.Canary(t)
-			_, err := w.Store.Check(t.Context(), target)
-			check(t, w, err, v)
-			if n := len(w.Faults.Seen()); n != 0 {
-				t.Errorf("%q: %d requests were sent", target.String(), n)
-			}
-		}
-	})
-	t.Run("values that do not fit", func(t *testing.T) {
-		w := s.New(t)
-		for name, raw := range map[string]string{"empty": "", "too large": strings.Repeat("x", w.Store.Info().MaxValue+1), "line break": "canary-with\nline", "zero byte": "canary-with\x00zero"} {
-			if _, err := put(t.Context(), w, first, secret.New([]byte(raw))); err == nil {
-				t.Errorf("%s: accepted", name)
-			}
-		}
-		if _, err := w.Open(first); err == nil {
-			t.Error("something was stored")
 		}
 	})
 	t.Run("faults that pass", func(t *testing.T) {
@@ -232,17 +254,6 @@ func Run(t *testing.T, s Subject) {
 				continue
 			}
 			check(t, w, err, v)
-		}
-	})
-	t.Run("cancelled", func(t *testing.T) {
-		w := s.New(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		v := testkit.Canary(t)
-		_, err := put(ctx, w, first, v)
-		check(t, w, err, v)
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
 		}
 	})
 }
