@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/providers/github":       {"internal/fetch", "assets", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/azuredevops":  {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/agefile":      {"internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/sops":         {"internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/keyring":      {"internal/keyring", "internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/aws":          {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/bitbucket":    {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
@@ -75,7 +76,7 @@ var allowed = map[string][]string{
 	"internal/sandbox/released":       {},
 	"internal/sandbox/fault":          {},
 	"internal/testkit":                {"internal/secret"},
-	"internal/providers/all":          {"internal/providers/aws", "internal/providers/vault", "internal/providers", "internal/providers/azuredevops", "internal/providers/bitbucket", "internal/providers/buildkite", "internal/providers/circleci", "internal/providers/codebuild", "internal/providers/drone", "internal/providers/gitea", "internal/providers/github", "internal/providers/gitlab", "internal/providers/jenkins", "internal/providers/woodpecker", "internal/setup"},
+	"internal/providers/all":          {"internal/providers/agefile", "internal/providers/keyring", "internal/providers/sops", "internal/providers/aws", "internal/providers/vault", "internal/providers", "internal/providers/azuredevops", "internal/providers/bitbucket", "internal/providers/buildkite", "internal/providers/circleci", "internal/providers/codebuild", "internal/providers/drone", "internal/providers/gitea", "internal/providers/github", "internal/providers/gitlab", "internal/providers/jenkins", "internal/providers/woodpecker", "internal/setup"},
 	"internal/providers/providertest": {"internal/fetch", "internal/providers/aws", "internal/providers/vault", "internal/sandbox/awsd", "internal/sandbox/vaultd", "internal/display", "internal/hint", "internal/httpx", "internal/sandbox/embedded", "internal/sandbox/fault", "internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
 }
 

@@ -1,16 +1,23 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/agefile"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/keyring"
+	"github.com/astro-ci/astro-ci/internal/providers/sops"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 )
@@ -28,6 +35,59 @@ func (w *world) backends() []backend {
 		{vault.ID, func(w *world) bool { _, err := vault.FindLogin(w.app.host()); return err == nil }, openVault},
 		{aws.SecretsManager, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Secrets{Client: c} })},
 		{aws.SSM, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Parameters{Client: c} })},
+		{agefile.ID, never, openAge},
+		{sops.ID, never, openSops},
+		{keyring.ID, never, openKeyring},
+	}
+}
+
+// never says that no pipeline reads from the backend: it is for copies.
+func never(*world) bool { return false }
+
+func openAge(_ context.Context, w *world) (providers.Backend, string, error) {
+	o := agefile.FindKeys(w.app.host())
+	if len(o.Identities) > 0 {
+		w.app.redactor.Add(secret.New(o.Identities))
+	}
+	o.Root = w.files.Root()
+	return agefile.New(o), "files in " + o.Root, nil
+}
+
+func openSops(_ context.Context, w *world) (providers.Backend, string, error) {
+	path, err := exec.LookPath("sops")
+	if err != nil {
+		return nil, "", hint.New("there is no program sops", "Install it, 3.10 or newer, or choose another store.", "https://getsops.io/docs/")
+	}
+	return sops.New(sops.Options{Root: w.files.Root(), Run: w.app.program(path, w.files.Root(), "SOPS_", "AWS_", "GOOGLE_", "CLOUDSDK_", "AZURE_", "VAULT_", "GNUPGHOME")}), path + " in " + w.files.Root(), nil
+}
+
+func openKeyring(_ context.Context, w *world) (providers.Backend, string, error) {
+	if w.sandbox != nil {
+		return nil, "", hint.New("the sandbox has no keyring", "Nothing real is touched in the sandbox; choose another store to try.", "")
+	}
+	return keyring.Store{}, "of this session", nil
+}
+
+// program runs another program in a folder. Of the environment it gets what a child needs, and what begins
+// with one of the prefixes; what it says goes into the error.
+func (a *app) program(path, dir string, prefixes ...string) func(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+	var more []string
+	for name := range a.env {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			more = append(more, name)
+		}
+	}
+	return func(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+		cmd := exec.CommandContext(ctx, path, args...)
+		cmd.Dir, cmd.Stdin, cmd.Env = dir, bytes.NewReader(stdin), a.env.child(more...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil {
+			lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+			err = fmt.Errorf("%s: %w: %s", filepath.Base(path), err, display.Clean(strings.Join(lines[max(0, len(lines)-3):], "; ")))
+		}
+		return out, err
 	}
 }
 

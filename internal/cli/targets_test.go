@@ -1,9 +1,16 @@
 package cli_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"filippo.io/age"
+
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 // One credential in several places: a set-up writes them all, a rotation too; a place is added and taken
@@ -90,6 +97,47 @@ func TestManyTargets(t *testing.T) {
 	}
 	for _, what := range []string{"vault", "github", "secrets manager"} {
 		holds(what, true)
+	}
+	assertNoToken(t, p)
+}
+
+// Copies for tools beside the pipelines: files that age and sops have encrypted.
+func TestEncryptedCopies(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "sops", "age")
+	p, s := online(t)
+	p.env = append(p.env, "PATH="+os.Getenv("PATH"))
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append(slices.Clone(byFlags), "--also", "age:secrets/astro,sops:secrets/prod.yaml")
+	before := len(s.Astro().Tokens())
+	if _, stderr, code := p.run(args...); code == 0 || !strings.Contains(stderr, ".age-recipients") || len(s.Astro().Tokens()) != before {
+		t.Errorf("nobody to encrypt for: exit %d: %s", code, stderr)
+	}
+	p.write(".age-recipients", key.Recipient().String()+"\n")
+	p.write(".sops.yaml", "creation_rules: [{age: "+key.Recipient().String()+"}]\n")
+	p.env = append(p.env, "SOPS_AGE_KEY="+key.String())
+	n := len(s.Astro().Tokens())
+	stdout, stderr, code := p.run(append(args, "--json")...)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if strings.Count(stdout, `"proof":"read-back"`) != 2 {
+		t.Errorf("got %s", stdout)
+	}
+	tokens := s.Astro().Tokens()
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(key.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if len(tokens) != n+1 || !s.Astro().Accepts(secret.New(testkit.Output(t, "", "age", "-d", "-i", file, filepath.Join(p.dir, "secrets", "astro", "ASTRO_API_TOKEN.age"))), tokens[n].ID) {
+		t.Error("the file is not the token")
+	}
+	got, err := testkit.Program("sops", p.dir, "SOPS_AGE_KEY="+key.String())(t.Context(), nil, "decrypt", "--extract", `["ASTRO_API_TOKEN"]`, "secrets/prod.yaml")
+	if err != nil || !s.Astro().Accepts(secret.New(got), tokens[n].ID) {
+		t.Errorf("the key is not the token: %v", err)
 	}
 	assertNoToken(t, p)
 }

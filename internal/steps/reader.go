@@ -88,7 +88,7 @@ func notEmpty(s string) error {
 }
 
 // also is the question for copies: the same credential in more places, for other pipelines.
-func also(d Deps) flow.Step {
+func also() flow.Step {
 	return flow.Step{
 		ID: "also", Name: "Copies in", Flag: "also", Env: env("also"), Kind: flow.Input, Quiet: true, Optional: true, Needs: []string{"target", "secret-name"},
 		Title: "Where else is the secret kept?",

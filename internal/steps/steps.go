@@ -75,7 +75,7 @@ func SetUp(d Deps) []flow.Step {
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
 		projectFolder(d), deploy(), branch(d), name(), secretName(d),
-	}, readBy(d), []flow.Step{also(d), file(d), deliver(d), cli(d)})
+	}, readBy(d), []flow.Step{also(), file(d), deliver(d), cli(d)})
 }
 
 // env is the environment variable that answers a question.

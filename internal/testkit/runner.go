@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -110,6 +111,22 @@ func Output(t testing.TB, stdin, program string, args ...string) []byte {
 		t.Fatalf("%s: %v", program, err)
 	}
 	return out
+}
+
+// Program runs a program in a folder with PATH and env alone in its environment; what it said goes into
+// the error.
+func Program(name, dir string, env ...string) func(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+	return func(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Dir, cmd.Stdin, cmd.Env = dir, bytes.NewReader(stdin), append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, said.String())
+		}
+		return out, err
+	}
 }
 
 // Shellcheck fails the test when a script has a fault.

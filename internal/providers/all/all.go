@@ -4,6 +4,7 @@ package all
 
 import (
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/agefile"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
@@ -15,6 +16,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
+	"github.com/astro-ci/astro-ci/internal/providers/keyring"
+	"github.com/astro-ci/astro-ci/internal/providers/sops"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/providers/woodpecker"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -67,8 +70,11 @@ type Backend struct {
 func Backends() []Backend {
 	const embedded = "a strict embedded server, checked against "
 	return []Backend{
+		{(*agefile.Store)(nil).Info(), "the real age, which reads what was written."},
 		{aws.Secrets{}.Info(), embedded + "the service's Smithy model; every signature is verified. The pipelines are executed against it."},
 		{aws.Parameters{}.Info(), embedded + "the service's Smithy model; every signature is verified. The pipelines are executed against it."},
+		{keyring.Store{}.Info(), "a real Secret Service (gnome-keyring). macOS and Windows were not tried."},
+		{(*sops.Store)(nil).Info(), "the real sops, with keys of age."},
 		{(*vault.Provider)(nil).Info(), embedded + "Vault's OpenAPI description. The pipelines are executed against it."},
 	}
 }

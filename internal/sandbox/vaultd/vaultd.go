@@ -213,7 +213,7 @@ func (s *Server) login(r *http.Request, namespace, method string) embedded.Answe
 	token := "hvs." + rand.Text()
 	s.runs[token] = namespace + ":" + t.Reads
 	a := wrap(nil)
-	a.Body.(map[string]any)["auth"] = map[string]any{"client_token": token, "accessor": "a", "policies": []string{in.Role}, "lease_duration": 300, "renewable": false} //nolint:errcheck // wrap makes one
+	a.Body.(map[string]any)["auth"] = map[string]any{"client_token": token, "accessor": "a", "policies": []string{in.Role}, "lease_duration": 300, "renewable": false}
 	return a
 }
 
