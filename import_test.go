@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"internal/providers/woodpecker":   {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/vault":        {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/gitlab":       {"internal/fetch", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
-	"internal/providers/jenkins":      {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/jenkins":      {"internal/fetch", "internal/providers/vault", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/pipeline":               {"assets", "internal/fetch", "internal/providers", "internal/setup", "internal/display", "internal/hint"},
 	"internal/steps":                  {"internal/fetch", "internal/httpx", "internal/secret", "internal/flow", "internal/setup", "internal/astro", "internal/providers", "internal/pipeline", "internal/display", "internal/hint"},
 	"internal/fetch":                  {"internal/providers", "internal/providers/aws", "internal/providers/vault", "internal/setup", "internal/hint"},

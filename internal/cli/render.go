@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
@@ -19,6 +20,7 @@ type renderFlags struct {
 	platform, credential, organization, workspace, deployment, job, deploy string
 	repo, target, secretName, branch, folder, name, version, url           string
 	noDAGDeploys, policy                                                   bool
+	reader                                                                 setup.Reader
 }
 
 func (a *app) renderCommand() *cobra.Command {
@@ -56,7 +58,10 @@ func (a *app) renderCommand() *cobra.Command {
 	f.StringVar(&r.name, "name", "astro", "name of the setup")
 	f.StringVar(&r.version, "cli-version", pipeline.Newest(), "version of the Astro CLI, one whose sums are built in")
 	f.StringVar(&r.url, "cli-url", pipeline.ReleaseURL, "folder from which the pipeline installs the Astro CLI")
-	f.BoolVar(&r.policy, "policy", false, "print the right that the pipeline needs to read the secret, instead of the pipeline (codebuild)")
+	f.StringVar(&r.reader.Role, "reader", "", "as whom runs read the secret from a secrets backend: a role of Vault or AWS, for example")
+	f.StringVar(&r.reader.Server, "reader-server", "", "where runs reach the backend: an address, or a region of AWS")
+	f.StringVar(&r.reader.Namespace, "reader-namespace", "", "namespace of Vault")
+	f.BoolVar(&r.policy, "policy", false, "print what a run needs to be allowed to read the secret from a backend, instead of the pipeline")
 	f.BoolVar(&r.noDAGDeploys, "no-dag-deploys", false, "the Deployment takes no DAG-only deploys")
 	return cmd
 }
@@ -94,7 +99,7 @@ func (r renderFlags) render() ([]byte, error) {
 		Organization: setup.Ref{ID: cmp.Or(r.organization, standIn)}, Workspace: setup.Ref{ID: r.workspace}, Deployment: setup.Ref{ID: r.deployment},
 		Credential: setup.Credential{Kind: kind, Role: "unknown", ExpiresInDays: setup.DefaultDays},
 		Pipeline: setup.Pipeline{
-			File: x.File, Branch: r.branch, Folder: strings.TrimPrefix(r.folder, "."), Deploy: setup.Deploy(r.deploy), CLI: setup.CLI{Version: r.version, BaseURL: r.url, SHA256: sums},
+			Reader: r.reader, File: x.File, Branch: r.branch, Folder: strings.TrimPrefix(r.folder, "."), Deploy: setup.Deploy(r.deploy), CLI: setup.CLI{Version: r.version, BaseURL: r.url, SHA256: sums},
 		},
 	}}
 	for _, v := range kind.Variables() {
@@ -107,8 +112,12 @@ func (r renderFlags) render() ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, usageError{hint.Wrap(err, "render the pipeline file", "Correct the flags named above.", "")}
 	}
+	if r.policy && p.Fetches() {
+		file, _, err := fetch.Grant(p)
+		return file.Content, err
+	}
 	if r.policy {
-		if x.Policy == nil {
+		if x.Policy == nil || p.Target().Store == x.ID {
 			return nil, usageError{hint.New("pipelines of "+x.Name+" read the secret without a right of their own", "Leave --policy out.", "")}
 		}
 		return x.Policy(p, ""), nil

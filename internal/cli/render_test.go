@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 )
 
@@ -53,6 +54,49 @@ func TestRenderAndCheck(t *testing.T) {
 		"render --platform gitlab --deployment " + someDeployment + " --target x": "STORE:ADDRESS", "check nope.yml": "nope.yml",
 	} {
 		if _, stderr, code := p.run(strings.Fields(args)...); code != 2 || !strings.Contains(stderr, says) {
+			t.Errorf("%s: exit %d: %s", args, code, stderr)
+		}
+	}
+}
+
+// Every pair of a platform and a backend can be printed without a log-in, with what the backend has to
+// allow, and check finds nothing in it.
+func TestRenderFromBackends(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	at := map[string]string{
+		"vault": "secret/astro/etl", "aws-secrets-manager": "astro/etl", "aws-ssm": "/astro/etl", "gcp-secret-manager": "my-project/etl", "azure-key-vault": "my-vault/etl", "doppler": "etl/prd",
+	}
+	where := map[string]string{"vault": "https://vault.example.com:8200", "aws-secrets-manager": "eu-central-1", "aws-ssm": "eu-central-1"}
+	for _, x := range all.Platforms() {
+		for _, id := range x.Backends {
+			args := []string{"render", "--platform", x.ID, "--deployment", someDeployment, "--target", id + ":" + at[id]}
+			if fetch.Possible(x.ID, id) {
+				_, role := fetch.Role(id)
+				args = append(args, "--reader", role)
+				if where[id] != "" {
+					args = append(args, "--reader-server", where[id])
+				}
+			}
+			stdout, stderr, code := p.run(args...)
+			if code != 0 || !strings.Contains(stdout, someDeployment) {
+				t.Errorf("%v: exit %d: %s", args, code, stderr)
+				continue
+			}
+			p.write(x.File, stdout)
+			if stdout, stderr, code := p.run("check", x.File); code != 0 {
+				t.Errorf("%v: exit %d: %s%s", args, code, stdout, stderr)
+			}
+			if stdout, stderr, code := p.run(append(args, "--policy")...); code != 0 || !strings.Contains(stdout, "etl") {
+				t.Errorf("%v --policy: exit %d: %s", args, code, stderr)
+			}
+		}
+	}
+	for args, says := range map[string]string{
+		"--target vault:secret/a": "--reader", "--target vault:secret/a --reader jwt/x": "--reader-server", "--target vault:secret/a --reader x --reader-server https://v": "METHOD/ROLE",
+		"--target aws-ssm:/a --reader x --reader-server eu-central-1": "arn:aws:iam", "--target drone:a/b --reader x": "cannot read",
+	} {
+		if _, stderr, code := p.run(strings.Fields("render --platform github --deployment " + someDeployment + " " + args)...); code == 0 || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit %d: %s", args, code, stderr)
 		}
 	}

@@ -81,7 +81,8 @@ func Placed(backend string) bool {
 
 // handed are the backends whose secrets a platform hands to its pipelines, by the platform's id.
 var handed = map[string][]string{
-	"codebuild": {aws.SecretsManager, aws.SSM},
+	"codebuild": {aws.SecretsManager, aws.SSM}, // by the buildspec, as the build's role
+	"jenkins":   {vault.ID},                    // by the plugin hashicorp-vault-plugin, as Jenkins itself
 }
 
 // Handed reports whether the platform hands a secret of the store to its pipelines.

@@ -40,6 +40,8 @@ type Platform struct {
 func Platforms() []Platform {
 	build := of((*codebuild.Provider)(nil), "buildspec.yml", "astro/%s")
 	build.Store, build.Policy = "aws-secrets-manager", codebuild.Policy
+	fromVault := of((*jenkins.Provider)(nil), "Jenkinsfile", "system")
+	fromVault.Policy = func(p setup.Plan, _ string) []byte { return vault.Policy(p) }
 	return []Platform{
 		of((*azuredevops.Provider)(nil), "azure-pipelines.yml", "%s/group:astro"),
 		of((*bitbucket.Provider)(nil), "bitbucket-pipelines.yml", "%s"),
@@ -50,7 +52,7 @@ func Platforms() []Platform {
 		of((*gitea.Provider)(nil), ".gitea/workflows/astro.yaml", "%s"),
 		of((*github.Provider)(nil), ".github/workflows/astro.yml", "%s"),
 		of((*gitlab.Provider)(nil), ".gitlab-ci.yml", "%s"),
-		of((*jenkins.Provider)(nil), "Jenkinsfile", "system"),
+		fromVault,
 		of((*woodpecker.Provider)(nil), ".woodpecker/astro.yaml", "%s"),
 	}
 }

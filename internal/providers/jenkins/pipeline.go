@@ -13,7 +13,11 @@ import (
 // stands between single quotes, so that Groovy puts no secret into it; what comes from outside is a
 // Groovy string of its own.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the credentials of Jenkins", true)
+	place := "the credentials of Jenkins"
+	if p.Target().Store != id {
+		place = p.Target().String()
+	}
+	x, err := pipeline.NewPortable(p, place, true)
 	if err != nil {
 		return nil, fmt.Errorf("jenkins: pipeline: %w", err)
 	}
@@ -45,16 +49,12 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	line(3, "}")
 	line(3, "steps {")
-	var bindings []string
-	for _, t := range p.Reads() {
-		bindings = append(bindings, fmt.Sprintf("string(credentialsId: %s, variable: %s)", groovy(t.Secret), groovy(t.Feeds())))
-	}
 	depth := 4
 	if x.Push {
 		line(depth, `withEnv(["BEFORE=${env.GIT_PREVIOUS_SUCCESSFUL_COMMIT ?: ''}", "AFTER=${env.GIT_COMMIT ?: ''}"]) {`)
 		depth++
 	}
-	line(depth, "withCredentials([%s]) {", strings.Join(bindings, ", "))
+	line(depth, "%s {", bindings(p))
 	line(depth+1, "sh '''")
 	for text := range strings.Lines(string(x.Script)) {
 		if text = strings.TrimSuffix(text, "\n"); text == "" {
@@ -73,6 +73,22 @@ func Render(p setup.Plan) ([]byte, error) {
 	line(1, "}")
 	line(0, "}")
 	return []byte(b.String()), nil
+}
+
+// bindings is the step that hands the secrets to the script: the credentials of Jenkins, or keys of an
+// entry of Vault, which Jenkins reads with its own log-in there.
+func bindings(p setup.Plan) string {
+	var out []string
+	if p.Target().Store == id {
+		for _, t := range p.Reads() {
+			out = append(out, fmt.Sprintf("string(credentialsId: %s, variable: %s)", groovy(t.Secret), groovy(t.Feeds())))
+		}
+		return "withCredentials([" + strings.Join(out, ", ") + "])"
+	}
+	for _, t := range p.Reads() {
+		out = append(out, fmt.Sprintf("[envVar: %s, vaultKey: %s]", groovy(t.Feeds()), groovy(t.Secret)))
+	}
+	return fmt.Sprintf("withVault(vaultSecrets: [[path: %s, engineVersion: 2, secretValues: [%s]]])", groovy(p.Target().Address), strings.Join(out, ", "))
 }
 
 // groovy is text as a Groovy string that takes nothing in it for more than text.

@@ -16,11 +16,21 @@ var (
 	binding  = regexp.MustCompile(`string\(credentialsId: '([^']+)', variable: '([^']+)'\)`)
 )
 
+// fromVault is how the plugin is told what to read, and where to put it.
+var fromVault = regexp.MustCompile(`\[envVar: '([^']+)', vaultKey: '([^']+)'\]`)
+
 func TestPipelines(t *testing.T) {
 	t.Parallel()
 	providertest.Pipelines(t, providertest.PipelineSubject{
-		Render: jenkins.Render, Before: true,
-		Targets: []setup.Target{{Store: "jenkins", Address: "system"}, {Store: "jenkins", Address: "folder/sub"}},
+		Render: func(p setup.Plan) ([]byte, error) {
+			p.Platform = "jenkins" // also for a secret in Vault
+			raw, err := jenkins.Render(p)
+			if err == nil && strings.Contains(string(raw), "withVault") != (p.Target().Store == "vault") {
+				err = errors.New("it is read from elsewhere")
+			}
+			return raw, err
+		}, Before: true,
+		Targets: []setup.Target{{Store: "jenkins", Address: "system"}, {Store: "jenkins", Address: "folder/sub"}, {Store: "vault", Address: "secret/astro/etl"}},
 		// There is no schema for the text of a Jenkinsfile: braces and quotes have to match, and a shell
 		// text stands between single quotes, or Groovy would put the secret into it.
 		Fits: func(raw []byte) error {
@@ -47,6 +57,9 @@ func TestPipelines(t *testing.T) {
 			}
 			for _, m := range binding.FindAllStringSubmatch(parts[0], -1) {
 				env[m[2]] = secrets[m[1]]
+			}
+			for _, m := range fromVault.FindAllStringSubmatch(parts[0], -1) {
+				env[m[1]] = secrets[m[2]]
 			}
 			return parts[1], env, nil
 		},

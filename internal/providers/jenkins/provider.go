@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -27,12 +29,15 @@ const (
 	maxValue        = 32_000 // our own limit: Jenkins names none
 )
 
+const id = "jenkins"
+
 var info = providers.Info{
-	Rights:  "Credentials View, Create and Update in the store, and the plugins credentials, plain-credentials and credentials-binding; folders need cloudbees-folder. A request that creates nothing shows whether you may create. Runs need Job Read and Build.",
-	Login:   "`JENKINS_URL`, `JENKINS_USER_ID` and `JENKINS_API_TOKEN`. A password works too; then a crumb is fetched.",
-	Address: "`system` for the whole Jenkins, `folder:PATH` for a folder, a multibranch project or an organization folder.",
-	Limits:  "Jenkins answers an update with 200 even when the store did not take it; so each write leaves a mark in the description, and the mark is read again. A credential in a folder is seen by jobs in it only.",
-	ID:      "jenkins", Shared: true, Name: "Jenkins", Docs: docsCredentials, MaxValue: maxValue,
+	Backends: fetch.For(id),
+	Rights:   "Credentials View, Create and Update in the store, and the plugins credentials, plain-credentials and credentials-binding; folders need cloudbees-folder. A request that creates nothing shows whether you may create. Runs need Job Read and Build.",
+	Login:    "`JENKINS_URL`, `JENKINS_USER_ID` and `JENKINS_API_TOKEN`. A password works too; then a crumb is fetched.",
+	Address:  "`system` for the whole Jenkins, `folder:PATH` for a folder, a multibranch project or an organization folder.",
+	Limits:   "Jenkins answers an update with 200 even when the store did not take it; so each write leaves a mark in the description, and the mark is read again. A credential in a folder is seen by jobs in it only.",
+	ID:       id, Shared: true, Name: "Jenkins", Docs: docsCredentials, MaxValue: maxValue,
 	Proof: providers.Metadata, ProofNote: "Jenkins never shows a secret text again; each write leaves a mark of its own in the description, which is read again",
 }
 
@@ -204,6 +209,16 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) (out []provid
 		}
 	}
 	return append(out, providers.Place{Address: "system", Name: text("Credentials of the whole Jenkins"), Note: text("every job can use it")}), nil
+}
+
+// Policy is the right that the log-in of Jenkins to Vault needs; a secret of Jenkins itself needs none.
+func (p *Provider) Policy(plan setup.Plan) (file providers.File, say string) {
+	if plan.Target().Store == id {
+		return file, ""
+	}
+	name := "astro-ci-" + plan.Name + "-policy.hcl"
+	return providers.File{Path: name, Content: vault.Policy(plan), Whole: true},
+		"Give the log-in of Jenkins to Vault the policy in " + name + "; the plugin hashicorp-vault-plugin has to be there"
 }
 
 // Environment is refused: Jenkins has none.

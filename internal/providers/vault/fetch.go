@@ -63,6 +63,13 @@ func From(p setup.Plan) (providers.From, error) {
 	return from, nil
 }
 
+// Policy is the document that lets who has it read the plan's entry, and nothing else. The engine is taken
+// to be the first part of the path.
+func Policy(p setup.Plan) []byte {
+	engine, path, _ := strings.Cut(p.Target().Address, "/")
+	return fmt.Appendf(nil, "path \"%s/data/%s\" {\n  capabilities = [\"read\"]\n}\n", engine, path)
+}
+
 // Grant makes a policy and a role.
 func Grant(p setup.Plan, id providers.Identity) (string, error) {
 	r, err := readerOf(p)
@@ -91,7 +98,7 @@ func Grant(p setup.Plan, id providers.Identity) (string, error) {
 	if ns := p.Pipeline.Reader.Namespace; ns != "" {
 		say("export VAULT_NAMESPACE=%s", providers.ShellWord(ns))
 	}
-	say("\n# What may be read.\nvault policy write %s - <<'POLICY'\npath \"%s/data/%s\" {\n  capabilities = [\"read\"]\n}\nPOLICY", r.role, r.engine, r.path)
+	say("\n# What may be read.\nvault policy write %s - <<'POLICY'\n%sPOLICY", r.role, Policy(p))
 	say("\n# Who vouches for the runs. Once for all setups; leave it as it is when it is there already.")
 	say("vault read auth/%s/config >/dev/null 2>&1 || {\n  vault auth enable -path=%s jwt\n  vault write auth/%s/config oidc_discovery_url=%s bound_issuer=%s\n}", r.method, r.method, r.method, providers.ShellWord(id.Issuer), providers.ShellWord(id.Issuer))
 	say("\n# Which runs.\nvault write auth/%s/role/%s - <<'ROLE'\n%s\nROLE", r.method, r.role, role)
