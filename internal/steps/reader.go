@@ -103,7 +103,7 @@ func also() flow.Step {
 			if err != nil {
 				return err
 			}
-			p.Targets = append(slices.Clone(p.Targets[:1]), all...)
+			p.Targets = append(slices.Clone(p.Targets[:min(1, len(p.Targets))]), all...) // none while it is reopened
 			return nil
 		},
 	}

@@ -191,6 +191,29 @@ func TestAnswersMakeAValidPlan(t *testing.T) {
 	}
 }
 
+// An answer can be given before, or after, those that it builds on are there: a question that is reopened
+// is taken out of the plan while others still stand.
+func TestAnswersStandAlone(t *testing.T) {
+	t.Parallel()
+	full, err := fill(t, map[string]string{"credential": "workspace-token", "workspace": "Data", "role": "WORKSPACE_OWNER"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := full
+	bare.Targets = nil
+	for _, st := range steps.SetUp(steps.Deps{Opened: func(string) providers.Platform { return hub{} }}) {
+		for _, p := range []setup.Plan{{}, bare} {
+			p = p.Clone()
+			if st.When != nil {
+				st.When(p)
+			}
+			for _, answer := range []string{"", "x", "github:acme/etl", "vault:secret/a,age:b"} {
+				_ = st.Apply(&p, flow.Text(answer)) // it may refuse
+			}
+		}
+	}
+}
+
 func TestWrongAnswers(t *testing.T) {
 	t.Parallel()
 	base := map[string]string{"credential": "deployment-token", "workspace": "ML", "deployment": "ml-prod"}

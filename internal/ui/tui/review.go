@@ -243,8 +243,12 @@ func (r *review) actions(m *model, w int) []string {
 		}
 		out = append(out, indent(m.th.dim.Render(fmt.Sprintf("%*d ", digits(len(r.loaded.Actions)), i+1)), each(wrap(a.Say, w-3), style))...)
 	}
-	for _, c := range r.loaded.Changes {
-		out = append(out, "", m.th.strong.Render("Pipeline file"), "")
+	for i, c := range r.loaded.Changes {
+		title := "Pipeline file"
+		if i > 0 {
+			title = "And beside it"
+		}
+		out = append(out, "", m.th.strong.Render(title), "")
 		out = append(out, wrap(c.Path, w)...)
 		summary := c.Summary()
 		if c.Diff() != "" {
