@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 	"internal/providers/gitea":        {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/woodpecker":   {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/gitlab":       {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/google":       {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/jenkins":      {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/pipeline":               {"assets", "internal/providers", "internal/setup", "internal/display", "internal/hint"},
 	"internal/steps":                  {"internal/httpx", "internal/secret", "internal/flow", "internal/setup", "internal/astro", "internal/providers", "internal/pipeline", "internal/display", "internal/hint"},
@@ -64,6 +65,7 @@ var allowed = map[string][]string{
 	"internal/sandbox/circlecid":      {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/buildkited":     {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/droned":         {"internal/sandbox/embedded", "internal/secret"},
+	"internal/sandbox/googled":        {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/gitead":         {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/woodpeckerd":    {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/gitlabd":        {"internal/sandbox/embedded", "internal/secret"},
@@ -81,6 +83,7 @@ var only = map[string][]string{
 	"github.com/spf13/cobra": {"internal/cli"},
 	"os/exec":                {"internal/cli", "internal/testkit"},
 	"github.com/zalando/":    {"internal/keyring"},
+	"golang.org/x/oauth2":    {"internal/providers/google"},
 	"github.com/aws/":        {"internal/cli", "internal/providers/aws", "internal/sandbox/awsd"},
 }
 
