@@ -2,10 +2,12 @@ package providers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -43,8 +45,13 @@ func WithToken(ctx context.Context, token func(context.Context) (*secret.Value, 
 		return ctx, nil
 	}
 	v, err := token(ctx)
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("get a token: %w", ctx.Err())
+	case err != nil:
+		// The text only: the status of an answer to the log-in is none about a secret.
+		h := hint.Of(err)
+		return nil, hint.New(err.Error(), h.Next, h.Link)
 	}
 	return context.WithValue(ctx, tokenKey{}, v), nil
 }

@@ -242,6 +242,16 @@ func TestNoToken(t *testing.T) {
 	p := google.New(google.Options{Endpoint: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, Wire: w.Wire(), Token: func(context.Context) (*secret.Value, error) {
 		return nil, hint.New("no token", "Log in.", "")
 	}})
+	// What the place of log-ins answers is no answer about the secret.
+	gone := google.New(google.Options{Endpoint: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, Wire: w.Wire(), Token: func(context.Context) (*secret.Value, error) {
+		return nil, &httpx.StatusError{Service: "login", Status: http.StatusNotFound}
+	}})
+	if _, err := gone.Stat(t.Context(), etl); err == nil {
+		t.Error("a secret that was not asked for is said to be missing")
+	}
+	if err := gone.Remove(t.Context(), etl); err == nil {
+		t.Error("a secret that was not asked for is said to be removed")
+	}
 	_, err := p.Put(t.Context(), etl, testkit.Canary(t), providers.Meta{})
 	if _, unclear := errors.AsType[*httpx.AmbiguousError](err); err == nil || unclear || hint.Of(err).Next != "Log in." || len(server.Faults.Seen()) > 0 {
 		t.Errorf("got %v", err)
