@@ -153,7 +153,7 @@ func explain(err error, t setup.Target, doing, rights string) error {
 			a.Next = "Enable the API with gcloud services enable secretmanager.googleapis.com --project " + project + ", and try again after a few minutes."
 		case s.Status == http.StatusForbidden:
 			a.Next, a.Link = "Your log-in needs "+rights+", or the project "+project+" is another one. Ask who administers it.", docsRights
-		case s.Code == "FAILED_PRECONDITION":
+		case s.Code == "FAILED_PRECONDITION" && strings.HasSuffix(s.Path, "/secrets"): // when it is made
 			a.Next = "A policy may forbid that Google chooses the regions. Make the secret once with gcloud secrets create " + id + " --project " + project + " --replication-policy user-managed --locations REGION, then try again."
 		}
 		return a
