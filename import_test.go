@@ -50,6 +50,8 @@ var allowed = map[string][]string{
 	"internal/pipeline":               {"assets", "internal/fetch", "internal/providers", "internal/setup", "internal/display", "internal/hint"},
 	"internal/steps":                  {"internal/fetch", "internal/httpx", "internal/secret", "internal/flow", "internal/setup", "internal/astro", "internal/providers", "internal/pipeline", "internal/display", "internal/hint"},
 	"internal/fetch":                  {"internal/providers", "internal/providers/aws", "internal/providers/vault", "internal/setup", "internal/hint"},
+	"internal/providers/google":       {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/keyvault":     {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/filelock":               {},
 	"internal/journal":                {"internal/filelock", "internal/hint"},
 	"internal/rotation":               {"internal/astro", "internal/hint", "internal/httpx", "internal/providers", "internal/secret", "internal/setup"},
@@ -69,6 +71,8 @@ var allowed = map[string][]string{
 	"internal/sandbox/circlecid":      {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/buildkited":     {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/droned":         {"internal/sandbox/embedded", "internal/secret"},
+	"internal/sandbox/googled":        {"internal/sandbox/embedded", "internal/secret"},
+	"internal/sandbox/keyvaultd":      {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/gitead":         {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/woodpeckerd":    {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/vaultd":         {"internal/sandbox/embedded", "internal/secret"},
@@ -87,6 +91,7 @@ var only = map[string][]string{
 	"github.com/spf13/cobra": {"internal/cli"},
 	"os/exec":                {"internal/cli", "internal/testkit"},
 	"github.com/zalando/":    {"internal/keyring"},
+	"golang.org/x/oauth2":    {"internal/providers/google"},
 	"github.com/aws/":        {"internal/cli", "internal/providers/aws", "internal/sandbox/awsd"},
 }
 

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -225,6 +226,26 @@ func Announce(ctx context.Context, f func() error) context.Context {
 // repeatableKey marks the context of a request that may be sent again whatever its method.
 type repeatableKey struct{}
 
+// nameOf is the name of an error that stands in an object, the most exact one: Azure's innererror.code or
+// code, Google's status, whose code is only the number of the answer.
+func nameOf(raw []byte) string {
+	var body struct {
+		Error struct {
+			Code   any `json:"code"`
+			Status any `json:"status"`
+			Inner  struct {
+				Code string `json:"code"`
+			} `json:"innererror"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(raw, &body) != nil {
+		return ""
+	}
+	status, _ := body.Error.Status.(string)
+	code, _ := body.Error.Code.(string)
+	return display.Clean(cmp.Or(body.Error.Inner.Code, status, code)).String()
+}
+
 func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	e := &StatusError{Service: c.service, Method: call.Method, Path: call.Path, Status: resp.StatusCode, Header: resp.Header}
 	var body struct {
@@ -241,7 +262,7 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	}
 	if json.Unmarshal(raw, &body) == nil {
 		e.RequestID = body.RequestID
-		e.Code = body.Type.String()[strings.LastIndex(body.Type.String(), "#")+1:]
+		e.Code = cmp.Or(body.Type.String()[strings.LastIndex(body.Type.String(), "#")+1:], nameOf(raw))
 		for _, m := range []display.Text{display.Text(body.Message), body.OAuth, display.Text(body.Error), display.Text(body.Errors)} {
 			if e.Message.IsZero() {
 				e.Message = m

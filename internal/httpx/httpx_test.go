@@ -199,6 +199,29 @@ func TestErrorSaysWhatTheServiceSaid(t *testing.T) {
 	}
 }
 
+// An error is known by the most exact name that the service gives it.
+func TestErrorHasTheServicesName(t *testing.T) {
+	var body string
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprint(w, body)
+	})
+	for raw, want := range map[string][2]string{
+		`{"error":{"code":409,"message":"it is there","status":"ALREADY_EXISTS"}}`:                                    {"ALREADY_EXISTS", "it is there"},
+		`{"error":{"code":"Conflict","message":"it is there","innererror":{"code":"ObjectIsDeletedButRecoverable"}}}`: {"ObjectIsDeletedButRecoverable", "it is there"},
+		`{"error":{"code":"Forbidden","message":"it is there","innererror":null}}`:                                    {"Forbidden", "it is there"},
+		`{"error":"it is there"}`: {"", "it is there"},
+		`{"error":{"code":7}}`:    {"", `{"code":7}`},
+		`{"__type":"com.amazonaws#Throttling","Message":"it is there"}`: {"Throttling", "it is there"},
+	} {
+		body = raw
+		_, err := s.Do(t.Context(), httpx.Call{Method: http.MethodGet, Path: "/x"})
+		if got, ok := errors.AsType[*httpx.StatusError](err); !ok || got.Code != want[0] || got.Message.String() != want[1] {
+			t.Errorf("%s: %+v", raw, err)
+		}
+	}
+}
+
 // A refusal that comes after a try without a clear answer says nothing about that try.
 func TestARefusalAfterAnUnclearTryIsNone(t *testing.T) {
 	var n atomic.Int32
