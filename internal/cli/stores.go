@@ -14,7 +14,9 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/agefile"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/google"
 	"github.com/astro-ci/astro-ci/internal/providers/keyring"
+	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
 	"github.com/astro-ci/astro-ci/internal/providers/sops"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -35,6 +37,14 @@ func (w *world) backends() []backend {
 		{vault.ID, func(w *world) bool { _, err := vault.FindLogin(w.app.host()); return err == nil }, openVault},
 		{aws.SecretsManager, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Secrets{Client: c} })},
 		{aws.SSM, hasAWS, openAWS(func(c *aws.Client) providers.Backend { return aws.Parameters{Client: c} })},
+		{google.SecretManager, func(w *world) bool {
+			_, _, err := google.FindLogin(w.app.host(), google.Options{})
+			return err == nil
+		}, openGoogle},
+		{keyvault.KeyVault, func(w *world) bool {
+			_, _, err := keyvault.FindLogin(w.app.host(), keyvault.Options{Run: w.app.az()})
+			return err == nil
+		}, openKeyVault},
 		{agefile.ID, never, openAge},
 		{sops.ID, never, openSops},
 		{keyring.ID, never, openKeyring},
@@ -43,6 +53,71 @@ func (w *world) backends() []backend {
 
 // never says that no pipeline reads from the backend: it is for copies.
 func never(*world) bool { return false }
+
+func openGoogle(_ context.Context, w *world) (providers.Backend, string, error) {
+	o := google.Options{Wire: w.app.wire(w.base)}
+	source := "the sandbox"
+	if w.sandbox != nil {
+		address, project, token := w.sandbox.Service(google.SecretManager)
+		var err error
+		if o.Endpoint, err = apiURL("SECRET_MANAGER_EMULATOR_HOST", address); err != nil {
+			return nil, "", err
+		}
+		o.Project, o.Token = project, func(context.Context) (*secret.Value, error) { return token, nil }
+	} else {
+		var err error
+		if o, source, err = google.FindLogin(w.app.host(), o); err != nil {
+			return nil, "", err
+		}
+	}
+	o.Token = w.app.noted(o.Token)
+	return google.New(o), strings.TrimSuffix(source+", "+o.Project, ", "), nil
+}
+
+func openKeyVault(_ context.Context, w *world) (providers.Backend, string, error) {
+	o := keyvault.Options{Wire: w.app.wire(w.base), Run: w.app.az()}
+	source := "the sandbox"
+	if w.sandbox != nil {
+		address, vault, token := w.sandbox.Service(keyvault.KeyVault)
+		var err error
+		if o.Endpoint, err = apiURL("AZURE_KEY_VAULT_URL", address); err != nil {
+			return nil, "", err
+		}
+		o.Vault, o.Token = vault, func(context.Context) (*secret.Value, error) { return token, nil }
+	} else {
+		var err error
+		if o, source, err = keyvault.FindLogin(w.app.host(), o); err != nil {
+			return nil, "", err
+		}
+	}
+	o.Token = w.app.noted(o.Token)
+	return keyvault.New(o), strings.TrimSuffix(source+", "+o.Vault, ", "), nil
+}
+
+// noted tells the redacting writers about every token that is got; nil stays nil.
+func (a *app) noted(token func(context.Context) (*secret.Value, error)) func(context.Context) (*secret.Value, error) {
+	if token == nil {
+		return nil
+	}
+	return func(ctx context.Context) (*secret.Value, error) {
+		v, err := token(ctx)
+		if err == nil {
+			a.redactor.Add(v)
+		}
+		return v, err
+	}
+}
+
+// az runs the az CLI; nil where there is none.
+func (a *app) az() func(ctx context.Context, name string, args ...string) ([]byte, error) {
+	path, err := exec.LookPath("az")
+	if err != nil {
+		return nil
+	}
+	return func(ctx context.Context, _ string, args ...string) ([]byte, error) {
+		return a.program(path, "", "AZURE_")(ctx, nil, args...)
+	}
+}
 
 func openAge(_ context.Context, w *world) (providers.Backend, string, error) {
 	o := agefile.FindKeys(w.app.host())

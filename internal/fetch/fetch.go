@@ -14,6 +14,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/google"
+	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -28,18 +30,24 @@ type backend struct {
 	role  string // what the role is, as a question, and an example of one
 	eg    string
 	fixed bool // it is at one place for everybody, or its address says where
+	exact bool // it takes identities that are known to the last character
 }
 
 const (
 	vaultRole = "As which role does a run log in to Vault?"
 	awsRole   = "Which role of AWS does a run take?"
 	awsARN    = "arn:aws:iam::123456789012:role/astro-ci-etl"
+
+	googleRole = "Which provider of a workload identity pool knows the runs?"
+	azureRole  = "As which application does a run log in? TENANT/CLIENT, by their ids."
 )
 
 var backends = []backend{
 	{id: vault.ID, from: vault.From, grant: vault.Grant, role: vaultRole, eg: "jwt/astro-ci-etl"},
 	{id: aws.SecretsManager, from: aws.From, grant: aws.Grant, role: awsRole, eg: awsARN},
 	{id: aws.SSM, from: aws.From, grant: aws.Grant, role: awsRole, eg: awsARN},
+	{id: google.SecretManager, from: google.From, grant: google.Grant, role: googleRole, eg: "projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/ci-runs", fixed: true, exact: true},
+	{id: keyvault.KeyVault, from: keyvault.From, grant: keyvault.Grant, role: azureRole, eg: "11111111-1111-4111-8111-111111111111/22222222-2222-4222-8222-222222222222", fixed: true, exact: true},
 }
 
 func find(id string) (backend, bool) {
@@ -58,15 +66,15 @@ func Role(backend string) (question, example string) {
 
 // Possible reports whether runs of the platform can read from the backend by their own identity.
 func Possible(platform, backend string) bool {
-	_, known := find(backend)
-	return known && identities[platform] != nil
+	b, known := find(backend)
+	return known && identities[platform] != nil && (!b.exact || !varies[platform])
 }
 
 // For are the backends from which pipelines of a platform can read.
 func For(platform string) []string {
 	out := slices.Clone(handed[platform])
 	for _, b := range backends {
-		if identities[platform] != nil {
+		if Possible(platform, b.id) {
 			out = append(out, b.id)
 		}
 	}
@@ -96,10 +104,12 @@ var errKey = errors.New("a Deployment API key is kept on the platform itself")
 // Of is how the plan's runs read their secret.
 func Of(p setup.Plan) (providers.From, error) {
 	at := p.Target()
-	b, known := find(at.Store)
+	b, _ := find(at.Store)
 	switch {
-	case !known || identities[p.Platform] == nil:
+	case !Possible(p.Platform, at.Store):
 		return providers.From{}, hint.New("runs of "+p.Platform+" cannot read from "+at.Store+" by themselves", "Keep the secret on the platform, or in another backend: --target.", "")
+	case b.exact && Who(p).Open():
+		return providers.From{}, hint.New(at.Store+" takes identities that are known to the last character; those of "+Who(p).Who+" are not", "Choose another backend, or keep the secret on the platform.", "")
 	case p.Credential.Kind == setup.DeploymentKey:
 		return providers.From{}, hint.Wrap(errKey, "read it from "+at.Store, "Choose a token, or keep the key on the platform.", "")
 	}

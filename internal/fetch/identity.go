@@ -39,3 +39,6 @@ var identities = map[string]func(setup.Plan) providers.Identity{
 		}
 	},
 }
+
+// varies are the platforms on which the identity of a run differs from that of the next.
+var varies = map[string]bool{"buildkite": true}

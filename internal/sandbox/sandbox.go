@@ -33,7 +33,9 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitead"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitlabd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/googled"
 	"github.com/astro-ci/astro-ci/internal/sandbox/jenkinsd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/keyvaultd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
 	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/woodpeckerd"
@@ -61,26 +63,28 @@ type Options struct {
 
 // Sandbox is a set of running servers.
 type Sandbox struct {
-	dir     string
-	astro   *astrod.Server
-	github  *githubd.Server
-	gitlab  *gitlabd.Server
-	drone   *droned.Server
-	wood    *woodpeckerd.Server
-	gitea   *gitead.Server
-	kite    *buildkited.Server
-	circle  *circlecid.Server
-	bucket  *bitbucketd.Server
-	jenkins *jenkinsd.Server
-	url     string // http://127.0.0.1:PORT
-	aws     *awsd.Server
-	azure   *azured.Server
-	vault   *vaultd.Server
-	server  *http.Server
-	socket  *http.Server // GitHub again, for gh; nil until GH asks for it
-	lock    *filelock.Lock
-	save    sync.Mutex
-	failed  error // of a save that nobody could be told about
+	dir      string
+	astro    *astrod.Server
+	github   *githubd.Server
+	gitlab   *gitlabd.Server
+	drone    *droned.Server
+	wood     *woodpeckerd.Server
+	gitea    *gitead.Server
+	kite     *buildkited.Server
+	circle   *circlecid.Server
+	bucket   *bitbucketd.Server
+	jenkins  *jenkinsd.Server
+	url      string // http://127.0.0.1:PORT
+	aws      *awsd.Server
+	azure    *azured.Server
+	vault    *vaultd.Server
+	google   *googled.Server
+	keyVault *keyvaultd.Server
+	server   *http.Server
+	socket   *http.Server // GitHub again, for gh; nil until GH asks for it
+	lock     *filelock.Lock
+	save     sync.Mutex
+	failed   error // of a save that nobody could be told about
 }
 
 // Start runs the servers.
@@ -163,12 +167,14 @@ func (s *Sandbox) services() []service {
 		{"azure-devops", "/azure-devops", s.azure, "", s.azure.Token()},
 		{"aws", "/aws", s.aws, awsd.AccessKey, s.aws.Token()},
 		{"vault", "/vault", s.vault, "", s.vault.Token()},
+		{"gcp-secret-manager", "/google", s.google, googled.Project, s.google.Token()},
+		{"azure-key-vault", "/key-vault", s.keyVault, keyvaultd.Vault, s.keyVault.Token()},
 	}
 }
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [13]error
+	var err [15]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -183,6 +189,8 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.kite, err[10] = buildkited.New(with("buildkite"))
 	s.gitea, err[11] = gitead.New(with("gitea"))
 	s.vault, err[12] = vaultd.New(with("vault"))
+	s.google, err[13] = googled.New(with("gcp-secret-manager"))
+	s.keyVault, err[14] = keyvaultd.New(with("azure-key-vault"))
 	return errors.Join(err[:]...)
 }
 
@@ -318,6 +326,12 @@ func (s *Sandbox) AWS() *awsd.Server { return s.aws }
 
 // Vault is the embedded Vault.
 func (s *Sandbox) Vault() *vaultd.Server { return s.vault }
+
+// Google is the embedded Google Secret Manager.
+func (s *Sandbox) Google() *googled.Server { return s.google }
+
+// KeyVault is the embedded Azure Key Vault.
+func (s *Sandbox) KeyVault() *keyvaultd.Server { return s.keyVault }
 
 // AWSRegion is the region of the embedded AWS.
 func (s *Sandbox) AWSRegion() string { return awsd.Region }

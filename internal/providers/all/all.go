@@ -15,8 +15,10 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/gitea"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
+	"github.com/astro-ci/astro-ci/internal/providers/google"
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
 	"github.com/astro-ci/astro-ci/internal/providers/keyring"
+	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
 	"github.com/astro-ci/astro-ci/internal/providers/sops"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/providers/woodpecker"
@@ -70,13 +72,15 @@ type Backend struct {
 
 // Backends lists the secrets backends in the order of their ids.
 func Backends() []Backend {
-	const embedded = "a strict embedded server, checked against "
+	const embedded = "a strict embedded server, "
 	return []Backend{
 		{(*agefile.Store)(nil).Info(), "the real age, which reads what was written."},
-		{aws.Secrets{}.Info(), embedded + "the service's Smithy model; every signature is verified. The pipelines are executed against it."},
-		{aws.Parameters{}.Info(), embedded + "the service's Smithy model; every signature is verified. The pipelines are executed against it."},
+		{aws.Secrets{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified. The pipelines are executed against it."},
+		{aws.Parameters{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified. The pipelines are executed against it."},
+		{(*keyvault.Provider)(nil).Info(), embedded + "made by what Microsoft's documents say; no description of it was at hand. The pipelines are executed against it."},
+		{(*google.Provider)(nil).Info(), embedded + "made by what Google's documents say; no description of it was at hand. The pipelines are executed against it."},
 		{keyring.Store{}.Info(), "a real Secret Service (gnome-keyring). macOS and Windows were not tried."},
 		{(*sops.Store)(nil).Info(), "the real sops, with keys of age."},
-		{(*vault.Provider)(nil).Info(), embedded + "Vault's OpenAPI description. The pipelines are executed against it."},
+		{(*vault.Provider)(nil).Info(), embedded + "checked against Vault's OpenAPI description. The pipelines are executed against it."},
 	}
 }

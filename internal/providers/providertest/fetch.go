@@ -11,9 +11,13 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/google"
+	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/sandbox/googled"
+	"github.com/astro-ci/astro-ci/internal/sandbox/keyvaultd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -57,6 +61,32 @@ var sources = map[string]func(t *testing.T, trust embedded.Trust, token string) 
 	},
 	aws.SecretsManager: func(t *testing.T, trust embedded.Trust, token string) source {
 		return amazon(t, trust, token, setup.Target{Store: aws.SecretsManager, Address: "astro/acme/etl", Secret: setup.TokenVariable})
+	},
+	google.SecretManager: func(t *testing.T, trust embedded.Trust, token string) source {
+		s, err := googled.New(embedded.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const pool = "projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/ci-runs"
+		at := setup.Target{Store: google.SecretManager, Address: googled.Project + "/etl", Secret: setup.TokenVariable}
+		_, trust.Reads = google.ID(at)
+		s.Trust(pool, trust)
+		s.Write(trust.Reads, token)
+		here := served(t, s.Handler()) + "/"
+		return source{at: at, reader: setup.Reader{Role: pool}, replace: []string{"https://sts.googleapis.com/", here, "https://secretmanager.googleapis.com/", here}}
+	},
+	keyvault.KeyVault: func(t *testing.T, trust embedded.Trust, token string) source {
+		s, err := keyvaultd.New(embedded.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const app = "11111111-1111-4111-8111-111111111111/22222222-2222-4222-8222-222222222222"
+		at := setup.Target{Store: keyvault.KeyVault, Address: keyvaultd.Vault + "/etl", Secret: setup.TokenVariable}
+		_, trust.Reads = keyvault.ID(at)
+		s.Trust(app, trust)
+		s.Write(trust.Reads, token)
+		here := served(t, s.Handler()) + "/"
+		return source{at: at, reader: setup.Reader{Role: app}, replace: []string{"https://login.microsoftonline.com/", here, "https://" + keyvaultd.Vault + ".vault.azure.net/", here + keyvaultd.Vault + "/"}}
 	},
 	aws.SSM: func(t *testing.T, trust embedded.Trust, token string) source {
 		return amazon(t, trust, token, setup.Target{Store: aws.SSM, Address: "/astro/acme/etl", Secret: setup.TokenVariable})

@@ -4,6 +4,7 @@
 package googled
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ type Server struct {
 	embedded.Server
 	blind, adder bool
 	page         int
+	pools        map[string]embedded.Trust // by the provider's name, //iam.googleapis.com/projects/…
+	runs         map[string]string         // the secret that a run may read, by its token
 	state        state
 }
 
@@ -54,7 +57,7 @@ type version struct {
 
 // New starts a server with the data of o.State, or with nothing.
 func New(o embedded.Options) (*Server, error) {
-	s := &Server{page: 1000}
+	s := &Server{page: 1000, pools: map[string]embedded.Trust{}, runs: map[string]string{}}
 	return s, s.Init(o, "ya29.", &s.state, func() {
 		s.state = state{Key: embedded.NewKey(), Secrets: map[string]*stored{}}
 	})
@@ -72,6 +75,39 @@ func (s *Server) Short() { s.Do(func() { s.page = 2 }) }
 // Disable disables a version of a secret.
 func (s *Server) Disable(id string, n int) {
 	s.Do(func() { s.state.Secrets[id].Versions[n-1].State = "DISABLED" })
+}
+
+// Trust lets runs that a provider of a workload identity pool knows read one secret.
+func (s *Server) Trust(provider string, t embedded.Trust) {
+	s.Do(func() { s.pools["//iam.googleapis.com/"+provider] = t })
+}
+
+// Write makes a secret, or adds a version to it, as somebody else would.
+func (s *Server) Write(id, value string) {
+	s.Do(func() {
+		x := s.state.Secrets[id]
+		if x == nil {
+			x = &stored{Created: s.Now(), Annotations: map[string]string{}}
+			s.state.Secrets[id] = x
+		}
+		x.Versions = append(x.Versions, &version{Sealed: s.state.Key.Seal(value), Created: s.Now(), State: "ENABLED"})
+		s.touch(x)
+	})
+}
+
+// exchange turns the identity of a run into a token.
+func (s *Server) exchange(r *http.Request) embedded.Answer {
+	if r.ParseForm() != nil || r.Form.Get("grant_type") != "urn:ietf:params:oauth:grant-type:token-exchange" || r.Form.Get("subject_token_type") != "urn:ietf:params:oauth:token-type:jwt" ||
+		r.Form.Get("requested_token_type") != "urn:ietf:params:oauth:token-type:access_token" || r.Form.Get("scope") == "" {
+		return embedded.Answer{Status: 400, Body: map[string]any{"error": "invalid_request"}}
+	}
+	t, known := s.pools[r.Form.Get("audience")]
+	if !known || !t.Takes(r.Form.Get("subject_token")) {
+		return embedded.Answer{Status: 400, Body: map[string]any{"error": "invalid_grant", "error_description": "The given credential is rejected by the attribute condition."}}
+	}
+	token := "ya29.d." + rand.Text()
+	s.runs[token] = t.Reads
+	return embedded.OK(map[string]any{"access_token": token, "issued_token_type": "urn:ietf:params:oauth:token-type:access_token", "token_type": "Bearer", "expires_in": 3600})
 }
 
 // Open reads the newest value of a secret.
@@ -122,6 +158,7 @@ func denied(right, what string) embedded.Answer {
 func (s *Server) Handler() http.Handler {
 	const secrets = "/v1/projects/{project}/secrets"
 	return s.Routes(s.check, fail(404, "NOT_FOUND", "Requested entity was not found."), map[string]embedded.Action{
+		"POST /v1/token":                                  s.exchange,
 		"POST " + secrets:                                 s.create,
 		"GET " + secrets + "/{secret}":                    s.in("secretmanager.secrets.get", s.get),
 		"PATCH " + secrets + "/{secret}":                  s.in("secretmanager.secrets.update", s.patch),
@@ -136,6 +173,8 @@ func (s *Server) check(r *http.Request) (embedded.Answer, bool) {
 	project, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/projects/"), "/")
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
+	case r.URL.Path == "/v1/token":
+	case ok && s.runs[given] != "" && strings.HasSuffix(r.URL.Path, "/secrets/"+s.runs[given]+"/versions/latest:access") && project == Project:
 	case !ok || !s.Accepts(given):
 		return fail(401, "UNAUTHENTICATED", "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential."), false
 	case project != Project:

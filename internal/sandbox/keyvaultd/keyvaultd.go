@@ -28,6 +28,8 @@ const Vault = "sandbox-vault"
 type Server struct {
 	embedded.Server
 	blind, setter, walled bool
+	apps                  map[string]embedded.Trust // by TENANT/CLIENT
+	runs                  map[string]string         // the secret that a run may read, by its token
 	state                 state
 }
 
@@ -54,7 +56,7 @@ type version struct {
 
 // New starts a server with the data of o.State, or with nothing.
 func New(o embedded.Options) (*Server, error) {
-	s := &Server{}
+	s := &Server{apps: map[string]embedded.Trust{}, runs: map[string]string{}}
 	return s, s.Init(o, "eyJ0.", &s.state, func() {
 		s.state = state{Key: embedded.NewKey(), Secrets: map[string]*stored{}}
 	})
@@ -72,6 +74,30 @@ func (s *Server) BeWalled() { s.Do(func() { s.walled = true }) }
 // Disable disables the newest version of a secret.
 func (s *Server) Disable(name string) {
 	s.Do(func() { s.state.Secrets[strings.ToLower(name)].newest().Enabled = false })
+}
+
+// Trust lets an application, TENANT/CLIENT, trust runs, and read one secret.
+func (s *Server) Trust(app string, t embedded.Trust) { s.Do(func() { s.apps[app] = t }) }
+
+// Write makes a secret, as somebody else would.
+func (s *Server) Write(name, value string) {
+	s.Do(func() {
+		s.state.Secrets[strings.ToLower(name)] = &stored{Name: name, Versions: []*version{{ID: rand.Text(), Sealed: s.state.Key.Seal(value), Enabled: true, Created: s.Now()}}}
+	})
+}
+
+// login takes the identity of a run; Entra has an address of its own for it.
+func (s *Server) login(r *http.Request) embedded.Answer {
+	if r.ParseForm() != nil || r.Form.Get("grant_type") != "client_credentials" || r.Form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || r.Form.Get("scope") != "https://vault.azure.net/.default" {
+		return embedded.Answer{Status: 400, Body: map[string]any{"error": "invalid_request"}}
+	}
+	t, known := s.apps[r.PathValue("tenant")+"/"+r.Form.Get("client_id")]
+	if !known || !t.Takes(r.Form.Get("client_assertion")) {
+		return embedded.Answer{Status: 400, Body: map[string]any{"error": "invalid_client", "error_description": "AADSTS70021: No matching federated identity record found for presented assertion."}}
+	}
+	token := "eyJ0." + rand.Text()
+	s.runs[token] = t.Reads
+	return embedded.OK(map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": token})
 }
 
 // Open reads the newest value of a secret.
@@ -120,12 +146,13 @@ func denied(action string) embedded.Answer {
 func (s *Server) Handler() http.Handler {
 	const secrets, deleted = "/{vault}/secrets/{name}", "/{vault}/deletedsecrets/{name}"
 	return s.Routes(s.check, fail(404, "NotFound", "", "The resource was not found."), map[string]embedded.Action{
-		"PUT " + secrets:               s.set,
-		"GET " + secrets:               s.in("getSecret", s.get),
-		"GET " + secrets + "/{sub}":    s.sub,
-		"DELETE " + secrets:            s.in("delete", s.remove),
-		"GET " + deleted:               s.gone("getSecret", s.getDeleted),
-		"POST " + deleted + "/recover": s.gone("recover", s.bringBack),
+		"POST /{tenant}/oauth2/v2.0/token": s.login,
+		"PUT " + secrets:                   s.set,
+		"GET " + secrets:                   s.in("getSecret", s.get),
+		"GET " + secrets + "/{sub}":        s.sub,
+		"DELETE " + secrets:                s.in("delete", s.remove),
+		"GET " + deleted:                   s.gone("getSecret", s.getDeleted),
+		"POST " + deleted + "/recover":     s.gone("recover", s.bringBack),
 	})
 }
 
@@ -133,6 +160,9 @@ var validName = regexp.MustCompile(`^[0-9a-zA-Z-]{1,127}$`)
 
 func (s *Server) check(r *http.Request) (embedded.Answer, bool) {
 	vault, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if rest == "oauth2/v2.0/token" {
+		return embedded.Answer{}, true
+	}
 	if vault != Vault { // each vault is a host of its own
 		panic(http.ErrAbortHandler)
 	}
@@ -144,6 +174,7 @@ func (s *Server) check(r *http.Request) (embedded.Answer, bool) {
 		a := fail(401, "Unauthorized", "", "AKV10000: Request is missing a Bearer or PoP token.")
 		a.Header = map[string]string{"WWW-Authenticate": `Bearer authorization="https://login.microsoftonline.com/sandbox", resource="https://vault.azure.net"`}
 		return a, false
+	case s.runs[given] != "" && r.Method == http.MethodGet && rest == "secrets/"+s.runs[given]:
 	case !s.Accepts(given):
 		return fail(401, "Unauthorized", "", "AKV10032: Invalid issuer."), false
 	case s.walled:
