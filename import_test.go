@@ -35,6 +35,10 @@ var allowed = map[string][]string{
 	"internal/providers/azuredevops":  {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/agefile":      {"internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/sops":         {"internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/doppler":      {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/onepassword":  {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/sandbox/dopplerd":       {"internal/sandbox/embedded", "internal/secret"},
+	"internal/sandbox/onepasswordd":   {"internal/sandbox/embedded", "internal/secret"},
 	"internal/providers/keyring":      {"internal/keyring", "internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/aws":          {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/bitbucket":    {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
@@ -60,7 +64,7 @@ var allowed = map[string][]string{
 	"internal/ui/tui":                 {"internal/secret", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/line":                {"internal/secret", "internal/ui/report", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/ui/report":              {"internal/astro", "internal/providers", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
-	"internal/sandbox":                {"internal/sandbox/googled", "internal/sandbox/keyvaultd", "internal/sandbox/vaultd", "internal/filelock", "internal/sandbox/astrod", "internal/sandbox/awsd", "internal/sandbox/azured", "internal/sandbox/jenkinsd", "internal/sandbox/gitead", "internal/sandbox/bitbucketd", "internal/sandbox/buildkited", "internal/sandbox/circlecid", "internal/sandbox/droned", "internal/sandbox/embedded", "internal/sandbox/githubd", "internal/sandbox/gitlabd", "internal/sandbox/released", "internal/sandbox/woodpeckerd", "internal/secret", "internal/setup", "internal/hint"},
+	"internal/sandbox":                {"internal/sandbox/dopplerd", "internal/sandbox/onepasswordd", "internal/sandbox/googled", "internal/sandbox/keyvaultd", "internal/sandbox/vaultd", "internal/filelock", "internal/sandbox/astrod", "internal/sandbox/awsd", "internal/sandbox/azured", "internal/sandbox/jenkinsd", "internal/sandbox/gitead", "internal/sandbox/bitbucketd", "internal/sandbox/buildkited", "internal/sandbox/circlecid", "internal/sandbox/droned", "internal/sandbox/embedded", "internal/sandbox/githubd", "internal/sandbox/gitlabd", "internal/sandbox/released", "internal/sandbox/woodpeckerd", "internal/secret", "internal/setup", "internal/hint"},
 	"internal/sandbox/astrod":         {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/githubd":        {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/embedded":       {"internal/sandbox/fault", "internal/secret"},
@@ -80,7 +84,7 @@ var allowed = map[string][]string{
 	"internal/sandbox/released":       {},
 	"internal/sandbox/fault":          {},
 	"internal/testkit":                {"internal/secret"},
-	"internal/providers/all":          {"internal/providers/google", "internal/providers/keyvault", "internal/providers/agefile", "internal/providers/keyring", "internal/providers/sops", "internal/providers/aws", "internal/providers/vault", "internal/providers", "internal/providers/azuredevops", "internal/providers/bitbucket", "internal/providers/buildkite", "internal/providers/circleci", "internal/providers/codebuild", "internal/providers/drone", "internal/providers/gitea", "internal/providers/github", "internal/providers/gitlab", "internal/providers/jenkins", "internal/providers/woodpecker", "internal/setup"},
+	"internal/providers/all":          {"internal/providers/doppler", "internal/providers/onepassword", "internal/providers/google", "internal/providers/keyvault", "internal/providers/agefile", "internal/providers/keyring", "internal/providers/sops", "internal/providers/aws", "internal/providers/vault", "internal/providers", "internal/providers/azuredevops", "internal/providers/bitbucket", "internal/providers/buildkite", "internal/providers/circleci", "internal/providers/codebuild", "internal/providers/drone", "internal/providers/gitea", "internal/providers/github", "internal/providers/gitlab", "internal/providers/jenkins", "internal/providers/woodpecker", "internal/setup"},
 	"internal/providers/providertest": {"internal/providers/google", "internal/providers/keyvault", "internal/sandbox/googled", "internal/sandbox/keyvaultd", "internal/fetch", "internal/providers/aws", "internal/providers/vault", "internal/sandbox/awsd", "internal/sandbox/vaultd", "internal/display", "internal/hint", "internal/httpx", "internal/sandbox/embedded", "internal/sandbox/fault", "internal/testkit", "internal/providers", "internal/secret", "internal/setup"},
 }
 

@@ -14,9 +14,11 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/agefile"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
+	"github.com/astro-ci/astro-ci/internal/providers/doppler"
 	"github.com/astro-ci/astro-ci/internal/providers/google"
 	"github.com/astro-ci/astro-ci/internal/providers/keyring"
 	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
+	"github.com/astro-ci/astro-ci/internal/providers/onepassword"
 	"github.com/astro-ci/astro-ci/internal/providers/sops"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -45,6 +47,8 @@ func (w *world) backends() []backend {
 			_, _, err := keyvault.FindLogin(w.app.host(), keyvault.Options{Run: w.app.az()})
 			return err == nil
 		}, openKeyVault},
+		{doppler.ID, never, openDoppler},
+		{onepassword.ID, never, openOnePassword},
 		{agefile.ID, never, openAge},
 		{sops.ID, never, openSops},
 		{keyring.ID, never, openKeyring},
@@ -92,6 +96,41 @@ func openKeyVault(_ context.Context, w *world) (providers.Backend, string, error
 	}
 	o.Token = w.app.noted(o.Token)
 	return keyvault.New(o), strings.TrimSuffix(source+", "+o.Vault, ", "), nil
+}
+
+func openDoppler(_ context.Context, w *world) (providers.Backend, string, error) {
+	o := doppler.Options{}
+	server := ""
+	var err error
+	if w.sandbox != nil {
+		server, o.Project, o.Login.Value = w.sandbox.Service(doppler.ID)
+		o.Login.Source = "the sandbox"
+	} else if o, server, err = doppler.FindLogin(w.app.host(), w.files.Root(), o); err != nil {
+		return nil, "", err
+	}
+	if o.Server, err = apiURL("DOPPLER_API_HOST", server); err != nil {
+		return nil, "", err
+	}
+	o.Wire = w.app.wire(w.base)
+	w.app.redactor.Add(o.Login.Value)
+	return doppler.New(o), o.Login.Source, nil
+}
+
+func openOnePassword(_ context.Context, w *world) (providers.Backend, string, error) {
+	o := providers.Options{Wire: w.app.wire(w.base)}
+	server := ""
+	var err error
+	if w.sandbox != nil {
+		server, _, o.Login.Value = w.sandbox.Service(onepassword.ID)
+		o.Login.Source = "the sandbox"
+	} else if server, o.Login, err = onepassword.FindLogin(w.app.host()); err != nil {
+		return nil, "", err
+	}
+	if o.Server, err = apiURL("OP_CONNECT_HOST", server); err != nil {
+		return nil, "", err
+	}
+	w.app.redactor.Add(o.Login.Value)
+	return onepassword.New(o), o.Login.Source + ", " + o.Server.Host, nil
 }
 
 // noted tells the redacting writers about every token that is got; nil stays nil.

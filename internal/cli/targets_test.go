@@ -141,3 +141,39 @@ func TestEncryptedCopies(t *testing.T) {
 	}
 	assertNoToken(t, p)
 }
+
+// Every backend takes the secret in the sandbox, as the place that runs read and as a copy; a rotation
+// writes them all.
+func TestBackendsInTheSandbox(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	base := []string{"setup", "--sandbox", "--no-input", "--yes", "--json", "--credential", "deployment-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--platform", "github", "--repo", "acme/etl"}
+	copies := "vault:secret/copy,aws-secrets-manager:copy,aws-ssm:/copy,gcp-secret-manager:sandbox-project/copy,azure-key-vault:sandbox-vault/copy,doppler:etl/prd,onepassword:ci/copy"
+	stdout, stderr, code := p.run(append(slices.Clone(base), "--also", copies)...)
+	if code != 0 || strings.Count(stdout, `"proof":"read-back"`) != strings.Count(copies, ",")+1 {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+	}
+	if out, stderr, code := p.run("rotate", "etl-prod", "--sandbox", "--yes", "--no-input", "--wait", "--drain", "1ms", "--json"); code != 0 || !strings.Contains(out, `"state":"done"`) {
+		t.Fatalf("rotate: exit %d: %s%s", code, out, stderr)
+	}
+	roles := map[string]string{
+		"gcp-secret-manager:sandbox-project/etl": "projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/ci-runs",
+		"azure-key-vault:sandbox-vault/etl":      "11111111-1111-4111-8111-111111111111/22222222-2222-4222-8222-222222222222",
+		"vault:secret/astro/etl":                 "", "aws-ssm:/astro/etl": "", "aws-secrets-manager:astro/etl": "", // proposed
+	}
+	for at, role := range roles {
+		store, _, _ := strings.Cut(at, ":")
+		args := append(slices.Clone(base), "--target", at, "--name", "read-"+store)
+		if role != "" {
+			if _, stderr, code := p.run(args...); code != 3 || !strings.Contains(stderr, "--reader") {
+				t.Errorf("%s without a role: exit %d: %s", at, code, stderr)
+			}
+			args = append(args, "--reader", role)
+		}
+		stdout, stderr, code := p.run(args...)
+		if code != 0 || !strings.Contains(stdout, `"proof":"read-back"`) || !strings.Contains(stdout, "astro-ci-read-"+store+"-grant.sh") {
+			t.Errorf("%s: exit %d: %s%s", at, code, stdout, stderr)
+		}
+	}
+}

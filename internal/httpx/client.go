@@ -251,7 +251,8 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	var body struct {
 		Message     words        `json:"message"`
 		Error       words        `json:"error"`
-		Errors      words        `json:"errors"` // Vault
+		Errors      words        `json:"errors"`   // Vault
+		Messages    words        `json:"messages"` // Doppler
 		RequestID   display.Text `json:"requestId"`
 		Type        display.Text `json:"__type"`            // AWS: namespace#Name
 		OAuth       display.Text `json:"error_description"` // RFC 6749, 5.2
@@ -263,7 +264,7 @@ func (c *Client) statusError(call Call, resp *http.Response, raw []byte) error {
 	if json.Unmarshal(raw, &body) == nil {
 		e.RequestID = body.RequestID
 		e.Code = cmp.Or(body.Type.String()[strings.LastIndex(body.Type.String(), "#")+1:], nameOf(raw))
-		for _, m := range []display.Text{display.Text(body.Message), body.OAuth, display.Text(body.Error), display.Text(body.Errors)} {
+		for _, m := range []display.Text{display.Text(body.Message), body.OAuth, display.Text(body.Error), display.Text(body.Errors), display.Text(body.Messages)} {
 			if e.Message.IsZero() {
 				e.Message = m
 			}

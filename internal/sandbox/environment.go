@@ -52,6 +52,8 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 	azure, _, azureToken := s.Service("azure-devops")
 	aws, accessKey, secretKey := s.Service("aws")
 	vault, _, vaultToken := s.Service("vault")
+	doppler, _, dopplerToken := s.Service("doppler")
+	connect, _, connectToken := s.Service("onepassword")
 	keyID, keySecret := s.astro.AddKey(deployment)
 	return []Variable{
 		{Name: "ASTRO_CI_ASTRO_URL", Value: s.AstroURL()},
@@ -81,6 +83,10 @@ func (s *Sandbox) Environment() ([]Variable, error) {
 		{Name: "AWS_SECRET_ACCESS_KEY", Secret: secretKey},
 		{Name: "VAULT_ADDR", Value: vault},
 		{Name: "VAULT_TOKEN", Secret: vaultToken},
+		{Name: "DOPPLER_API_HOST", Value: doppler},
+		{Name: "DOPPLER_TOKEN", Secret: dopplerToken},
+		{Name: "OP_CONNECT_HOST", Value: connect},
+		{Name: "OP_CONNECT_TOKEN", Secret: connectToken},
 		{Name: "CIRCLE_HOST", Value: circle},
 		{Name: "CIRCLE_TOKEN", Secret: circleToken},
 		{Name: "ASTRO_CI_RELEASES_URL", Value: s.ReleasesURL()},

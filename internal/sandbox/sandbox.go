@@ -28,6 +28,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/buildkited"
 	"github.com/astro-ci/astro-ci/internal/sandbox/circlecid"
+	"github.com/astro-ci/astro-ci/internal/sandbox/dopplerd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitead"
@@ -36,6 +37,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/googled"
 	"github.com/astro-ci/astro-ci/internal/sandbox/jenkinsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/keyvaultd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/onepasswordd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/released"
 	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/woodpeckerd"
@@ -63,28 +65,30 @@ type Options struct {
 
 // Sandbox is a set of running servers.
 type Sandbox struct {
-	dir      string
-	astro    *astrod.Server
-	github   *githubd.Server
-	gitlab   *gitlabd.Server
-	drone    *droned.Server
-	wood     *woodpeckerd.Server
-	gitea    *gitead.Server
-	kite     *buildkited.Server
-	circle   *circlecid.Server
-	bucket   *bitbucketd.Server
-	jenkins  *jenkinsd.Server
-	url      string // http://127.0.0.1:PORT
-	aws      *awsd.Server
-	azure    *azured.Server
-	vault    *vaultd.Server
-	google   *googled.Server
-	keyVault *keyvaultd.Server
-	server   *http.Server
-	socket   *http.Server // GitHub again, for gh; nil until GH asks for it
-	lock     *filelock.Lock
-	save     sync.Mutex
-	failed   error // of a save that nobody could be told about
+	dir         string
+	astro       *astrod.Server
+	github      *githubd.Server
+	gitlab      *gitlabd.Server
+	drone       *droned.Server
+	wood        *woodpeckerd.Server
+	gitea       *gitead.Server
+	kite        *buildkited.Server
+	circle      *circlecid.Server
+	bucket      *bitbucketd.Server
+	jenkins     *jenkinsd.Server
+	url         string // http://127.0.0.1:PORT
+	aws         *awsd.Server
+	azure       *azured.Server
+	vault       *vaultd.Server
+	google      *googled.Server
+	keyVault    *keyvaultd.Server
+	doppler     *dopplerd.Server
+	onePassword *onepasswordd.Server
+	server      *http.Server
+	socket      *http.Server // GitHub again, for gh; nil until GH asks for it
+	lock        *filelock.Lock
+	save        sync.Mutex
+	failed      error // of a save that nobody could be told about
 }
 
 // Start runs the servers.
@@ -168,13 +172,15 @@ func (s *Sandbox) services() []service {
 		{"aws", "/aws", s.aws, awsd.AccessKey, s.aws.Token()},
 		{"vault", "/vault", s.vault, "", s.vault.Token()},
 		{"gcp-secret-manager", "/google", s.google, googled.Project, s.google.Token()},
+		{"doppler", "/doppler", s.doppler, dopplerd.Project, s.doppler.Token()},
+		{"onepassword", "/onepassword", s.onePassword, "", s.onePassword.Token()},
 		{"azure-key-vault", "/key-vault", s.keyVault, keyvaultd.Vault, s.keyVault.Token()},
 	}
 }
 
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
-	var err [15]error
+	var err [17]error
 	with := func(id string) embedded.Options { return embedded.Options{Now: now, State: kept[id]} }
 	s.astro, err[0] = astrod.New(astrod.Options{Now: now, State: kept["astro"]})
 	s.github, err[1] = githubd.New(githubd.Options{Now: now, State: kept["github"]})
@@ -189,6 +195,8 @@ func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) er
 	s.kite, err[10] = buildkited.New(with("buildkite"))
 	s.gitea, err[11] = gitead.New(with("gitea"))
 	s.vault, err[12] = vaultd.New(with("vault"))
+	s.doppler, err[15] = dopplerd.New(with("doppler"))
+	s.onePassword, err[16] = onepasswordd.New(with("onepassword"))
 	s.google, err[13] = googled.New(with("gcp-secret-manager"))
 	s.keyVault, err[14] = keyvaultd.New(with("azure-key-vault"))
 	return errors.Join(err[:]...)
@@ -326,6 +334,12 @@ func (s *Sandbox) AWS() *awsd.Server { return s.aws }
 
 // Vault is the embedded Vault.
 func (s *Sandbox) Vault() *vaultd.Server { return s.vault }
+
+// Doppler is the embedded Doppler.
+func (s *Sandbox) Doppler() *dopplerd.Server { return s.doppler }
+
+// OnePassword is the embedded Connect server of 1Password.
+func (s *Sandbox) OnePassword() *onepasswordd.Server { return s.onePassword }
 
 // Google is the embedded Google Secret Manager.
 func (s *Sandbox) Google() *googled.Server { return s.google }

@@ -11,6 +11,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/buildkite"
 	"github.com/astro-ci/astro-ci/internal/providers/circleci"
 	"github.com/astro-ci/astro-ci/internal/providers/codebuild"
+	"github.com/astro-ci/astro-ci/internal/providers/doppler"
 	"github.com/astro-ci/astro-ci/internal/providers/drone"
 	"github.com/astro-ci/astro-ci/internal/providers/gitea"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
@@ -19,6 +20,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/jenkins"
 	"github.com/astro-ci/astro-ci/internal/providers/keyring"
 	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
+	"github.com/astro-ci/astro-ci/internal/providers/onepassword"
 	"github.com/astro-ci/astro-ci/internal/providers/sops"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/providers/woodpecker"
@@ -79,7 +81,9 @@ func Backends() []Backend {
 		{aws.Parameters{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified. The pipelines are executed against it."},
 		{(*keyvault.Provider)(nil).Info(), embedded + "made by what Microsoft's documents say; no description of it was at hand. The pipelines are executed against it."},
 		{(*google.Provider)(nil).Info(), embedded + "made by what Google's documents say; no description of it was at hand. The pipelines are executed against it."},
+		{(*doppler.Provider)(nil).Info(), embedded + "made by what Doppler's own CLI sends; no description of it was at hand."},
 		{keyring.Store{}.Info(), "a real Secret Service (gnome-keyring). macOS and Windows were not tried."},
+		{(*onepassword.Provider)(nil).Info(), embedded + "made by what 1Password's documents say; no description of it was at hand."},
 		{(*sops.Store)(nil).Info(), "the real sops, with keys of age."},
 		{(*vault.Provider)(nil).Info(), embedded + "checked against Vault's OpenAPI description. The pipelines are executed against it."},
 	}
