@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/azured"
 	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 )
@@ -115,6 +117,55 @@ func TestPullRequestOnBitbucket(t *testing.T) {
 	_, stderr, code := p.run(append(args, "--deliver", "pull-request", "--on-failure", "undo")...)
 	if code != 4 || !strings.Contains(stderr, "write:pullrequest:bitbucket") || len(s.Astro().Tokens()) != 0 || s.Bitbucket().HasBranch("acme/etl", branch) {
 		t.Errorf("taken back: exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.Bitbucket().HasBranch("acme/etl", branch), stderr)
+	}
+}
+
+// The same on Azure Repos, where a policy of the branch is what protects it. The pipeline that is made for
+// the file runs once the request is merged.
+func TestPullRequestOnAzure(t *testing.T) {
+	t.Parallel()
+	const repo, file, branch = "acme/data/etl", "azure-pipelines-etl-prod.yml", "astro-ci/etl-prod"
+	args := []string{"setup", "--no-input", "--yes", "--json", "--platform", "azure-devops", "--repo", repo, "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}
+	for _, protected := range []bool{false, true} {
+		p, s := online(t)
+		args := slices.Clone(args)
+		if protected {
+			s.AzureDevOps().Require(repo, azured.Policy{Ref: "refs/heads/main", Match: "Exact"})
+		} else {
+			args = append(args, "--deliver", "pull-request")
+		}
+		stdout, stderr, code := p.run(args...)
+		if code != 0 {
+			t.Fatalf("protected %v: exit %d: %s", protected, code, stderr)
+		}
+		all := s.AzureDevOps().Pulls(repo)
+		if len(all) != 1 || !all[0].Open || all[0].Target != "main" || len(all[0].Files) != 1 || !strings.Contains(all[0].Files[file], "astro deploy") {
+			t.Fatalf("protected %v: requests are %+v", protected, all)
+		}
+		if _, err := os.Stat(filepath.Join(p.dir, file)); err == nil {
+			t.Error("the file was written to the working tree as well")
+		}
+		if r := decode(t, stdout); !strings.HasSuffix(r.Pipeline.Request, fmt.Sprintf("/acme/data/_git/etl/pullrequest/%d", all[0].Number)) || !r.Pipeline.Changed {
+			t.Errorf("got %s", stdout)
+		}
+		if stdout, stderr, code := p.run(args...); code != 0 || len(s.AzureDevOps().Pulls(repo)) != 1 {
+			t.Errorf("again: exit %d: %s%s", code, stdout, stderr)
+		}
+		s.AzureDevOps().Commit(repo, "main", file, all[0].Files[file])
+		if stdout, _, code := p.run(args...); code != 0 || decode(t, stdout).Pipeline.Changed {
+			t.Errorf("merged: exit %d: %s", code, stdout)
+		}
+		s.Astro().Age()
+		stdout, stderr, code = p.run("run", "--every", "1ms", "--json", "--platform", "azure-devops", "--repo", repo, "--pipeline-file", file)
+		if r := decodeRun(t, stdout); code != 0 || r.State != "passed" {
+			t.Errorf("run: exit %d: %s%s", code, stdout, stderr)
+		}
+	}
+	p, s := online(t)
+	s.AzureDevOps().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/acme/data/_apis/git/repositories/etl/pullrequests", Status: 403, Body: `{"message":"no"}`, Times: 9})
+	_, stderr, code := p.run(append(args, "--deliver", "pull-request", "--on-failure", "undo")...)
+	if code != 4 || !strings.Contains(stderr, "Contribute to pull requests") || len(s.Astro().Tokens()) != 0 || s.AzureDevOps().HasBranch(repo, branch) {
+		t.Errorf("taken back: exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.AzureDevOps().HasBranch(repo, branch), stderr)
 	}
 }
 

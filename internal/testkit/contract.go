@@ -122,14 +122,21 @@ func parse(raw []byte) (*openapi3.T, error) {
 }
 
 // asObserved mends what Microsoft's descriptions say otherwise than the service: a list comes with its
-// length, the value of a secret is null, and a deletion is answered with nothing.
+// length, the value of a secret is null, a deletion is answered with nothing, and what was made with 201.
+// Of the files of a repository, they describe one as JSON whatever its form, and its place as a text.
 func asObserved(doc *openapi3.T) {
 	for _, item := range doc.Paths.Map() {
 		if item.Delete != nil {
 			item.Delete.Responses.Set("204", item.Delete.Responses.Status(http.StatusOK))
 		}
+		if item.Post != nil && item.Post.Responses.Status(http.StatusCreated) == nil {
+			item.Post.Responses.Set("201", item.Post.Responses.Status(http.StatusOK))
+		}
 		for _, op := range item.Operations() {
 			ok := op.Responses.Status(http.StatusOK)
+			if ok != nil && ok.Value.Content["application/octet-stream"] != nil {
+				ok.Value.Content["application/octet-stream"].Schema = nil
+			}
 			if ok == nil || ok.Value.Content["application/json"] == nil {
 				continue
 			}
@@ -140,6 +147,9 @@ func asObserved(doc *openapi3.T) {
 				media.Schema = list.NewRef()
 			}
 		}
+	}
+	if change := doc.Components.Schemas["Change"]; change != nil {
+		change.Value.Properties["item"] = openapi3.NewObjectSchema().WithProperty("path", openapi3.NewStringSchema()).WithRequired([]string{"path"}).NewRef()
 	}
 	for _, s := range doc.Components.Schemas {
 		if v := s.Value.Properties["value"]; v != nil && v.Value != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -79,11 +80,31 @@ type list struct {
 	Value []object `json:"value"`
 }
 
+// pages lists all of what comes in pages.
+func pages[T any](ctx context.Context, c *client, path string, query url.Values) (out []T, err error) {
+	query.Set("api-version", version)
+	for {
+		var page struct {
+			Value []T `json:"value"`
+		}
+		header, err := c.http.Do(ctx, httpx.Call{Method: http.MethodGet, Path: path, Query: query, Out: &page})
+		if err != nil {
+			return nil, explain(err)
+		}
+		out = append(out, page.Value...)
+		next := header.Get("X-Ms-Continuationtoken")
+		if next == query.Get("continuationToken") || next == "" {
+			return out, nil
+		}
+		query.Set("continuationToken", next)
+	}
+}
+
 const groupsPath = "/distributedtask/variablegroups"
 
 // groups lists the variable groups of the project that allow an action ("" for any); those of the
 // address's name when it has one.
-func (c *client) groups(ctx context.Context, a address, action string) (out []object, err error) {
+func (c *client) groups(ctx context.Context, a address, action string) ([]object, error) {
 	query := url.Values{}
 	if a.group != "" {
 		query.Set("groupName", a.group)
@@ -91,27 +112,11 @@ func (c *client) groups(ctx context.Context, a address, action string) (out []ob
 	if action != "" {
 		query.Set("actionFilter", action)
 	}
-	for next := ""; ; {
-		var page list
-		if next != "" {
-			query.Set("continuationToken", next)
-		}
-		query.Set("api-version", version)
-		header, err := c.http.Do(ctx, httpx.Call{Method: http.MethodGet, Path: a.in(groupsPath), Query: query, Out: &page})
-		if err != nil {
-			return nil, explain(err)
-		}
-		for _, g := range page.Value {
-			name, _ := g["name"].(string)
-			if a.group == "" || strings.EqualFold(name, a.group) {
-				out = append(out, g)
-			}
-		}
-		if header.Get("X-Ms-Continuationtoken") == next || header.Get("X-Ms-Continuationtoken") == "" {
-			return out, nil
-		}
-		next = header.Get("X-Ms-Continuationtoken")
-	}
+	all, err := pages[object](ctx, c, a.in(groupsPath), query)
+	return slices.DeleteFunc(all, func(g object) bool {
+		name, _ := g["name"].(string)
+		return a.group != "" && !strings.EqualFold(name, a.group)
+	}), err
 }
 
 func (c *client) createGroup(ctx context.Context, a address, g object) error {

@@ -28,10 +28,10 @@ const (
 )
 
 var info = providers.Info{
-	Rights:  "A Creator of the Library makes variable groups, an Administrator of a group changes it. The personal access token needs the scopes Variable Groups (read, create and manage), Build (read and execute), Code (read) and Pipeline resources (use and manage). Azure DevOps does not say before a write whether you may make a group.",
+	Rights:  "A Creator of the Library makes variable groups, an Administrator of a group changes it. The personal access token needs the scopes Variable Groups (read, create and manage), Build (read and execute), Code (read) and Pipeline resources (use and manage). A pull request with the pipeline file takes the permissions Contribute, Create branch and Contribute to pull requests, and the scope Code (read and write). Azure DevOps does not say before a write whether you may make a group.",
 	Login:   "`AZURE_DEVOPS_EXT_PAT`, then `AZDO_PERSONAL_ACCESS_TOKEN`: a personal access token, or a token of Microsoft Entra. `AZDO_ORG_SERVICE_URL` names a Server.",
 	Address: "`ORGANIZATION/PROJECT/group:NAME` for a variable group, `ORGANIZATION/PROJECT/pipeline:NAME` for the secret variables of one pipeline.",
-	Limits:  "A write replaces a whole group, and there are no conditional writes: the group is read, changed, written and read again, and a variable that vanished meanwhile is an error. Only the one pipeline is authorized to use the group. A group that takes its values from a Key Vault is not edited. The pipeline is made when the code lies in Azure Repos; for code elsewhere a person makes it, and its first run asks for the permission.",
+	Limits:  "A write replaces a whole group, and there are no conditional writes: the group is read, changed, written and read again, and a variable that vanished meanwhile is an error. Only the one pipeline is authorized to use the group. A group that takes its values from a Key Vault is not edited. The pipeline is made when the code lies in Azure Repos; for code elsewhere a person makes it, and its first run asks for the permission. A branch counts as protected where a required policy is about it, whoever may bypass it.",
 	ID:      "azure-devops", Name: "Azure DevOps", Docs: docsSecrets, MaxValue: maxValue,
 	Proof: providers.Metadata, ProofNote: "Azure DevOps never shows a secret again; it says that the variable is one, and when its group or pipeline was changed",
 }
@@ -39,12 +39,17 @@ var info = providers.Info{
 // Provider is one Azure DevOps, seen with one log-in.
 type Provider struct {
 	host string
+	web  string // where people see it
 	api  *client
 }
 
 // New returns a provider; it makes no request.
 func New(o providers.Options) *Provider {
-	return &Provider{cmp.Or(o.Host, o.Server.Hostname()), newClient(o)}
+	web := strings.TrimSuffix(o.Server.String(), "/") // with the folder that a Server may stand below
+	if o.Host != "" {
+		web = "https://" + o.Host
+	}
+	return &Provider{cmp.Or(o.Host, o.Server.Hostname()), web, newClient(o)}
 }
 
 // Info describes the provider.
@@ -200,10 +205,14 @@ func explain(err error) error {
 	return providers.Explain(err, info, func(s *httpx.StatusError) (a providers.Advice) {
 		a.Doing = "use " + subject(s.Path)
 		switch {
+		case s.Status == http.StatusUnauthorized && ofRequest.MatchString(s.Path):
+			a.Next, a.Link = "The log-in is missing, expired, or lacks a scope. A request takes a token with the scope Code (read and write).", docsLogin
 		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is missing, expired, or lacks a scope. Set AZURE_DEVOPS_EXT_PAT to a token with the scopes Variable Groups (read, create and manage), Build (read and execute), Code (read) and Pipeline resources (use and manage).", docsLogin
 		case s.Status == http.StatusForbidden && strings.Contains(s.Path, "/variablegroups"):
 			a.Next = "Variable groups are made by Creators of the Library and changed by Administrators of the group. Ask for the role, in Pipelines, Library, Security."
+		case s.Status == http.StatusForbidden && ofRequest.MatchString(s.Path):
+			a.Next, a.Link = "A request takes the permissions Contribute, Create branch and Contribute to pull requests of the repository, and a token with the scope Code (read and write). Or give --deliver file, and open the request yourself.", docsPermissions
 		case s.Status == http.StatusForbidden:
 			a.Next = "Your log-in may not do this. Ask an administrator of the project."
 		}

@@ -125,9 +125,9 @@ func (p *Provider) PipelineFile(s setup.Setup) string { return "azure-pipelines-
 func (p *Provider) Runs(r setup.Repository, _ string) string {
 	organization, project, _, err := split(r.Path)
 	if err != nil {
-		return "https://" + p.host
+		return p.web
 	}
-	return "https://" + p.host + "/" + url.PathEscape(organization) + "/" + url.PathEscape(project) + "/_build"
+	return p.web + "/" + url.PathEscape(organization) + "/" + url.PathEscape(project) + "/_build"
 }
 
 // Pipeline renders the pipeline of the plan.

@@ -1,5 +1,5 @@
-// Package azured is an embedded Azure DevOps, as far as variable groups and pipelines go. It refuses
-// what the real one refuses: a write replaces a whole group, a group without its project is no group
+// Package azured is an embedded Azure DevOps, as far as variable groups, pipelines and pull requests go.
+// It refuses what the real one refuses: a write replaces a whole group, a group without its project is no group
 // of anybody, and a definition of an old revision is not taken.
 package azured
 
@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,7 +41,8 @@ type state struct {
 	Definitions map[int]*definition `json:"definitions"`
 	NextID      int                 `json:"nextId"`
 	Runs        []*run              `json:"runs"`
-	Pushed      []string            `json:"pushed"` // id of a repository and path of a file on its branch main
+	Pushed      []string            `json:"pushed"`         // id of a repository and path of a file on its branch main
+	Code        map[string]*place   `json:"code,omitempty"` // by the id of the repository
 }
 
 type group struct {
@@ -184,6 +186,7 @@ func (s *Server) Handler() http.Handler {
 		"GET " + one + "/build/builds/{build}/timeline":                      s.ofRun(s.timeline),
 		"GET " + one + "/build/builds/{build}/logs/{log}":                    s.ofRun(s.buildLog),
 	}
+	maps.Copy(routes, s.proposing(one))
 	for pattern, act := range routes {
 		routes[pattern] = s.inside(act)
 	}

@@ -49,13 +49,22 @@ func (s *Server) startRun(r *http.Request) embedded.Answer {
 		return fail(404, "The pipeline does not exist")
 	case !embedded.Read(r, &b) || b.Resources.Repositories.Self.RefName == "":
 		return fail(400, "The request is invalid")
-	case b.Resources.Repositories.Self.RefName != "refs/heads/main" || !slices.Contains(s.state.Pushed, d.Repo+" "+strings.TrimPrefix(d.File, "/")):
+	case !s.pushed(d, b.Resources.Repositories.Self.RefName):
 		return fail(400, "/"+strings.TrimPrefix(d.File, "/")+": File not found in repository")
 	}
 	s.state.NextID++
 	x := &run{ID: s.state.NextID, Definition: id, Created: s.Now()}
 	s.state.Runs = append(s.state.Runs, x)
 	return embedded.OK(map[string]any{"id": x.ID, "name": strconv.Itoa(x.ID), "state": "inProgress", "createdDate": x.Created, "pipeline": map[string]any{"id": id, "name": d.Name, "folder": `\`, "revision": 1}})
+}
+
+// pushed reports whether a branch has the pipeline's file.
+func (s *Server) pushed(d *definition, ref string) bool {
+	file, committed := strings.TrimPrefix(d.File, "/"), false
+	if p := s.state.Code[d.Repo]; p != nil {
+		_, committed = p.files(strings.TrimPrefix(ref, heads))[file]
+	}
+	return committed || ref == heads+"main" && slices.Contains(s.state.Pushed, d.Repo+" "+file)
 }
 
 // ofRun finds the run of a request.
