@@ -77,14 +77,14 @@ func Backends() []Backend {
 	const embedded = "a strict embedded server, "
 	return []Backend{
 		{(*agefile.Store)(nil).Info(), "the real age, which reads what was written."},
-		{aws.Secrets{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified. The pipelines are executed against it."},
-		{aws.Parameters{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified. The pipelines are executed against it."},
+		{aws.Secrets{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified, and the pipelines are executed against it. And kumo, an AWS that others wrote."},
+		{aws.Parameters{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified, and the pipelines are executed against it. And kumo, an AWS that others wrote."},
 		{(*keyvault.Provider)(nil).Info(), embedded + "made by what Microsoft's documents say; no description of it was at hand. The pipelines are executed against it."},
 		{(*google.Provider)(nil).Info(), embedded + "made by what Google's documents say; no description of it was at hand. The pipelines are executed against it."},
 		{(*doppler.Provider)(nil).Info(), embedded + "made by what Doppler's own CLI sends; no description of it was at hand."},
 		{keyring.Store{}.Info(), "a real Secret Service (gnome-keyring). macOS and Windows were not tried."},
 		{(*onepassword.Provider)(nil).Info(), embedded + "made by what 1Password's documents say; no description of it was at hand."},
 		{(*sops.Store)(nil).Info(), "the real sops, with keys of age."},
-		{(*vault.Provider)(nil).Info(), embedded + "checked against Vault's OpenAPI description. The pipelines are executed against it."},
+		{(*vault.Provider)(nil).Info(), embedded + "checked against Vault's OpenAPI description; the pipelines are executed against it. And HashiCorp's own key-value engine and log-in by JWT, without the rest of Vault."},
 	}
 }

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -137,12 +138,16 @@ func (s Secrets) Put(ctx context.Context, t setup.Target, v *secret.Value, m pro
 		operation, right = "CreateSecret", "secretsmanager:CreateSecret"
 		body["Name"], body["Description"] = ID(t), describe(m)
 	}
+	var made struct {
+		Version string `json:"VersionId"` // the mark, unless the service chose another one
+	}
 	err = providers.WithValue(v, body, "SecretString", func() error {
-		return s.Client.Call(ctx, "secretsmanager", operation, body, nil)
+		return s.Client.Call(ctx, "secretsmanager", operation, body, &made)
 	})
 	if err != nil {
 		return providers.Receipt{}, Explain(err, secretsInfo, "write "+ID(t), right)
 	}
+	mark = cmp.Or(made.Version, mark)
 	return providers.Receipt{Created: !exists, Version: mark, Proof: s.proof(ctx, t, mark, v)}, nil
 }
 

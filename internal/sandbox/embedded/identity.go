@@ -3,8 +3,10 @@ package embedded
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"strings"
 	"time"
 )
@@ -22,13 +24,14 @@ func NewVoucher() Voucher {
 type claims struct {
 	Audience string `json:"aud"`
 	Subject  string `json:"sub"`
+	Begin    int64  `json:"nbf"`
 	End      int64  `json:"exp"`
 }
 
 // Mint is the identity of a run; it is good for five minutes.
 func (v Voucher) Mint(audience, subject string) string {
 	enc := base64.RawURLEncoding
-	raw, err := json.Marshal(claims{audience, subject, time.Now().Add(5 * time.Minute).Unix()})
+	raw, err := json.Marshal(claims{audience, subject, time.Now().Unix(), time.Now().Add(5 * time.Minute).Unix()})
 	if err != nil {
 		panic(err) // plain data always encodes
 	}
@@ -63,4 +66,13 @@ func (t Trust) Takes(jwt string) bool {
 	}
 	begin, open := strings.CutSuffix(t.Subject, "*")
 	return c.Audience == t.Audience && time.Now().Before(time.Unix(c.End, 0)) && (c.Subject == t.Subject || open && strings.HasPrefix(c.Subject, begin))
+}
+
+// Public is the public half of the key, as PEM.
+func (v Voucher) Public() string {
+	raw, err := x509.MarshalPKIXPublicKey(v.key.Public())
+	if err != nil {
+		panic(err) // it is a key
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: raw}))
 }
