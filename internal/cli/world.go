@@ -352,7 +352,11 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 			return nil, err
 		}
 		if st.Exists {
-			out = append(out, display.Clean("The secret "+t.String()+" is there already and will be replaced. Its old value cannot be read back."))
+			then := "Its old value cannot be read back."
+			if _, ok := stores[t.Store].(providers.Historian); ok && st.Version != "" {
+				then = "The store keeps its earlier value."
+			}
+			out = append(out, display.Clean("The secret "+t.String()+" is there already and will be replaced. "+then))
 		}
 	}
 	if w.repo != nil && !p.PullRequest {

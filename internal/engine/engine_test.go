@@ -19,6 +19,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 const id = "cm0000000000000000000org1"
@@ -280,6 +281,65 @@ func TestFailureAnywhere(t *testing.T) {
 }
 
 // A token whose create got no answer, and that comes into being late, is not forgotten.
+// keeper is a store that keeps earlier values.
+type keeper struct {
+	store
+	kept map[string]*secret.Value
+}
+
+func (k keeper) Put(ctx context.Context, t setup.Target, v *secret.Value, m providers.Meta) (providers.Receipt, error) {
+	r, err := k.store.Put(ctx, t, v, m)
+	if err == nil {
+		r.Version = k.stamps[t].String()
+		k.kept[r.Version] = v
+	}
+	return r, err
+}
+
+func (k keeper) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
+	s, err := k.store.Stat(ctx, t)
+	s.Version = s.UpdatedAt.String()
+	return s, err
+}
+
+func (k keeper) Earlier(_ context.Context, _ setup.Target, version string) (*secret.Value, error) {
+	if v := k.kept[version]; v != nil {
+		return v, nil
+	}
+	return nil, errBoom
+}
+
+// What was in a target before is put back where the store keeps it; the new token can go then.
+func TestUndoPutsTheEarlierValueBack(t *testing.T) {
+	e := newEarth()
+	k := keeper{store{earth: e}, map[string]*secret.Value{}}
+	p := plan()
+	p.Targets = p.Targets[:1]
+	old := testkit.Canary(t)
+	if _, err := k.Put(t.Context(), p.Target(), old, providers.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	actions, res, err := engine.SetUp(p, store{earth: e}, engine.Deps{
+		Issuer: e, Stores: map[string]providers.Store{"github": k}, Files: pipeline.NewFiles(t.TempDir()), NewID: rand.Text,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := engine.NewRun(actions)
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if e.stored[p.Target()].Equal(old) {
+		t.Fatal("nothing was written")
+	}
+	if err := engine.Tell(r.Undo(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !e.stored[p.Target()].Equal(old) || len(e.tokens) != 0 || !res.TokenRevoked {
+		t.Errorf("the target has its value again: %v; %d tokens", e.stored[p.Target()].Equal(old), len(e.tokens))
+	}
+}
+
 // A target that fails does not keep the others from getting the token; the pipeline file waits for all.
 func TestOneTargetFails(t *testing.T) {
 	e := newEarth()

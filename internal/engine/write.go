@@ -40,6 +40,9 @@ func (w *write) action(next func() (*secret.Value, providers.Meta)) Action {
 	}
 	if rm, ok := w.store.(providers.Remover); ok {
 		a.UndoSays = "Remove the secret " + t.String()
+		if _, ok := w.store.(providers.Historian); ok {
+			a.UndoSays = "Remove the secret " + t.String() + ", or put its earlier value back"
+		}
 		a.Stands = func() bool { return w.tried.Load() }
 		a.Undo = func(ctx context.Context) (string, error) { return w.undo(ctx, rm) }
 	}
@@ -90,6 +93,9 @@ func (w *write) undo(ctx context.Context, rm providers.Remover) (string, error) 
 	if !changed {
 		return "it was not written", nil
 	}
+	if h, ok := w.store.(providers.Historian); ok && w.before.Exists && w.before.Version != "" {
+		return w.restore(ctx, h)
+	}
 	if w.before.Exists {
 		return "", hint.New("remove the secret "+w.target().String(),
 			"A secret of this name was there before, and its old value cannot be read back. Write the right value again.", w.store.Info().Docs)
@@ -99,6 +105,19 @@ func (w *write) undo(ctx context.Context, rm providers.Remover) (string, error) 
 	}
 	w.result.State = Undone
 	return w.target().String(), w.of.book.Record(rotation.Record{Kind: rotation.RecForgot, Target: w.index})
+}
+
+// restore puts the value back that the target had before the first try.
+func (w *write) restore(ctx context.Context, h providers.Historian) (string, error) {
+	old, err := h.Earlier(ctx, w.target(), w.before.Version)
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.store.Put(ctx, w.target(), old, providers.Meta{}); err != nil {
+		return "", err
+	}
+	w.result.State = Undone
+	return w.target().String() + " has its earlier value again", w.of.book.Record(rotation.Record{Kind: rotation.RecForgot, Target: w.index})
 }
 
 // changed reports whether the target differs from what it was before the first try.

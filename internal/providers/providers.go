@@ -94,6 +94,12 @@ type Remover interface {
 	Remove(ctx context.Context, t setup.Target) error
 }
 
+// Historian is a store that keeps earlier values, each under the mark of its write (State.Version).
+type Historian interface {
+	// Earlier reads the value that a write made.
+	Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error)
+}
+
 // Lister names the secrets that are at the target's address, whatever the target's own name.
 type Lister interface {
 	List(ctx context.Context, t setup.Target) ([]string, error)

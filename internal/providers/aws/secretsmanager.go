@@ -181,6 +181,18 @@ func (s Secrets) Stat(ctx context.Context, t setup.Target) (providers.State, err
 	return state, err
 }
 
+// Earlier reads an earlier version.
+func (s Secrets) Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error) {
+	if err := s.check(t); err != nil {
+		return nil, err
+	}
+	var got struct {
+		Value providers.Text `json:"SecretString"`
+	}
+	err := s.Client.Call(ctx, "secretsmanager", "GetSecretValue", map[string]any{"SecretId": ID(t), "VersionId": version}, &got)
+	return got.Value.V, Explain(err, secretsInfo, "read version "+version+" of "+ID(t), "secretsmanager:GetSecretValue")
+}
+
 // Remove deletes the secret at once: nothing of ours is worth a month's wait, and the name is free.
 func (s Secrets) Remove(ctx context.Context, t setup.Target) error {
 	if err := s.check(t); err != nil {

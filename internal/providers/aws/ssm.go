@@ -117,6 +117,16 @@ func (s Parameters) Stat(ctx context.Context, t setup.Target) (providers.State, 
 	return providers.State{Exists: true, UpdatedAt: p.Changed.Time, Version: fmt.Sprint(p.Version)}, err
 }
 
+// Earlier reads an earlier version.
+func (s Parameters) Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error) {
+	if err := s.check(t); err != nil {
+		return nil, err
+	}
+	var out struct{ Parameter parameter }
+	err := s.Client.Call(ctx, "ssm", "GetParameter", map[string]any{"Name": ID(t) + ":" + version, "WithDecryption": true}, &out)
+	return out.Parameter.Value.V, Explain(err, parametersInfo, "read version "+version+" of "+ID(t), "ssm:GetParameter")
+}
+
 // Remove deletes the parameter.
 func (s Parameters) Remove(ctx context.Context, t setup.Target) error {
 	if err := s.check(t); err != nil {

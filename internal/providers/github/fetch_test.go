@@ -51,9 +51,10 @@ func TestFetches(t *testing.T) {
 		},
 		Vouch: func(t *testing.T, _ []byte, env map[string]string, _ string, mint func(string) string) {
 			t.Helper()
-			jwt := mint(env["AUDIENCE"])
+			audience := env["AUDIENCE"]
+			jwt := mint(audience)
 			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.Header.Get("Authorization") != "Bearer a-pass" || r.URL.Query().Get("audience") != env["AUDIENCE"] || r.URL.Query().Get("api-version") != "2.0" {
+				if r.Header.Get("Authorization") != "Bearer a-pass" || r.URL.Query().Get("audience") != audience || r.URL.Query().Get("api-version") != "2.0" {
 					http.Error(w, "no", http.StatusUnauthorized)
 					return
 				}

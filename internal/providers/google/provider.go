@@ -322,12 +322,27 @@ func (x *value) UnmarshalText(b []byte) error {
 
 // read reads a version and compares its value.
 func (p *Provider) read(ctx context.Context, t setup.Target, number string, v *secret.Value) (got version, same bool, err error) {
+	name, value, err := p.access(ctx, t, number)
+	return version{Name: name}, err == nil && value.Equal(v), err
+}
+
+// access reads a version.
+func (p *Provider) access(ctx context.Context, t setup.Target, number string) (name string, v *secret.Value, err error) {
 	var out struct {
 		Name    string
 		Payload struct{ Data value }
 	}
 	err = p.do(ctx, httpx.Call{Method: http.MethodGet, Path: at(t) + "/versions/" + url.PathEscape(number) + ":access", Out: &out})
-	return version{Name: out.Name}, err == nil && out.Payload.Data.v.Equal(v), err
+	return out.Name, out.Payload.Data.v, err
+}
+
+// Earlier reads an earlier version.
+func (p *Provider) Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error) {
+	if err := CheckTarget(t); err != nil {
+		return nil, err
+	}
+	_, v, err := p.access(ctx, t, version)
+	return v, explain(err, t, "read a version of", mayRead)
 }
 
 // proof reads the version again. For who may not, the answer to the write is Google's record of it: it

@@ -319,6 +319,16 @@ func (p *Provider) proof(ctx context.Context, t setup.Target, version, mark stri
 	return providers.Written, nil
 }
 
+// Earlier reads an earlier version.
+func (p *Provider) Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error) {
+	if err := CheckTarget(t); err != nil {
+		return nil, err
+	}
+	var got struct{ Value providers.Text }
+	err := p.do(ctx, t, http.MethodGet, "secrets", "/"+url.PathEscape(version), httpx.Call{Out: &got})
+	return got.Value.V, explain(err, t, "read a version of", "get")
+}
+
 // versions lists all versions, without their values.
 func (p *Provider) versions(ctx context.Context, t setup.Target) (out []bundle, err error) {
 	query := url.Values{"maxresults": {"25"}}

@@ -108,6 +108,8 @@ func Run(t *testing.T, s Subject) {
 			if st, err := w.Store.Stat(t.Context(), target); err != nil || st.Exists {
 				t.Fatalf("before: %+v, %v", st, err)
 			}
+			var first providers.Receipt
+			var old *secret.Value
 			for i := range 2 {
 				v := testkit.Canary(t)
 				rec, err := put(t.Context(), w, target, v)
@@ -122,6 +124,17 @@ func Run(t *testing.T, s Subject) {
 					t.Errorf("after %+v: %+v, %v", rec, st, err)
 				}
 				testkit.MustNotLeak(t, v, w.Log.Bytes())
+				if i == 0 {
+					first, old = rec, v
+				}
+			}
+			if h, ok := w.Store.(providers.Historian); ok {
+				if got, err := h.Earlier(t.Context(), target, first.Version); err != nil || !got.Equal(old) {
+					t.Errorf("the first value, by %q: %v", first.Version, err)
+				}
+				if _, err := h.Earlier(t.Context(), target, "999999"); err == nil {
+					t.Error("a version that is not there is read")
+				}
 			}
 			rm, ok := w.Store.(providers.Remover)
 			if !ok {

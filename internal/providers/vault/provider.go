@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -380,6 +381,23 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 		out.UpdatedAt, out.Version = e.changed, strconv.Itoa(e.version)
 	}
 	return out, nil
+}
+
+// Earlier reads the key in an earlier version of the entry.
+func (p *Provider) Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error) {
+	e, err := p.find(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	var out struct {
+		Data struct{ Data map[string]json.RawMessage }
+	}
+	_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("data"), Query: url.Values{"version": {version}}, Out: &out})
+	var got providers.Text
+	if err == nil && json.Unmarshal(out.Data.Data[t.Secret], &got) != nil {
+		err = errors.New("the version does not have the key")
+	}
+	return got.V, explain(err, "read version "+version+" of "+t.Address)
 }
 
 // Remove takes the key out of the entry. When nothing else is in it, the entry goes with all versions.

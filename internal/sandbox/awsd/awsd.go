@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +66,7 @@ type parameter struct {
 	Sealed  []byte    `json:"sealed"`
 	Version int       `json:"version"`
 	Changed time.Time `json:"changed"`
+	Earlier [][]byte  `json:"earlier"` // what the versions before held, the first one first
 }
 
 type project struct {
@@ -111,7 +113,7 @@ func (s *Server) Trust(arn string, t embedded.Trust) { s.Do(func() { s.roles[arn
 func (s *Server) Add(isParameter bool, id, value string) {
 	s.Do(func() {
 		if isParameter {
-			s.state.Parameters[id] = &parameter{"SecureString", s.state.Key.Seal(value), 1, s.Now()}
+			s.state.Parameters[id] = &parameter{Type: "SecureString", Sealed: s.state.Key.Seal(value), Version: 1, Changed: s.Now()}
 			return
 		}
 		s.state.Secrets[id] = &stored{Suffix: "AbCdEf", Versions: map[string][]byte{"v1": s.state.Key.Seal(value)}, Current: "v1", Changed: s.Now()}
@@ -121,7 +123,7 @@ func (s *Server) Add(isParameter bool, id, value string) {
 // AddPlain makes a parameter in clear; Schedule schedules a secret for deletion.
 func (s *Server) AddPlain(name string) {
 	s.Do(func() {
-		s.state.Parameters[name] = &parameter{"String", s.state.Key.Seal("clear"), 1, s.Now()}
+		s.state.Parameters[name] = &parameter{Type: "String", Sealed: s.state.Key.Seal("clear"), Version: 1, Changed: s.Now()}
 	})
 }
 
@@ -292,6 +294,7 @@ func denied(action string) embedded.Answer {
 // input is what any of the operations may be given.
 type input struct {
 	SecretID    string `json:"SecretId"`
+	VersionID   string `json:"VersionId"`
 	Mark        string `json:"ClientRequestToken"`
 	Name        string
 	Description string
@@ -390,7 +393,13 @@ func (s *Server) get(in input) embedded.Answer {
 	case x == nil || !x.Deleted.IsZero():
 		return notFound
 	}
-	return embedded.OK(map[string]any{"ARN": s.arn(in.SecretID), "Name": in.SecretID, "VersionId": x.Current, "SecretString": s.state.Key.Open(x.Versions[x.Current]), "VersionStages": []string{"AWSCURRENT"}})
+	version, stages := x.Current, []string{"AWSCURRENT"}
+	if in.VersionID != "" && in.VersionID != x.Current {
+		if version, stages = in.VersionID, nil; x.Versions[version] == nil {
+			return notFound
+		}
+	}
+	return embedded.OK(map[string]any{"ARN": s.arn(in.SecretID), "Name": in.SecretID, "VersionId": version, "SecretString": s.state.Key.Open(x.Versions[version]), "VersionStages": stages})
 }
 
 func (s *Server) remove(in input) embedded.Answer {
@@ -426,13 +435,22 @@ func (s *Server) putParameter(in input) embedded.Answer {
 	if x == nil {
 		x = &parameter{Type: in.Type}
 		s.state.Parameters[in.Name] = x
+	} else {
+		x.Earlier = append(x.Earlier, x.Sealed)
 	}
 	x.Sealed, x.Version, x.Changed = s.state.Key.Seal(in.Value), x.Version+1, s.Now()
 	return embedded.OK(map[string]any{"Version": x.Version, "Tier": "Standard"})
 }
 
 func (s *Server) getParameter(in input) embedded.Answer {
-	x := s.state.Parameters[in.Name]
+	name, version, _ := strings.Cut(in.Name, ":")
+	x := s.state.Parameters[name]
+	if n, err := strconv.Atoi(version); err == nil && x != nil && n != x.Version {
+		if n < 1 || n > len(x.Earlier) {
+			return fail("ParameterVersionNotFound", "")
+		}
+		x = &parameter{Type: x.Type, Sealed: x.Earlier[n-1], Version: n, Changed: x.Changed}
+	}
 	switch {
 	case x == nil:
 		return fail("ParameterNotFound", "")

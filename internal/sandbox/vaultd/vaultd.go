@@ -259,6 +259,12 @@ func (s *Server) entry(r *http.Request, at string) embedded.Answer {
 		if s.blind {
 			return denied
 		}
+		if n, err := strconv.Atoi(r.URL.Query().Get("version")); err == nil && e != nil && n > 0 {
+			if n > len(e.Versions) {
+				return fail(404)
+			}
+			e = &entry{Versions: e.Versions[:n], Custom: e.Custom}
+		}
 		data := s.data(e)
 		switch {
 		case e == nil || len(e.Versions) == 0:
