@@ -253,6 +253,7 @@ func opener(id, variable string, find func(providers.Host) (string, providers.Lo
 			return nil, "", err
 		}
 		w.app.redactor.Add(o.Login.Value)
+		o.Login.Token = w.app.noted(o.Login.Token)
 		return build(o), o.Login.Source + ", " + cmp.Or(o.Host, o.Server.Host), nil
 	}
 }
@@ -260,7 +261,7 @@ func opener(id, variable string, find func(providers.Host) (string, providers.Lo
 // host is what the search for a log-in may look at.
 func (a *app) host() providers.Host {
 	return providers.Host{
-		Getenv: a.env.get, Home: a.env.home(), User: a.env.user(), ReadFile: os.ReadFile,
+		Run: a.az(), Getenv: a.env.get, Home: a.env.home(), User: a.env.user(), ReadFile: os.ReadFile,
 		Keyring: func(service, user string) *secret.Value {
 			v, _ := keyring.Ring{Service: service}.Get(user) // no keyring at all is no log-in
 			return v

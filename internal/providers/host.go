@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"context"
 	"net/url"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -23,13 +24,16 @@ type Host struct {
 	ReadFile func(path string) ([]byte, error)
 	// Keyring reads an entry of another program; nil when there is none.
 	Keyring func(service, user string) *secret.Value
+	// Run runs the CLI of a provider and returns what it prints; nil when there is none.
+	Run func(ctx context.Context, name string, args ...string) ([]byte, error)
 }
 
 // Login is a log-in that was found.
 type Login struct {
 	User   string // for services that want one beside the value
 	Value  *secret.Value
-	Source string // where it was found, in words
+	Token  func(context.Context) (*secret.Value, error) // in place of Value, for one that ends and is had anew
+	Source string                                       // where it was found, in words
 }
 
 // Text decodes a text of a configuration file straight into a secret.

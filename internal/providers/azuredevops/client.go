@@ -10,6 +10,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
 const (
@@ -18,12 +19,18 @@ const (
 )
 
 // client speaks to the REST API.
-type client struct{ http *httpx.Client }
+type client struct {
+	http  *httpx.Client
+	token func(context.Context) (*secret.Value, error) // of the az CLI; nil for one that does not end
+}
 
 func newClient(o providers.Options) *client {
 	wire := o.Wire
 	auth := httpx.Basic("", o.Login.Value) // a personal access token
-	if o.Login.User == entra {
+	switch {
+	case o.Login.Token != nil:
+		auth = providers.TokenAuth
+	case o.Login.User == entra:
 		auth = httpx.Bearer(o.Login.Value)
 	}
 	wire.Service, wire.Auth = info.ID, func(r *http.Request) error {
@@ -31,7 +38,16 @@ func newClient(o providers.Options) *client {
 		r.Header.Set("X-TFS-FedAuthRedirect", "Suppress")
 		return auth(r)
 	}
-	return &client{httpx.NewClient(o.Server, wire)}
+	return &client{httpx.NewClient(o.Server, wire), o.Login.Token}
+}
+
+// send performs a call with a token that works now.
+func (c *client) send(ctx context.Context, call httpx.Call) (http.Header, error) {
+	ctx, err := providers.WithToken(ctx, c.token)
+	if err != nil {
+		return nil, err
+	}
+	return c.http.Do(ctx, call)
 }
 
 func (c *client) do(ctx context.Context, call httpx.Call) error {
@@ -41,7 +57,7 @@ func (c *client) do(ctx context.Context, call httpx.Call) error {
 	if call.Query.Get("api-version") == "" {
 		call.Query.Set("api-version", version)
 	}
-	_, err := c.http.Do(ctx, call)
+	_, err := c.send(ctx, call)
 	return explain(err)
 }
 
@@ -87,7 +103,7 @@ func pages[T any](ctx context.Context, c *client, path string, query url.Values)
 		var page struct {
 			Value []T `json:"value"`
 		}
-		header, err := c.http.Do(ctx, httpx.Call{Method: http.MethodGet, Path: path, Query: query, Out: &page})
+		header, err := c.send(ctx, httpx.Call{Method: http.MethodGet, Path: path, Query: query, Out: &page})
 		if err != nil {
 			return nil, explain(err)
 		}

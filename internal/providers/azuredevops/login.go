@@ -12,8 +12,12 @@ import (
 // entra stands in place of a user when the log-in is a token of Microsoft Entra.
 const entra = "entra"
 
+// resource is Azure DevOps, as Entra calls it.
+const resource = "499b84ac-1321-427f-aa17-267ca6975798"
+
 // FindLogin finds the server and the log-in: a token of Entra or a personal access token, in the
-// variables of the az CLI's extension, of Terraform, and of a pipeline. AZDO_ORG_SERVICE_URL names a
+// variables of the az CLI's extension and of Terraform, else the log-in of the az CLI itself, which a
+// Server does not take. AZDO_ORG_SERVICE_URL names a
 // Server, or an organization of the service.
 func FindLogin(h providers.Host) (server string, login providers.Login, err error) {
 	server = "https://" + Host
@@ -36,6 +40,9 @@ func FindLogin(h providers.Host) (server string, login providers.Login, err erro
 			return server, l, nil
 		}
 	}
+	if h.Run != nil && server == "https://"+Host && providers.AzureLogin(h) {
+		return server, providers.Login{Token: providers.Renewed(providers.AzureCLI(h.Run, resource)), Source: "az login"}, nil
+	}
 	return "", login, hint.Wrap(providers.ErrNoLogin, "look for a log-in to Azure DevOps",
-		"Set AZURE_DEVOPS_EXT_PAT to a personal access token, or to what az account get-access-token --resource 499b84ac-1321-427f-aa17-267ca6975798 prints.", docsLogin)
+		"Run az login, or set AZURE_DEVOPS_EXT_PAT to a personal access token of your organization.", docsLogin)
 }

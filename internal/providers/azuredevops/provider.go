@@ -29,7 +29,7 @@ const (
 
 var info = providers.Info{
 	Rights:  "A Creator of the Library makes variable groups, an Administrator of a group changes it. The personal access token needs the scopes Variable Groups (read, create and manage), Build (read and execute), Code (read) and Pipeline resources (use and manage). A pull request with the pipeline file takes the permissions Contribute, Create branch and Contribute to pull requests, and the scope Code (read and write). Azure DevOps does not say before a write whether you may make a group.",
-	Login:   "`AZURE_DEVOPS_EXT_PAT`, then `AZDO_PERSONAL_ACCESS_TOKEN`: a personal access token, or a token of Microsoft Entra. `AZDO_ORG_SERVICE_URL` names a Server.",
+	Login:   "`AZURE_DEVOPS_EXT_PAT`, then `AZDO_PERSONAL_ACCESS_TOKEN`: a personal access token, or a token of Microsoft Entra. Else the log-in of the az CLI (`az login`). `AZDO_ORG_SERVICE_URL` names a Server.",
 	Address: "`ORGANIZATION/PROJECT/group:NAME` for a variable group, `ORGANIZATION/PROJECT/pipeline:NAME` for the secret variables of one pipeline.",
 	Limits:  "A write replaces a whole group, and there are no conditional writes: the group is read, changed, written and read again, and a variable that vanished meanwhile is an error. Only the one pipeline is authorized to use the group. A group that takes its values from a Key Vault is not edited. The pipeline is made when the code lies in Azure Repos; for code elsewhere a person makes it, and its first run asks for the permission. A branch counts as protected where a required policy is about it, whoever may bypass it.",
 	ID:      "azure-devops", Name: "Azure DevOps", Docs: docsSecrets, MaxValue: maxValue,

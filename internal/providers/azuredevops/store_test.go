@@ -1,6 +1,7 @@
 package azuredevops_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/gitrepo"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -60,6 +62,12 @@ func described(t *testing.T, h http.Handler) http.Handler {
 
 func newWorld(t *testing.T) (*azured.Server, *providertest.World) {
 	t.Helper()
+	server, w, _ := newWorldAt(t)
+	return server, w
+}
+
+func newWorldAt(t *testing.T) (*azured.Server, *providertest.World, *url.URL) {
+	t.Helper()
 	server, err := azured.New(embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +92,7 @@ func newWorld(t *testing.T) (*azured.Server, *providertest.World) {
 	w.Write = func(setup.Target) (method, path string) {
 		return http.MethodPost, "/acme/_apis/distributedtask/variablegroups"
 	}
-	return server, w
+	return server, w, base
 }
 
 func TestStore(t *testing.T) {
@@ -384,5 +392,51 @@ func TestRuns(t *testing.T) {
 		if _, err := p.Look(t.Context(), repo, "../x"); err == nil {
 			t.Error("an id that is none")
 		}
+	}
+}
+
+// The log-in of the az CLI is asked for tokens when one is needed, and again when it ends; a Server takes none.
+func TestAzLogin(t *testing.T) {
+	t.Parallel()
+	server, w, base := newWorldAt(t)
+	asked := 0
+	host := providers.Host{
+		Getenv: func(string) string { return "" }, Home: "/home/ada",
+		ReadFile: func(path string) ([]byte, error) {
+			if filepath.ToSlash(path) != "/home/ada/.azure/azureProfile.json" {
+				return nil, os.ErrNotExist
+			}
+			return []byte("\ufeff{\"subscriptions\":[{}]}"), nil
+		},
+		Run: func(_ context.Context, name string, args ...string) ([]byte, error) {
+			asked++
+			if name != "az" || !slices.Contains(args, "499b84ac-1321-427f-aa17-267ca6975798") {
+				return nil, errors.New("not asked for Azure DevOps")
+			}
+			var out []byte
+			err := server.Token().Use(func(b []byte) error {
+				out = fmt.Appendf(nil, `{"accessToken":%q,"expires_on":%d}`, b, time.Now().Add(time.Hour).Unix())
+				return nil
+			})
+			return out, err
+		},
+	}
+	address, login, err := azuredevops.FindLogin(host)
+	if err != nil || address != "https://dev.azure.com" || login.Source != "az login" || asked != 0 {
+		t.Fatalf("%s, %+v, %v, asked %d times", address, login, err, asked)
+	}
+	p := azuredevops.New(providers.Options{Server: base, Login: login, Wire: w.Wire()})
+	v := testkit.Canary(t)
+	if _, err := p.Put(t.Context(), target("acme/data/group:astro-etl", name), v, meta); err != nil {
+		t.Error(err)
+	}
+	if got, _, err := server.Open("astro-etl", name); err != nil || !got.Equal(v) || asked != 1 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+	host.Getenv = func(k string) string {
+		return map[string]string{"AZDO_ORG_SERVICE_URL": "https://tfs.corp/tfs/Coll"}[k]
+	}
+	if _, _, err := azuredevops.FindLogin(host); !errors.Is(err, providers.ErrNoLogin) {
+		t.Errorf("a Server: %v", err)
 	}
 }

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -65,24 +62,11 @@ func FindLogin(h providers.Host, o Options) (found Options, source string, err e
 		}))
 		return o, "AZURE_FEDERATED_TOKEN_FILE", nil
 	}
-	if o.Run != nil && loggedIn(h) {
-		o.Token = providers.Renewed(az(o.Run, o.Suffix))
+	if o.Run != nil && providers.AzureLogin(h) {
+		o.Token = providers.Renewed(providers.AzureCLI(o.Run, "https://"+o.Suffix))
 		return o, "az login", nil
 	}
 	return o, "", hint.Wrap(providers.ErrNoLogin, "look for a log-in to Azure", nextLogin, docsLogin)
-}
-
-// loggedIn reports whether the az CLI knows an account, without the second that it takes to ask it.
-func loggedIn(h providers.Host) bool {
-	dir := h.Getenv("AZURE_CONFIG_DIR")
-	if dir == "" && h.Home != "" {
-		dir = filepath.Join(h.Home, ".azure")
-	}
-	raw, err := h.ReadFile(filepath.Join(dir, "azureProfile.json"))
-	var profile struct {
-		Subscriptions []json.RawMessage `json:"subscriptions"` // a tenant without one stands there as well
-	}
-	return err == nil && json.Unmarshal(bytes.TrimPrefix(raw, []byte("\ufeff")), &profile) == nil && len(profile.Subscriptions) > 0
 }
 
 // fetch gets a token and says when it ends.
@@ -118,28 +102,5 @@ func (a application) token(prove func(form url.Values) error) fetch {
 			err = errors.New("the answer has no token")
 		}
 		return out.Token.V, time.Now().Add(time.Duration(out.Lasts) * time.Second), hint.Wrap(err, "get a token from Microsoft Entra", "Check AZURE_TENANT_ID and AZURE_CLIENT_ID, and whether the secret or the trust of the application has ended.", "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow")
-	}
-}
-
-// az asks the az CLI for tokens.
-func az(run func(context.Context, string, ...string) ([]byte, error), suffix string) fetch {
-	return func(ctx context.Context) (*secret.Value, time.Time, error) {
-		raw, err := run(ctx, "az", "account", "get-access-token", "--resource", "https://"+suffix, "--output", "json")
-		defer clear(raw)
-		var out struct {
-			Token providers.Text `json:"accessToken"`
-			Ends  int64          `json:"expires_on"` // older ones say it in local time only
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil, time.Time{}, fmt.Errorf("wait for az: %w", ctx.Err())
-		case err != nil, json.Unmarshal(raw, &out) != nil, out.Token.V.Empty(): // what it printed can hold a token
-			return nil, time.Time{}, hint.New("az gave no token for Key Vault", "Log in again with az login; az account get-access-token --resource https://"+suffix+" says whether it works.", docsLogin)
-		}
-		ends := time.Unix(out.Ends, 0)
-		if out.Ends == 0 {
-			ends = time.Now().Add(5 * time.Minute) // az gives none that ends sooner
-		}
-		return out.Token.V, ends, nil
 	}
 }
