@@ -379,7 +379,7 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 	if err != nil {
 		return fail(err)
 	}
-	d := rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: w.app.seen})
+	d := rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: w.app.seen()})
 	if err := before(b, d); err != nil {
 		return fail(err)
 	}
@@ -390,9 +390,8 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 		halt = d.Go(ctx)
 	}
 	for halt.Act.Kind == rotation.Wait && (f.wait || w.app.sandbox || halt.Act.Why == rotation.Settling) {
-		w.app.tell("%s", waiting(halt.Act))
-		if err := providers.Pause(ctx, time.Until(halt.Act.Until)); err != nil {
-			return fail(context.Cause(ctx))
+		if err := w.app.wait(ctx, halt.Act); err != nil {
+			return fail(err)
 		}
 		halt = d.Go(ctx)
 	}
@@ -430,18 +429,48 @@ func waiting(act rotation.Act) string {
 	return "a request has no answer yet; going on at " + at
 }
 
-// seen tells about an act that ended.
-func (a *app) seen(ev rotation.Event) {
-	if a.json != "" || !ev.Ended {
-		return
+// seen tells about acts that ended. A look that finds what the last one found is not told again.
+func (a *app) seen() func(rotation.Event) {
+	last := map[string]string{}
+	return func(ev rotation.Event) {
+		if a.json != "" || !ev.Ended {
+			return
+		}
+		said := "done: " + ev.Say
+		if ev.Err != nil {
+			said = "failed: " + ev.Say
+		} else if ev.Detail != "" {
+			said += ", " + ev.Detail
+		}
+		looks := ev.Act.Kind == rotation.Verify || ev.Act.Kind == rotation.List
+		if !looks || last[ev.Say] != said {
+			a.tell("%s", said)
+		}
+		last[ev.Say] = said
 	}
-	state, detail := "done", ""
-	if ev.Err != nil {
-		state = "failed"
-	} else if ev.Detail != "" {
-		detail = ", " + ev.Detail
+}
+
+// wait waits for the time of an act. On a terminal a line counts down.
+func (a *app) wait(ctx context.Context, act rotation.Act) error {
+	a.tell("%s", waiting(act))
+	for {
+		left := time.Until(act.Until)
+		if left <= 0 {
+			return nil
+		}
+		counts := a.fullScreen()
+		if counts {
+			_, _ = fmt.Fprintf(a.err, "\r%s left; Ctrl-C leaves, astro-ci resume goes on \x1b[K", short(left))
+			left = min(left, time.Second)
+		}
+		err := providers.Pause(ctx, left)
+		if counts && (err != nil || time.Until(act.Until) <= 0) {
+			_, _ = fmt.Fprint(a.err, "\r\x1b[K")
+		}
+		if err != nil {
+			return context.Cause(ctx)
+		}
 	}
-	a.tell("%s: %s%s", state, ev.Say, detail)
 }
 
 // rest writes the files of a set-up that was broken off.
