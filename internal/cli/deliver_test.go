@@ -169,6 +169,56 @@ func TestPullRequestOnAzure(t *testing.T) {
 	}
 }
 
+// A pull request on a Gitea of one's own, on wish or because the branch takes no push; run again nothing
+// changes, and merged it runs.
+func TestPullRequestOnGitea(t *testing.T) {
+	t.Parallel()
+	const repo, file, branch = "acme/etl", ".gitea/workflows/astro-etl-prod.yaml", "astro-ci/etl-prod"
+	args := []string{"setup", "--no-input", "--yes", "--json", "--platform", "gitea", "--repo", repo, "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}
+	for _, protected := range []bool{false, true} {
+		p, s := online(t)
+		args := slices.Clone(args)
+		s.Gitea().Commit(repo, "main", "README.md", "hello")
+		if protected {
+			s.Gitea().Protect(repo, "main")
+		} else {
+			args = append(args, "--deliver", "pull-request")
+		}
+		stdout, stderr, code := p.run(args...)
+		if code != 0 {
+			t.Fatalf("protected %v: exit %d: %s", protected, code, stderr)
+		}
+		all := s.Gitea().Pulls(repo)
+		if len(all) != 1 || !all[0].Open || all[0].Base != "main" || len(all[0].Files) != 1 || !strings.Contains(all[0].Files[file], "astro deploy") {
+			t.Fatalf("protected %v: requests are %+v", protected, all)
+		}
+		if _, err := os.Stat(filepath.Join(p.dir, filepath.FromSlash(file))); err == nil {
+			t.Error("the file was written to the working tree as well")
+		}
+		if r := decode(t, stdout); !strings.HasSuffix(r.Pipeline.Request, "/acme/etl/pulls/1") || !r.Pipeline.Changed {
+			t.Errorf("got %s", stdout)
+		}
+		if stdout, stderr, code := p.run(args...); code != 0 || len(s.Gitea().Pulls(repo)) != 1 {
+			t.Errorf("again: exit %d: %s%s", code, stdout, stderr)
+		}
+		s.Gitea().Commit(repo, "main", file, all[0].Files[file])
+		if stdout, _, code := p.run(args...); code != 0 || decode(t, stdout).Pipeline.Changed {
+			t.Errorf("merged: exit %d: %s", code, stdout)
+		}
+		s.Astro().Age()
+		stdout, stderr, code = p.run("run", "--every", "1ms", "--json", "--platform", "gitea", "--repo", repo, "--pipeline-file", file)
+		if r := decodeRun(t, stdout); code != 0 || r.State != "passed" {
+			t.Errorf("run: exit %d: %s%s", code, stdout, stderr)
+		}
+	}
+	p, s := online(t)
+	s.Gitea().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/api/v1/repos/acme/etl/pulls", Status: 403, Body: `{"message":"no"}`, Times: 9})
+	_, stderr, code := p.run(append(args, "--deliver", "pull-request", "--on-failure", "undo")...)
+	if code != 4 || !strings.Contains(stderr, "write:repository") || len(s.Astro().Tokens()) != 0 || s.Gitea().HasBranch(repo, branch) {
+		t.Errorf("taken back: exit %d, %d tokens: %s", code, len(s.Astro().Tokens()), stderr)
+	}
+}
+
 // Previews of requests: a token that may make and delete Deployments, and a pipeline for requests. Where
 // nobody tells when a request is closed, nothing is made.
 func TestPreviews(t *testing.T) {

@@ -1,10 +1,11 @@
-// Package gitead is an embedded Gitea, or Forgejo, as far as secrets and runs of Actions go. It refuses
+// Package gitead is an embedded Gitea, or Forgejo, as far as secrets, runs of Actions and pull requests go. It refuses
 // what the stricter of the two refuses: a name that contains GITEA_ or GITHUB_, a value above 64 KiB.
 // Names are kept in capital letters, and an update without a description blanks it.
 package gitead
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -48,6 +49,9 @@ type place struct {
 	Pushed   []string  `json:"pushed"` // names of the workflows on the branch main
 	Secrets  []*stored `json:"secrets"`
 	Runs     []*run    `json:"runs"` // the newest one first
+
+	Branches map[string]*branch `json:"branches"`
+	Pulls    []*Pull            `json:"pulls"` // the first one has the number 1
 }
 
 type stored struct {
@@ -132,6 +136,7 @@ func (s *Server) Handler() http.Handler {
 		"GET " + repo + "/actions/runs/{id}/jobs":               s.in(false, s.jobs),
 		"GET " + repo + "/actions/jobs/{id}/logs":               s.in(false, s.log),
 	}
+	maps.Copy(routes, s.proposals(repo))
 	for _, base := range []string{repo, org} {
 		routes["GET "+base+"/actions/secrets"] = s.in(true, s.list)
 		routes["PUT "+base+"/actions/secrets/{secret}"] = s.in(true, s.put)
@@ -237,7 +242,7 @@ func (s *Server) dispatch(p *place, r *http.Request) embedded.Answer {
 	switch {
 	case !embedded.Read(r, &in) || in.Ref == "":
 		return fail(422, "[Ref]: Required")
-	case p.Off || !slices.Contains(p.Pushed, file):
+	case p.Off || !p.workflow(file):
 		return fail(404, "workflow not found")
 	case in.Ref != "main":
 		return fail(404, "The target couldn't be found.")
