@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"internal/astro":                  {"internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers":              {"internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/github":       {"internal/fetch", "assets", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
-	"internal/providers/azuredevops":  {"internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/providers/azuredevops":  {"internal/fetch", "internal/providers/keyvault", "internal/providers", "internal/pipeline", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/agefile":      {"internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/sops":         {"internal/providers", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/doppler":      {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},

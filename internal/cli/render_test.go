@@ -71,6 +71,9 @@ func TestRenderFromBackends(t *testing.T) {
 	for _, x := range all.Platforms() {
 		for _, id := range x.Backends {
 			args := []string{"render", "--platform", x.ID, "--deployment", someDeployment, "--target", id + ":" + at[id]}
+			if fetch.Connects(x.ID, id) {
+				args = append(args, "--reader-server", "Azure")
+			}
 			if fetch.Possible(x.ID, id) {
 				_, role := fetch.Role(id)
 				args = append(args, "--reader", role)

@@ -176,4 +176,12 @@ func TestBackendsInTheSandbox(t *testing.T) {
 			t.Errorf("%s: exit %d: %s%s", at, code, stdout, stderr)
 		}
 	}
+	// Azure DevOps reads from a vault by a service connection, whose name it takes.
+	azure := []string{"setup", "--sandbox", "--no-input", "--yes", "--json", "--credential", "deployment-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--platform", "azure-devops", "--repo", "acme/data/etl", "--name", "azure", "--target", "azure-key-vault:sandbox-vault/az"}
+	if _, stderr, code := p.run(azure...); code != 3 || !strings.Contains(stderr, "--reader-server") {
+		t.Errorf("no connection: exit %d: %s", code, stderr)
+	}
+	if stdout, stderr, code := p.run(append(azure, "--reader-server", "Azure")...); code != 0 || !strings.Contains(stdout, "astro-ci-azure-grant.sh") || !strings.Contains(stdout, `"proof":"read-back"`) {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
 }

@@ -81,16 +81,22 @@ func For(platform string) []string {
 	return out
 }
 
-// Placed reports whether runs have to be told where the backend is.
-func Placed(backend string) bool {
+// Placed reports whether runs of the platform have to be told how they get to the backend.
+func Placed(platform, backend string) bool {
 	b, known := find(backend)
-	return known && !b.fixed
+	return known && !b.fixed && Possible(platform, backend) || Connects(platform, backend)
+}
+
+// Connects reports whether the platform reads from the backend by a connection that has a name.
+func Connects(platform, backend string) bool {
+	return platform == "azure-devops" && backend == keyvault.KeyVault
 }
 
 // handed are the backends whose secrets a platform hands to its pipelines, by the platform's id.
 var handed = map[string][]string{
-	"codebuild": {aws.SecretsManager, aws.SSM}, // by the buildspec, as the build's role
-	"jenkins":   {vault.ID},                    // by the plugin hashicorp-vault-plugin, as Jenkins itself
+	"codebuild":    {aws.SecretsManager, aws.SSM}, // by the buildspec, as the build's role
+	"jenkins":      {vault.ID},                    // by the plugin hashicorp-vault-plugin, as Jenkins itself
+	"azure-devops": {keyvault.KeyVault},           // by a task, as the service connection that Reader.Server names
 }
 
 // Handed reports whether the platform hands a secret of the store to its pipelines.

@@ -51,9 +51,12 @@ func readBy(d Deps) []flow.Step {
 	server := flow.Step{
 		ID: "reader-server", Name: "Read from", Flag: "reader-server", Env: env("reader-server"), Kind: flow.Input, Quiet: true, Needs: []string{"target"},
 		Title: "Where do runs reach the backend?",
-		Help:  "An address, or a region of AWS. Runs may see it elsewhere than this computer does.",
-		When:  func(p setup.Plan) bool { return fetched(p) && fetch.Placed(p.Target().Store) },
+		Help:  "An address, a region of AWS, or a connection of Azure DevOps. Runs may see it elsewhere than this computer does.",
+		When:  func(p setup.Plan) bool { return len(p.Targets) > 0 && fetch.Placed(p.Platform, p.Target().Store) },
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
+			if fetch.Connects(p.Platform, p.Target().Store) {
+				return flow.Choices{Note: text("The name of a service connection of the project, of the type Azure Resource Manager.")}, nil
+			}
 			r, err := d.reader(ctx, p)
 			return flow.Choices{Default: r.Server}, err
 		},

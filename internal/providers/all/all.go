@@ -46,8 +46,10 @@ func Platforms() []Platform {
 	build.Store, build.Policy = "aws-secrets-manager", codebuild.Policy
 	fromVault := of((*jenkins.Provider)(nil), "Jenkinsfile", "system")
 	fromVault.Policy = func(p setup.Plan, _ string) []byte { return vault.Policy(p) }
+	byTask := of((*azuredevops.Provider)(nil), "azure-pipelines.yml", "%s/group:astro")
+	byTask.Policy = func(p setup.Plan, _ string) []byte { return azuredevops.Policy(p) }
 	return []Platform{
-		of((*azuredevops.Provider)(nil), "azure-pipelines.yml", "%s/group:astro"),
+		byTask,
 		of((*bitbucket.Provider)(nil), "bitbucket-pipelines.yml", "%s"),
 		of((*buildkite.Provider)(nil), ".buildkite/pipeline.yml", "acme/00000000-0000-0000-0000-000000000000"),
 		of((*circleci.Provider)(nil), ".circleci/config.yml", "%s"),

@@ -3,9 +3,14 @@ package azuredevops
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -15,14 +20,40 @@ const vmImage = "ubuntu-24.04"
 // Render writes the plan's pipeline. The plan has to be valid. A secret is no environment variable
 // by itself here: each one is mapped to the one step that needs it.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the variable group or the pipeline's variables", false)
+	inVault := p.Target().Store == keyvault.KeyVault
+	place := "the variable group or the pipeline's variables"
+	if inVault {
+		place = p.Target().String()
+	}
+	x, err := pipeline.NewPortable(p, place, false)
 	if err != nil {
 		return nil, fmt.Errorf("azure-devops: pipeline: %w", err)
 	}
 	env := pipeline.Map{}
+	var names []string // of the secrets of a vault
 	for _, t := range p.Reads() {
-		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("$(" + t.Secret + ")")})
+		name := t.Secret
+		if inVault {
+			_, name = keyvault.ID(t)
+			names = append(names, name)
+		}
+		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("$(" + name + ")")})
 	}
+	steps := pipeline.List{
+		pipeline.Map{{Key: "checkout", Value: pipeline.Plain("self")}, {Key: "persistCredentials", Value: "false"}},
+	}
+	if inVault {
+		read, err := fromVault(p, names)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, read)
+	}
+	steps = append(steps, pipeline.Map{
+		{Key: "bash", Value: x.Script},
+		{Key: "displayName", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
+		{Key: "env", Value: append(env, x.Env...)},
+	})
 	trigger := pipeline.Map{
 		{Key: "batch", Value: "true", Above: []string{"Pushes that come while a run is under way are deployed together, afterwards."}},
 		{Key: "branches", Value: pipeline.Map{{Key: "include", Value: pipeline.List{p.Pipeline.Branch}}}},
@@ -45,20 +76,62 @@ func Render(p setup.Plan) ([]byte, error) {
 		{Key: "displayName", Value: pipeline.Plain("Deploy to Astro")},
 		{Key: "timeoutInMinutes", Value: "30"},
 		{Key: "pool", Value: pipeline.Map{{Key: "vmImage", Value: pipeline.Plain(vmImage)}}},
-		{Key: "steps", Value: pipeline.List{
-			pipeline.Map{{Key: "checkout", Value: pipeline.Plain("self")}, {Key: "persistCredentials", Value: "false"}},
-			pipeline.Map{
-				{Key: "bash", Value: x.Script},
-				{Key: "displayName", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
-				{Key: "env", Value: append(env, x.Env...)},
-			},
-		}},
+		{Key: "steps", Value: steps},
 	}}})
 	raw, err := pipeline.YAML(x.Header(p), doc)
 	if err != nil {
 		return nil, fmt.Errorf("azure-devops: pipeline: %w", err)
 	}
 	return raw, nil
+}
+
+// connection is the name of a service connection, without what a macro begins with.
+var connection = regexp.MustCompile(`^[\pL\pN_][\pL\pN_ .()-]{0,255}$`)
+
+// fromVault is the step that reads secrets of a vault into variables, which no other step gets unless it
+// asks for them.
+func fromVault(p setup.Plan, names []string) (pipeline.Map, error) {
+	by := p.Pipeline.Reader.Server
+	if !connection.MatchString(by) {
+		return nil, hint.New(fmt.Sprintf("azure-devops: %q is no service connection", display.Clean(by)), "Give the name of a service connection of the type Azure Resource Manager, with --reader-server.", docsConnections)
+	}
+	if err := keyvault.CheckTarget(p.Target()); err != nil {
+		return nil, err
+	}
+	vault, _ := keyvault.ID(p.Target())
+	return pipeline.Map{
+		{Key: "task", Value: pipeline.Plain("AzureKeyVault@2")},
+		{Key: "displayName", Value: pipeline.Plain("Read the secret from Key Vault")},
+		{Key: "inputs", Value: pipeline.Map{
+			{Key: "azureSubscription", Value: by},
+			{Key: "KeyVaultName", Value: vault},
+			{Key: "SecretsFilter", Value: strings.Join(names, ",")},
+			{Key: "RunAsPreJob", Value: false},
+		}},
+	}, nil
+}
+
+// Policy is what lets the application of the service connection read the secret; one of Azure DevOps
+// itself needs nothing.
+func (p *Provider) Policy(plan setup.Plan) (file providers.File, say string) {
+	if plan.Target().Store != keyvault.KeyVault {
+		return file, ""
+	}
+	name := "astro-ci-" + plan.Name + "-grant.sh"
+	return providers.File{Path: name, Content: Policy(plan), Whole: true},
+		"Have somebody who administers the vault read " + name + " and run it once, with the client id of the service connection"
+}
+
+// Policy is the script alone.
+func Policy(plan setup.Plan) []byte {
+	var b strings.Builder
+	vault, _ := keyvault.ID(plan.Target())
+	fmt.Fprintf(&b, "#!/bin/sh\n# Lets the service connection of Azure DevOps read %s, and nothing else.\n# Give the client id of its application. Made by astro-ci for the setup %s.\nset -eu\n\nvault=$(az keyvault show --name %s --query id --output tsv)\n", plan.Target(), plan.Name, vault)
+	for _, t := range plan.Reads() {
+		_, name := keyvault.ID(t)
+		fmt.Fprintf(&b, "az role assignment create --assignee \"$1\" --role 'Key Vault Secrets User' --scope \"$vault/secrets/%s\"\n", name)
+	}
+	return []byte(b.String())
 }
 
 // groupOf is the variable group that an address points at: ORG/PROJECT/group:NAME.

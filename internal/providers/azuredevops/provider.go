@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -22,17 +23,19 @@ import (
 )
 
 const (
-	docsSecrets = "https://learn.microsoft.com/azure/devops/pipelines/process/set-secret-variables"
-	docsLogin   = "https://learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate"
-	maxValue    = 32_000 // our own limit: Azure DevOps names none
+	docsSecrets     = "https://learn.microsoft.com/azure/devops/pipelines/process/set-secret-variables"
+	docsConnections = "https://learn.microsoft.com/azure/devops/pipelines/library/connect-to-azure"
+	docsLogin       = "https://learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate"
+	maxValue        = 32_000 // our own limit: Azure DevOps names none
 )
 
 var info = providers.Info{
-	Rights:  "A Creator of the Library makes variable groups, an Administrator of a group changes it. The personal access token needs the scopes Variable Groups (read, create and manage), Build (read and execute), Code (read) and Pipeline resources (use and manage). A pull request with the pipeline file takes the permissions Contribute, Create branch and Contribute to pull requests, and the scope Code (read and write). Azure DevOps does not say before a write whether you may make a group.",
-	Login:   "`AZURE_DEVOPS_EXT_PAT`, then `AZDO_PERSONAL_ACCESS_TOKEN`: a personal access token, or a token of Microsoft Entra. Else the log-in of the az CLI (`az login`). `AZDO_ORG_SERVICE_URL` names a Server.",
-	Address: "`ORGANIZATION/PROJECT/group:NAME` for a variable group, `ORGANIZATION/PROJECT/pipeline:NAME` for the secret variables of one pipeline.",
-	Limits:  "A write replaces a whole group, and there are no conditional writes: the group is read, changed, written and read again, and a variable that vanished meanwhile is an error. Only the one pipeline is authorized to use the group. A group that takes its values from a Key Vault is not edited. The pipeline is made when the code lies in Azure Repos; for code elsewhere a person makes it, and its first run asks for the permission. A branch counts as protected where a required policy is about it, whoever may bypass it.",
-	ID:      "azure-devops", Name: "Azure DevOps", Docs: docsSecrets, MaxValue: maxValue,
+	Backends: fetch.For("azure-devops"),
+	Rights:   "A Creator of the Library makes variable groups, an Administrator of a group changes it. The personal access token needs the scopes Variable Groups (read, create and manage), Build (read and execute), Code (read) and Pipeline resources (use and manage). A pull request with the pipeline file takes the permissions Contribute, Create branch and Contribute to pull requests, and the scope Code (read and write). Azure DevOps does not say before a write whether you may make a group.",
+	Login:    "`AZURE_DEVOPS_EXT_PAT`, then `AZDO_PERSONAL_ACCESS_TOKEN`: a personal access token, or a token of Microsoft Entra. Else the log-in of the az CLI (`az login`). `AZDO_ORG_SERVICE_URL` names a Server.",
+	Address:  "`ORGANIZATION/PROJECT/group:NAME` for a variable group, `ORGANIZATION/PROJECT/pipeline:NAME` for the secret variables of one pipeline.",
+	Limits:   "A write replaces a whole group, and there are no conditional writes: the group is read, changed, written and read again, and a variable that vanished meanwhile is an error. Only the one pipeline is authorized to use the group. A group that takes its values from a Key Vault is not edited. The pipeline is made when the code lies in Azure Repos; for code elsewhere a person makes it, and its first run asks for the permission. A branch counts as protected where a required policy is about it, whoever may bypass it.",
+	ID:       "azure-devops", Name: "Azure DevOps", Docs: docsSecrets, MaxValue: maxValue,
 	Proof: providers.Metadata, ProofNote: "Azure DevOps never shows a secret again; it says that the variable is one, and when its group or pipeline was changed",
 }
 
