@@ -120,7 +120,10 @@ func (s *server) handle(w http.ResponseWriter, r *http.Request, b logical.Backen
 	req := &logical.Request{Path: path, Storage: s.stores[store], MountPoint: "secret/"}
 	switch r.Method {
 	case http.MethodGet:
-		req.Operation = logical.ReadOperation
+		req.Operation, req.Data = logical.ReadOperation, map[string]any{}
+		for k, v := range r.URL.Query() {
+			req.Data[k] = v[0]
+		}
 	case http.MethodDelete:
 		req.Operation = logical.DeleteOperation
 	case http.MethodPatch:

@@ -36,7 +36,7 @@ var info = providers.Info{
 	Rights:  "A token of a Connect server with read and write access to the vault.",
 	Login:   "`OP_CONNECT_HOST` and `OP_CONNECT_TOKEN`. A service account has no such interface; a Connect server is needed.",
 	Address: "`onepassword:VAULT/ITEM` (Engineering/astro-etl), by names or ids; the secret is a concealed field of that item.",
-	Limits:  "A Connect server does not say before a write whether a token may write. Two items of one name in a vault are refused. Earlier values stay in the item's history; they are dead tokens after a rotation.",
+	Limits:  "A Connect server does not say before a write whether a token may write. Two items of one name in a vault are refused. It shows no mark of a write of one field. Earlier values stay in the item's history; they are dead tokens after a rotation.",
 }
 
 // Provider is one Connect server, seen with one log-in.
@@ -104,7 +104,6 @@ func explain(err error, doing string) error {
 // found is something that a list tells of.
 type found struct {
 	ID      string    `json:"id"`
-	Version int       `json:"version"`
 	Updated time.Time `json:"updatedAt"`
 }
 
@@ -227,7 +226,7 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		if try == 0 {
 			created = x.field(t.Secret) < 0
 		} else if x.holds(t.Secret, v) {
-			return providers.Receipt{Created: created, Version: strconv.Itoa(x.Version), Proof: providers.ReadBack}, nil
+			return providers.Receipt{Created: created, Proof: providers.ReadBack}, nil
 		}
 		if last = p.write(ctx, x, t, v, m); last != nil {
 			if !again(ctx, last) {
@@ -239,7 +238,7 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		if err != nil || !now.holds(t.Secret, v) {
 			return providers.Receipt{Created: created, Proof: providers.Written}, nil
 		}
-		return providers.Receipt{Created: created, Version: strconv.Itoa(now.Version), Proof: providers.ReadBack}, nil
+		return providers.Receipt{Created: created, Proof: providers.ReadBack}, nil
 	}
 	return providers.Receipt{}, explain(last, "write "+t.Secret+" into "+t.Address)
 }
@@ -308,7 +307,8 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 	if err != nil || x.field(t.Secret) < 0 {
 		return providers.State{}, err
 	}
-	return providers.State{Exists: true, UpdatedAt: x.Updated, Version: strconv.Itoa(x.Version)}, nil
+	// The item's version is no mark of this field: other setups may have theirs in the same item.
+	return providers.State{Exists: true, UpdatedAt: x.Updated}, nil
 }
 
 // Remove takes the field out of the item. When nothing else is in it, the item goes.

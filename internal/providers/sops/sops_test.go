@@ -75,18 +75,26 @@ func TestNeighbours(t *testing.T) {
 	t.Parallel()
 	root, w := world(t, "")
 	at := target("secrets/astro.yaml", name)
-	for _, n := range []string{"OTHER", name, name} {
+	var other providers.Receipt
+	for i, n := range []string{"OTHER", name, name} {
 		v := testkit.Canary(t)
 		x := at
 		x.Secret = n
-		if r, err := w.Store.Put(t.Context(), x, v, providers.Meta{}); err != nil || r.Proof != providers.ReadBack {
+		r, err := w.Store.Put(t.Context(), x, v, providers.Meta{})
+		if err != nil || r.Proof != providers.ReadBack {
 			t.Fatalf("%+v, %v", r, err)
+		}
+		if i == 0 {
+			other = r
 		}
 		testkit.ScanDir(t, v, root)
 		testkit.MustNotLeak(t, v, w.Log.Bytes())
 	}
 	if _, err := w.Open(target(at.Address, "OTHER")); err != nil {
 		t.Error(err)
+	}
+	if st, err := w.Store.Stat(t.Context(), target(at.Address, "OTHER")); err != nil || st.Version != other.Version {
+		t.Errorf("the mark of the other key moved: %+v, %+v, %v", st, other, err)
 	}
 	if files, err := os.ReadDir(filepath.Join(root, "secrets")); err != nil || len(files) != 1 {
 		t.Errorf("%v, %v", files, err)

@@ -264,11 +264,11 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		if err != nil {
 			return providers.Receipt{}, err
 		}
-		_, there := e.data[t.Secret]
-		if try == 0 {
+		if _, there := e.data[t.Secret]; try == 0 {
 			created = !there && (!e.hidden || e.version == 0)
-		} else if e.holds(t, v) { // an earlier try came through, and its answer did not
-			return p.receipt(ctx, e, t, v, created, e.version, m), nil
+		}
+		if e.holds(t, v) { // also when an earlier try came through, and its answer did not
+			return p.receipt(ctx, e, t, v, created, p.since(ctx, e, t), m), nil
 		}
 		version, err := p.write(ctx, e, t, v)
 		if errors.Is(err, errTaken) {
@@ -336,10 +336,10 @@ func (p *Provider) receipt(ctx context.Context, e entry, t setup.Target, v *secr
 	out := providers.Receipt{Created: created, Version: strconv.Itoa(version), Proof: providers.Written}
 	now, err := p.look(ctx, t)
 	switch {
-	case err != nil || now.version != version:
+	case err != nil:
 	case now.holds(t, v):
 		out.Proof = providers.ReadBack
-	case now.hidden:
+	case now.hidden && now.version == version:
 		out.Proof = providers.Metadata
 	}
 	p.note(ctx, e, t, m)
@@ -369,6 +369,37 @@ func (p *Provider) note(ctx context.Context, e entry, t setup.Target, m provider
 	_, _ = p.client.Do(ctx, httpx.Call{Method: http.MethodPost, Path: e.at("metadata"), Body: map[string]any{"custom_metadata": custom}, Repeatable: true})
 }
 
+// since is the version that gave the key its present value: those after it changed other keys of the
+// entry, which other setups may have.
+func (p *Provider) since(ctx context.Context, e entry, t setup.Target) int {
+	var now providers.Text
+	if json.Unmarshal(e.data[t.Secret], &now) != nil {
+		return e.version
+	}
+	version := e.version
+	for version > 1 {
+		old, err := p.at(ctx, e, t, version-1)
+		if err != nil || !old.Equal(now.V) {
+			break
+		}
+		version--
+	}
+	return version
+}
+
+// at reads the key in a version of the entry.
+func (p *Provider) at(ctx context.Context, e entry, t setup.Target, version int) (*secret.Value, error) {
+	var out struct {
+		Data struct{ Data map[string]json.RawMessage }
+	}
+	_, err := p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("data"), Query: url.Values{"version": {strconv.Itoa(version)}}, Out: &out})
+	var got providers.Text
+	if err == nil && json.Unmarshal(out.Data.Data[t.Secret], &got) != nil {
+		err = errors.New("the version does not have the key")
+	}
+	return got.V, err
+}
+
 // Stat says whether the key is there. Where the log-in may not read, an entry is taken for the key.
 func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
 	e, err := p.look(ctx, t)
@@ -378,7 +409,7 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 	_, there := e.data[t.Secret]
 	out := providers.State{Exists: there || e.hidden && e.version > 0 && !e.gone}
 	if out.Exists {
-		out.UpdatedAt, out.Version = e.changed, strconv.Itoa(e.version)
+		out.UpdatedAt, out.Version = e.changed, strconv.Itoa(p.since(ctx, e, t))
 	}
 	return out, nil
 }
@@ -389,15 +420,12 @@ func (p *Provider) Earlier(ctx context.Context, t setup.Target, version string) 
 	if err != nil {
 		return nil, err
 	}
-	var out struct {
-		Data struct{ Data map[string]json.RawMessage }
+	n, err := strconv.Atoi(version)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q is no version", ID, version)
 	}
-	_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("data"), Query: url.Values{"version": {version}}, Out: &out})
-	var got providers.Text
-	if err == nil && json.Unmarshal(out.Data.Data[t.Secret], &got) != nil {
-		err = errors.New("the version does not have the key")
-	}
-	return got.V, explain(err, "read version "+version+" of "+t.Address)
+	v, err := p.at(ctx, e, t, n)
+	return v, explain(err, "read version "+version+" of "+t.Address)
 }
 
 // Remove takes the key out of the entry. When nothing else is in it, the entry goes with all versions.

@@ -118,6 +118,35 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
+// The mark of a write is of this key: other setups may have theirs in the same entry.
+func TestTheMarkIsOfTheKey(t *testing.T) {
+	t.Parallel()
+	_, w := newWorld(t, "")
+	one, two := target("secret/shared", "ONE"), target("secret/shared", "TWO")
+	put := func(x setup.Target, v *secret.Value) string {
+		t.Helper()
+		r, err := w.Store.Put(t.Context(), x, v, providers.Meta{})
+		if err != nil || r.Proof != providers.ReadBack {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return r.Version
+	}
+	v := testkit.Canary(t)
+	mark := put(one, v)
+	for range 3 {
+		put(two, testkit.Canary(t))
+	}
+	if st, err := w.Store.Stat(t.Context(), one); err != nil || st.Version != mark {
+		t.Errorf("after writes of another key: %+v, want %s, %v", st, mark, err)
+	}
+	if again := put(one, v); again != mark {
+		t.Errorf("the same value once more: %s, want %s", again, mark)
+	}
+	if other := put(one, testkit.Canary(t)); other == mark {
+		t.Error("another value has the same mark")
+	}
+}
+
 func TestRemoveLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	server, w := newWorld(t, "")
