@@ -1,10 +1,11 @@
-// Package gitead is an embedded Gitea, or Forgejo, as far as secrets and runs of Actions go. It refuses
-// what the stricter of the two refuses: a name that contains GITEA_ or GITHUB_, a value above 64 KiB.
-// Names are kept in capital letters, and an update without a description blanks it.
+// Package gitead is an embedded Gitea, or Forgejo, as far as secrets and runs of Actions and pull requests
+// go. It refuses what the stricter of the two refuses: a name that contains GITEA_ or GITHUB_, a value
+// above 64 KiB. Names are kept in capital letters, and an update without a description blanks it.
 package gitead
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -48,6 +49,11 @@ type place struct {
 	Pushed   []string  `json:"pushed"` // names of the workflows on the branch main
 	Secrets  []*stored `json:"secrets"`
 	Runs     []*run    `json:"runs"` // the newest one first
+
+	Empty    bool                         `json:"empty,omitempty"`    // without a commit
+	Branches map[string]map[string]string `json:"branches,omitempty"` // files by path
+	Rules    []Rule                       `json:"rules,omitempty"`
+	Pulls    []*pull                      `json:"pulls,omitempty"` // by number
 }
 
 type stored struct {
@@ -132,6 +138,7 @@ func (s *Server) Handler() http.Handler {
 		"GET " + repo + "/actions/runs/{id}/jobs":               s.in(false, s.jobs),
 		"GET " + repo + "/actions/jobs/{id}/logs":               s.in(false, s.log),
 	}
+	maps.Copy(routes, s.proposing(repo))
 	for _, base := range []string{repo, org} {
 		routes["GET "+base+"/actions/secrets"] = s.in(true, s.list)
 		routes["PUT "+base+"/actions/secrets/{secret}"] = s.in(true, s.put)
