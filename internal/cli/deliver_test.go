@@ -10,6 +10,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
+	"github.com/astro-ci/astro-ci/internal/sandbox/gitead"
 )
 
 // The pipeline file goes to the repository as a request with only itself, on wish or where the branch
@@ -115,6 +116,49 @@ func TestPullRequestOnBitbucket(t *testing.T) {
 	_, stderr, code := p.run(append(args, "--deliver", "pull-request", "--on-failure", "undo")...)
 	if code != 4 || !strings.Contains(stderr, "write:pullrequest:bitbucket") || len(s.Astro().Tokens()) != 0 || s.Bitbucket().HasBranch("acme/etl", branch) {
 		t.Errorf("taken back: exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.Bitbucket().HasBranch("acme/etl", branch), stderr)
+	}
+}
+
+// The same on Gitea, where a rule for the branch protects it.
+func TestPullRequestOnGitea(t *testing.T) {
+	t.Parallel()
+	const file, branch = ".gitea/workflows/astro-etl-prod.yaml", "astro-ci/etl-prod"
+	args := []string{"setup", "--no-input", "--yes", "--json", "--platform", "gitea", "--repo", "acme/etl", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}
+	for _, protected := range []bool{false, true} {
+		p, s := online(t)
+		args := slices.Clone(args)
+		if protected {
+			s.Gitea().Protect("acme/etl", gitead.Rule{Pattern: "main"})
+		} else {
+			args = append(args, "--deliver", "pull-request")
+		}
+		stdout, stderr, code := p.run(args...)
+		if code != 0 {
+			t.Fatalf("protected %v: exit %d: %s", protected, code, stderr)
+		}
+		all := s.Gitea().Pulls("acme/etl")
+		if len(all) != 1 || !all[0].Open || all[0].Base != "main" || len(all[0].Files) != 1 || !strings.Contains(all[0].Files[file], "astro deploy") {
+			t.Fatalf("protected %v: requests are %+v", protected, all)
+		}
+		if _, err := os.Stat(filepath.Join(p.dir, file)); err == nil {
+			t.Error("the file was written to the working tree as well")
+		}
+		if r := decode(t, stdout); !strings.HasPrefix(r.Pipeline.Request, "https://") || !strings.HasSuffix(r.Pipeline.Request, "/acme/etl/pulls/1") || !r.Pipeline.Changed {
+			t.Errorf("got %s", stdout)
+		}
+		if stdout, stderr, code := p.run(args...); code != 0 || len(s.Gitea().Pulls("acme/etl")) != 1 {
+			t.Errorf("again: exit %d: %s%s", code, stdout, stderr)
+		}
+		s.Gitea().Merge("acme/etl")
+		if stdout, _, code := p.run(args...); code != 0 || decode(t, stdout).Pipeline.Changed {
+			t.Errorf("merged: exit %d: %s", code, stdout)
+		}
+	}
+	p, s := online(t)
+	s.Gitea().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/api/v1/repos/acme/etl/pulls", Status: 403, Body: `{"message":"no"}`, Times: 9})
+	_, stderr, code := p.run(append(args, "--deliver", "pull-request", "--on-failure", "undo")...)
+	if code != 4 || !strings.Contains(stderr, "write:repository") || len(s.Astro().Tokens()) != 0 || s.Gitea().HasBranch("acme/etl", branch) {
+		t.Errorf("taken back: exit %d, %d tokens, the branch is there: %v: %s", code, len(s.Astro().Tokens()), s.Gitea().HasBranch("acme/etl", branch), stderr)
 	}
 }
 
