@@ -24,10 +24,10 @@ import (
 )
 
 var info = providers.Info{
-	Rights:  "The owner of the repository, or an administrator of it; for an organization, one of its owners. The token needs the scopes `write:repository` (an organization: `write:organization`) and, for runs, nothing more.",
+	Rights:  "The owner of the repository, or an administrator of it; for an organization, one of its owners. The token needs the scopes `write:repository` (an organization: `write:organization`) and, for runs and pull requests, nothing more.",
 	Login:   "`GITEA_SERVER_URL` and `GITEA_TOKEN`, or `FORGEJO_URL` and `FORGEJO_TOKEN`.",
 	Address: "`OWNER/NAME` for a repository, `OWNER` for an organization.",
-	Limits:  "Names that contain `GITEA_` or `GITHUB_`, or begin with `FORGEJO_`, are refused. An update without a description blanks it, so one is always sent. Runs of requests from forks get no secrets. The runner needs the label `ubuntu-latest`, and Docker for image deploys.",
+	Limits:  "Names that contain `GITEA_` or `GITHUB_`, or begin with `FORGEJO_`, are refused. An update without a description blanks it, so one is always sent. Runs of requests from forks get no secrets. A rule that protects branches below `astro-ci/` stops `--deliver pull-request`. The runner needs the label `ubuntu-latest`, and Docker for image deploys.",
 	ID:      "gitea", Name: "Gitea and Forgejo Actions", Docs: docsSecrets, MaxValue: maxValue,
 	Proof: providers.Metadata, ProofNote: "a secret is never shown again; newer servers show the description, in which each write leaves a mark; older ones show nothing, and then the rung is written",
 }
@@ -309,12 +309,15 @@ func FindLogin(h providers.Host) (server string, login providers.Login, err erro
 func explain(err error) error {
 	return providers.Explain(err, info, func(s *httpx.StatusError) (a providers.Advice) {
 		a.Doing = "use " + strings.TrimPrefix(s.Path, "/api/v1/")
-		switch s.Status {
-		case http.StatusUnauthorized:
+		asked := ofRequest.FindStringSubmatch(s.Path)
+		switch {
+		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is missing or wrong. Make an access token in your settings and set GITEA_TOKEN.", docsLogin
-		case http.StatusForbidden:
+		case asked != nil:
+			a.Next, a.Link = refused(asked[1], s.Status)
+		case s.Status == http.StatusForbidden:
 			a.Next = "The token needs the scope write:repository (an organization: write:organization), and you have to administrate the repository."
-		case http.StatusNotFound:
+		case s.Status == http.StatusNotFound:
 			a.Next = "It does not exist, or your log-in cannot see it. Check the name."
 		}
 		return a

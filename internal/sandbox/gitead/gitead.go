@@ -1,6 +1,6 @@
-// Package gitead is an embedded Gitea, or Forgejo, as far as secrets, runs of Actions and pull requests go. It refuses
-// what the stricter of the two refuses: a name that contains GITEA_ or GITHUB_, a value above 64 KiB.
-// Names are kept in capital letters, and an update without a description blanks it.
+// Package gitead is an embedded Gitea, or Forgejo, as far as secrets and runs of Actions and pull requests
+// go. It refuses what the stricter of the two refuses: a name that contains GITEA_ or GITHUB_, a value
+// above 64 KiB. Names are kept in capital letters, and an update without a description blanks it.
 package gitead
 
 import (
@@ -50,8 +50,10 @@ type place struct {
 	Secrets  []*stored `json:"secrets"`
 	Runs     []*run    `json:"runs"` // the newest one first
 
-	Branches map[string]*branch `json:"branches"`
-	Pulls    []*Pull            `json:"pulls"` // the first one has the number 1
+	Empty    bool                         `json:"empty,omitempty"`    // without a commit
+	Branches map[string]map[string]string `json:"branches,omitempty"` // files by path
+	Rules    []Rule                       `json:"rules,omitempty"`
+	Pulls    []*pull                      `json:"pulls,omitempty"` // by number
 }
 
 type stored struct {
@@ -136,7 +138,7 @@ func (s *Server) Handler() http.Handler {
 		"GET " + repo + "/actions/runs/{id}/jobs":               s.in(false, s.jobs),
 		"GET " + repo + "/actions/jobs/{id}/logs":               s.in(false, s.log),
 	}
-	maps.Copy(routes, s.proposals(repo))
+	maps.Copy(routes, s.proposing(repo))
 	for _, base := range []string{repo, org} {
 		routes["GET "+base+"/actions/secrets"] = s.in(true, s.list)
 		routes["PUT "+base+"/actions/secrets/{secret}"] = s.in(true, s.put)
@@ -242,7 +244,7 @@ func (s *Server) dispatch(p *place, r *http.Request) embedded.Answer {
 	switch {
 	case !embedded.Read(r, &in) || in.Ref == "":
 		return fail(422, "[Ref]: Required")
-	case p.Off || !p.workflow(file):
+	case p.Off || !slices.Contains(p.Pushed, file):
 		return fail(404, "workflow not found")
 	case in.Ref != "main":
 		return fail(404, "The target couldn't be found.")
