@@ -113,7 +113,10 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	for name, args := range toTheEnd {
 		for _, twice := range []bool{false, true} {
 			step := 1
-			if testing.Short() || twice {
+			switch {
+			case testing.Short(): // with the race detector, which takes many times as long
+				step = 5
+			case twice:
 				step = 3
 			}
 			seed := chance.Uint64()
