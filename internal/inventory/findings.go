@@ -124,7 +124,7 @@ func (b *builder) findings(i Item) (out []Finding) {
 	switch {
 	case t.EndAt.IsZero():
 		add(NeverEnds, false, replace, "it never expires")
-	case !b.Now.Before(later(t.EndAt.Add(-soon), DueAt(t))):
+	case b.ending(t):
 		add(Soon, current || !t.LastUsedAt.IsZero() && !idle, replace, "it ends on %s, %s", day(t.EndAt), in(t.EndAt.Sub(b.Now)))
 	case current && !b.Now.Before(DueAt(t)):
 		add(Due, false, replace, "two thirds of its life are over; it ends on %s", day(t.EndAt))
@@ -132,7 +132,8 @@ func (b *builder) findings(i Item) (out []Finding) {
 	if by := t.CreatedBy; by.Type == "USER" && b.gone(by.ID) {
 		add(CreatorGone, true, replace, "%s, who made it, is no longer in the Organization", by)
 	}
-	if say := b.duplicate(i); say != "" {
+	say := b.duplicate(i)
+	if say != "" {
 		next := "astro-ci token show " + t.ID
 		if t.LastUsedAt.IsZero() || idle {
 			next = "astro-ci token revoke " + t.ID
@@ -140,7 +141,7 @@ func (b *builder) findings(i Item) (out []Finding) {
 		add(Duplicate, false, next, "%s", say)
 	}
 	switch {
-	case b.unused(t):
+	case b.unused(t) && (say == "" || i.Whose == Marked):
 		add(NeverUsed, false, "", "it was never used, and was made on %s", day(t.CreatedAt))
 	case !t.LastUsedAt.IsZero() && idle:
 		add(Unused, false, "", "it was last used on %s, %s", day(t.LastUsedAt), ago(b.Now.Sub(t.LastUsedAt)))
@@ -180,6 +181,11 @@ func (b *builder) duplicate(i Item) string {
 	default:
 		return "it was never used, and " + x.ID + " has the same role on the same thing"
 	}
+}
+
+// ending reports whether the end of a token is near.
+func (b *builder) ending(t astro.Token) bool {
+	return !t.EndAt.IsZero() && !b.Now.Before(later(t.EndAt.Add(-soon), DueAt(t)))
 }
 
 // unused reports whether a token was not used in the time in which it should have been.

@@ -22,9 +22,9 @@
 //     mark of one setup, and this one is not what the setup uses. (Where no journal here knows that, the
 //     newest one is taken to be in use. Nothing is said for a day after the newest one was made: a
 //     rotation may be at work elsewhere.) Or it was never used, a week after it was made, while
-//     another token of the same kind has the same roles on the same things; of several that were never
-//     used, the newest is spared. Two tokens with the same role that are both used are two pipelines,
-//     as it should be, and no duplicates.
+//     another token of the same kind, which does not end soon, has the same roles on the same things; of
+//     several that were never used, the newest is spared. Then never used is not said as well. Two tokens
+//     with the same role that are both used are two pipelines, as it should be, and no duplicates.
 package inventory
 
 import (
@@ -165,7 +165,8 @@ type builder struct {
 	byName map[string]Setup  // setups by name
 	names  map[string]string // what an id is called
 	listed map[string]bool   // the ids that there are
-	// best is, of the tokens that live and can do the same, the newest one that is used, else the newest.
+	// best is, of the tokens that can do the same and do not end soon, the newest one that is used, else the
+	// newest.
 	best  map[string]astro.Token
 	marks map[string]astro.Token // the newest token that lives and carries the mark of a setup, by its name
 	ended map[string]astro.Token // the same, of those that do not live
@@ -205,7 +206,7 @@ func (b *builder) index() {
 			of[name] = t
 		}
 		what := purpose(t)
-		if x := b.best[what]; what != "" && !t.Expired(b.Now) && (x.ID == "" || b.unused(x) && !b.unused(t) || b.unused(x) == b.unused(t) && newer(t, x)) {
+		if x := b.best[what]; what != "" && !t.Expired(b.Now) && !b.ending(t) && (x.ID == "" || b.unused(x) && !b.unused(t) || b.unused(x) == b.unused(t) && newer(t, x)) {
 			b.best[what] = t
 		}
 	}

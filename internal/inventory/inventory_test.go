@@ -120,8 +120,9 @@ func TestFindings(t *testing.T) {
 		"made by a token":                      {[]astro.Token{token("a", by(astro.Subject{ID: "x", Type: "SERVICEKEY"}))}, nil, ""},
 		"nobody says who made it":              {[]astro.Token{token("a", by(astro.Subject{}))}, nil, ""},
 		"two pipelines with the same role":     {[]astro.Token{token("a"), token("b")}, nil, ""},
-		"a copy that nobody uses":              {[]astro.Token{token("a"), token("b", neverUsed)}, nil, "b:duplicate b:never-used"},
-		"two that nobody uses":                 {[]astro.Token{token("a", neverUsed, life(-60, 45)), token("b", neverUsed)}, nil, "a:duplicate a:never-used b:never-used"},
+		"a copy that nobody uses":              {[]astro.Token{token("a"), token("b", neverUsed)}, nil, "b:duplicate"},
+		"two that nobody uses":                 {[]astro.Token{token("a", neverUsed, life(-60, 45)), token("b", neverUsed)}, nil, "a:duplicate b:never-used"},
+		"the next one of what ends soon":       {[]astro.Token{token("a", life(-80, 10)), token("b", neverUsed)}, nil, "a:soon! b:never-used"},
 		"another role is no copy":              {[]astro.Token{token("a"), token("b", neverUsed, role("CI_Deploy"))}, nil, "b:never-used"},
 		"a copy of what has ended is none":     {[]astro.Token{token("a", life(-100, -40), used(-41)), token("b", neverUsed)}, nil, "b:never-used a:expired"},
 		"a second one of a setup": {

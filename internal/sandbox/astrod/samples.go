@@ -54,10 +54,10 @@ func (s *Server) Fill() {
 	for _, t := range []Token{
 		{Name: "Terraform", Description: "Made for the first roll-out", Scope: "ORGANIZATION", Role: "ORGANIZATION_OWNER", Entity: org, CreatedAt: ago(420), LastUsedAt: ago(2), CreatedBy: left},
 		{Name: "Jenkins ml-prod", Scope: "DEPLOYMENT", Role: "DEPLOYMENT_ADMIN", Entity: ids["ml-prod"], Days: 90, CreatedAt: ago(82), LastUsedAt: ago(0), CreatedBy: ada},
-		{Name: "Jenkins ml-prod (copy)", Scope: "DEPLOYMENT", Role: "DEPLOYMENT_ADMIN", Entity: ids["ml-prod"], Days: 365, CreatedAt: ago(40), CreatedBy: ada},
 		{Name: "Nightly export", Scope: "WORKSPACE", Role: "WORKSPACE_AUTHOR", Entity: ids["Machine Learning"], Days: 30, CreatedAt: ago(200), LastUsedAt: ago(172), CreatedBy: ada},
 		{Name: "Old notebook", Scope: "WORKSPACE", Role: "WORKSPACE_MEMBER", Entity: ids["Machine Learning"], Days: 730, CreatedAt: ago(300), LastUsedAt: ago(150), CreatedBy: ada},
 		{Name: "Cost report", Scope: "ORGANIZATION", Role: "ORGANIZATION_BILLING_ADMIN", Entity: org, Days: 365, CreatedAt: ago(30), LastUsedAt: ago(1), CreatedBy: ada},
+		{Name: "Cost report (copy)", Scope: "ORGANIZATION", Role: "ORGANIZATION_BILLING_ADMIN", Entity: org, Days: 365, CreatedAt: ago(40), CreatedBy: ada},
 	} {
 		s.addToken(t)
 	}
