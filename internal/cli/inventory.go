@@ -150,8 +150,8 @@ func allowed[T any](all []T, err error) ([]T, error) {
 // for: it may have been replaced from another computer.
 func (w *world) tokensOf(ctx context.Context, s inventory.Setup) (out []astro.Token, err error) {
 	org := s.Plan.Organization.ID
-	for _, id := range slices.Compact(append(slices.Clone(s.Tokens), s.Token)) {
-		if id == "" {
+	for _, id := range append(slices.Clone(s.Tokens), s.Token) {
+		if id == "" || slices.ContainsFunc(out, func(t astro.Token) bool { return t.ID == id }) {
 			continue
 		}
 		t, err := w.astro.Token(ctx, org, id)
@@ -166,7 +166,15 @@ func (w *world) tokensOf(ctx context.Context, s inventory.Setup) (out []astro.To
 	if s.Damaged != nil || s.Unfinished != "" || len(out) > 0 {
 		return out, nil
 	}
-	all, err := allowed(w.astro.Tokens(ctx, org, s.Plan.Workspace.ID, s.Plan.Deployment.ID))
+	var ws, dep string
+	switch s.Plan.Credential.Kind {
+	case setup.DeploymentToken:
+		dep = s.Plan.Deployment.ID
+	case setup.WorkspaceToken:
+		ws = s.Plan.Workspace.ID
+	case setup.OrganizationToken, setup.DeploymentKey:
+	}
+	all, err := allowed(w.astro.Tokens(ctx, org, ws, dep))
 	if httpx.Status(err) == http.StatusNotFound {
 		return nil, nil // the log-in does not see the Organization
 	}

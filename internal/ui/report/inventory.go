@@ -100,6 +100,7 @@ type table struct {
 
 func (p *table) rows(title string, all []inventory.Item) {
 	p.row(title, "LEFT", "ENDS", "LAST USED", "STATE")
+	told := map[string]bool{} // setups whose targets are shown: of one that rotates there are several tokens
 	for _, i := range all {
 		name, left, end, last := i.Setup, "", "", ""
 		if t := i.Token; t != nil {
@@ -116,11 +117,15 @@ func (p *table) rows(title string, all []inventory.Item) {
 			p.lines("  ", strings.TrimSuffix(t.ID+", "+i.On+", "+t.On().Role, ", "))
 		}
 		for _, x := range i.Targets {
+			if told[i.Setup] && i.Whose == inventory.Ours {
+				break
+			}
 			if i.Pipeline != "" {
 				x += map[bool]string{true: " → ", false: " -> "}[p.look.UTF8] + i.Pipeline
 			}
 			p.lines("  ", x)
 		}
+		told[i.Setup] = true
 		for _, f := range i.Findings {
 			mark, text := "- ", f.Say
 			if f.Person {
