@@ -151,8 +151,8 @@ func file(d Deps) flow.Step {
 		ID: "pipeline-file", Name: "Pipeline file", Flag: "pipeline-file", Env: env("pipeline-file"), Kind: flow.Input, Quiet: true,
 		Needs: []string{"platform", "name", "job"},
 		Title: "Which file holds the pipeline?",
-		Help:  "A file that is there already is never overwritten: the difference is shown first.",
-		When:  ourPipeline,
+		Help:  "A file that is there already is never overwritten: the difference is shown first. With none, your own pipeline uses the secret.",
+		When:  func(p setup.Plan) bool { return len(p.Retire.Files) == 0 },
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			x, err := d.platformOf(p)
 			if err != nil {
@@ -164,8 +164,17 @@ func file(d Deps) flow.Step {
 			}
 			return flow.Choices{Default: file}, nil
 		},
-		Check: setup.CheckFile,
+		Check: func(s string) error {
+			if s == none {
+				return nil
+			}
+			return setup.CheckFile(s)
+		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
+			if c.Value == none {
+				p.Pipeline = setup.Pipeline{Own: true, Branch: p.Pipeline.Branch, Reader: p.Pipeline.Reader}
+				return nil
+			}
 			p.Pipeline.File = c.Value
 			return nil
 		},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -164,6 +165,9 @@ func TestAnswersMakeAValidPlan(t *testing.T) {
 			return p.Credential.ExpiresInDays == 45 && p.Target().String() == "github:acme/other#production/PROD_TOKEN" && p.Pipeline.Deploy == setup.Image &&
 				p.Pipeline.Branch == "main" && p.Name == "x" && p.Pipeline.File == "a/b.yml" && p.Pipeline.CLI.Version == "1.39.0"
 		}},
+		"copies": {map[string]string{"credential": "deployment-token", "workspace": "Data", "also": "vault:secret/a,age:b=OTHER"}, func(p setup.Plan) bool {
+			return len(p.Targets) == 3 && p.Targets[2].Secret == "OTHER"
+		}},
 		"a target in its own notation": {map[string]string{"credential": "deployment-token", "workspace": "Data", "target": "github:acme/etl#qa"}, func(p setup.Plan) bool {
 			return p.Target().Address == "acme/etl#qa"
 		}},
@@ -186,6 +190,15 @@ func TestAnswersMakeAValidPlan(t *testing.T) {
 			}
 			if !tc.check(p) {
 				t.Errorf("got %+v", p)
+			}
+			for _, own := range []bool{false, true} {
+				if own {
+					p.Pipeline = setup.Pipeline{Own: true, Branch: p.Pipeline.Branch}
+				}
+				again, err := fill(t, steps.Answers(p))
+				if err != nil || !reflect.DeepEqual(again.Setup, p.Setup) {
+					t.Errorf("its answers make another setup:\n%+v\n%+v\n%v", p.Setup, again.Setup, err)
+				}
 			}
 		})
 	}
