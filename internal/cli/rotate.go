@@ -19,6 +19,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/inventory"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -104,14 +105,6 @@ func (c candidate) token() (t astro.Token) {
 	return t
 }
 
-// dueAt is when two thirds of the token's life are over, to the second.
-func dueAt(t astro.Token) time.Time {
-	if t.EndAt.IsZero() {
-		return t.CreatedAt
-	}
-	return t.CreatedAt.Add(t.EndAt.Sub(t.CreatedAt) / 3 * 2).Truncate(time.Second)
-}
-
 // why says in words whether a token is due.
 func why(t astro.Token, now time.Time) (words string, due bool) {
 	switch {
@@ -121,10 +114,10 @@ func why(t astro.Token, now time.Time) (words string, due bool) {
 		return "its token never expires", true
 	case t.Expired(now):
 		return "its token expired on " + t.EndAt.Format(time.DateOnly), true
-	case !now.Before(dueAt(t)):
+	case !now.Before(inventory.DueAt(t)):
 		return "two thirds of its life are over; it ends on " + t.EndAt.Format(time.DateOnly), true
 	}
-	return "due on " + dueAt(t).Format(time.DateOnly) + ", ends on " + t.EndAt.Format(time.DateOnly), false
+	return "due on " + inventory.DueAt(t).Format(time.DateOnly) + ", ends on " + t.EndAt.Format(time.DateOnly), false
 }
 
 // outcome is what became of one setup.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -182,7 +183,7 @@ func (p *table) left(t astro.Token) string {
 	if p.look.UTF8 {
 		full, empty = "█", "░"
 	}
-	n := int(share * barWidth)
+	n := int(math.Round(share * barWidth))
 	if share > 0 {
 		n = max(1, n)
 	}
