@@ -127,26 +127,31 @@ func TestFindings(t *testing.T) {
 		"a copy of what has ended is none":     {[]astro.Token{token("a", life(-100, -40), used(-41)), token("b", neverUsed)}, nil, "b:never-used a:expired"},
 		"a second one of a setup": {
 			[]astro.Token{token("etl", mark("etl")), token("b", mark("etl"))},
-			[]inventory.Setup{etl()}, "b:duplicate",
+			[]inventory.Setup{etl()},
+			"b:duplicate",
 		},
 		"another computer is rotating": {
 			[]astro.Token{token("etl", mark("etl")), token("b", mark("etl"), func(t *astro.Token) { t.CreatedAt = now.Add(-time.Hour) })},
-			[]inventory.Setup{etl()}, "",
+			[]inventory.Setup{etl()},
+			"",
 		},
 		"another computer has rotated": {[]astro.Token{token("b", mark("etl"))}, []inventory.Setup{etl()}, "etl:replaced"},
 		"in rotation": {
 			[]astro.Token{token("etl", mark("etl"), life(-80, 10)), token("b", mark("etl"))},
 			[]inventory.Setup{etl(func(s *inventory.Setup) {
 				s.Tokens, s.Unfinished, s.Until = []string{"etl", "b"}, "it waits", now.Add(time.Hour)
-			})}, "etl:unfinished",
+			})},
+			"etl:unfinished",
 		},
 		"broken off": {
 			[]astro.Token{token("etl", mark("etl"))},
-			[]inventory.Setup{etl(func(s *inventory.Setup) { s.Unfinished = "it was begun" })}, "etl:unfinished!",
+			[]inventory.Setup{etl(func(s *inventory.Setup) { s.Unfinished = "it was begun" })},
+			"etl:unfinished!",
 		},
 		"a damaged journal": {
 			[]astro.Token{token("etl", mark("etl")), token("b", mark("etl"))},
-			[]inventory.Setup{{Name: "etl", Damaged: errors.New("broken")}}, "etl:damaged!",
+			[]inventory.Setup{{Name: "etl", Damaged: errors.New("broken")}},
+			"etl:damaged!",
 		},
 		"gone":                                {nil, []inventory.Setup{etl()}, "etl:gone!"},
 		"two of a setup that others know":     {[]astro.Token{token("a", mark("x")), token("b", mark("x"))}, nil, "a:duplicate"},

@@ -250,7 +250,7 @@ type (
 func InventoryJSON(w io.Writer, v inventory.Inventory, failed error) error {
 	out := inventoryObject{
 		At: v.At.UTC(), Asked: v.Asked, Whole: v.Whole, Person: v.Person(), Items: []itemObject{}, Bare: []namedObject{},
-		Unknown: slices.Concat([]string{}, v.Unknown), Error: failureOf(failed),
+		Unknown: append([]string{}, v.Unknown...), Error: failureOf(failed),
 	}
 	if o := v.Organization; o.ID != "" {
 		out.Organization = &namedObject{o.ID, o.Name.String()}
@@ -260,7 +260,7 @@ func InventoryJSON(w io.Writer, v inventory.Inventory, failed error) error {
 	}
 	for _, i := range v.Items {
 		x := itemObject{
-			Setup: i.Setup, Whose: i.Whose, State: i.State(), Person: i.Person(), On: i.On, Targets: slices.Concat([]string{}, i.Targets), Pipeline: i.Pipeline,
+			Setup: i.Setup, Whose: i.Whose, State: i.State(), Person: i.Person(), On: i.On, Targets: append([]string{}, i.Targets...), Pipeline: i.Pipeline,
 			DueAt: timeOf(i.DueAt), Findings: []findingObject{},
 		}
 		if i.Token != nil {

@@ -120,6 +120,9 @@ func TestInventoryJSON(t *testing.T) {
 		Unknown                []string
 		Error                  struct{ What string }
 	}
+	if strings.Contains(b.String(), `"targets":null`) {
+		t.Error("a list without members is null")
+	}
 	d := json.NewDecoder(&b)
 	if err := d.Decode(&got); err != nil || d.More() {
 		t.Fatalf("%v, or more than one object", err)
