@@ -9,6 +9,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 )
 
 // Key names a kind of finding; it stays the same from version to version.
@@ -126,7 +127,7 @@ func (b *builder) findings(i Item) (out []Finding) {
 		add(NeverEnds, false, replace, "it never expires")
 	case b.ending(t):
 		add(Soon, current || !t.LastUsedAt.IsZero() && !idle, replace, "it ends on %s, %s", day(t.EndAt), in(t.EndAt.Sub(b.Now)))
-	case current && !b.Now.Before(DueAt(t)):
+	case current && !b.Now.Before(rotation.DueAt(t)):
 		add(Due, false, replace, "two thirds of its life are over; it ends on %s", day(t.EndAt))
 	}
 	if by := t.CreatedBy; by.Type == "USER" && b.gone(by.ID) {
@@ -185,7 +186,7 @@ func (b *builder) duplicate(i Item) string {
 
 // ending reports whether the end of a token is near.
 func (b *builder) ending(t astro.Token) bool {
-	return !t.EndAt.IsZero() && !b.Now.Before(later(t.EndAt.Add(-soon), DueAt(t)))
+	return !t.EndAt.IsZero() && !b.Now.Before(later(t.EndAt.Add(-soon), rotation.DueAt(t)))
 }
 
 // unused reports whether a token was not used in the time in which it should have been.

@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -126,15 +127,6 @@ type Inventory struct {
 
 // Person reports whether something needs somebody.
 func (v Inventory) Person() bool { return slices.ContainsFunc(v.Items, Item.Person) }
-
-// DueAt is when two thirds of a token's life are over, to the second; of one that never expires, when it
-// was made.
-func DueAt(t astro.Token) time.Time {
-	if t.EndAt.IsZero() {
-		return t.CreatedAt
-	}
-	return t.CreatedAt.Add(t.EndAt.Sub(t.CreatedAt) / 3 * 2).Truncate(time.Second)
-}
 
 // New makes the inventory.
 func New(in Input) Inventory {
@@ -247,7 +239,7 @@ func (b *builder) token(t astro.Token) Item {
 		}
 	}
 	if i.Whose != Others {
-		i.DueAt = DueAt(t)
+		i.DueAt = rotation.DueAt(t)
 	}
 	i.Findings = b.findings(i)
 	return i

@@ -167,7 +167,7 @@ func TestFindings(t *testing.T) {
 func sameWords(got, want string) bool {
 	split := func(s string) map[string][]string {
 		out := map[string][]string{}
-		for _, w := range strings.Fields(s) {
+		for w := range strings.FieldsSeq(s) {
 			id, _, _ := strings.Cut(w, ":")
 			out[id] = append(out[id], w)
 		}
