@@ -78,14 +78,14 @@ func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Me
 	if err != nil {
 		return "", err
 	}
-	w.result.State, w.result.Version, w.result.Proof = Done, rec.Version, rec.Proof
+	w.result.State, w.result.Version, w.result.Proof, w.result.Note = Done, rec.Version, rec.Proof, rec.Note
 	if err := w.of.book.Record(rotation.Record{Kind: rotation.RecWritten, Target: w.index, Token: w.of.result.Token.ID, Version: rec.Version}); err != nil {
 		return "", err
 	}
 	if rec.Created {
-		return "created, proof: " + string(rec.Proof), nil
+		return "created, " + rec.Said(), nil
 	}
-	return "replaced, proof: " + string(rec.Proof), nil
+	return "replaced, " + rec.Said(), nil
 }
 
 func (w *write) undo(ctx context.Context, rm providers.Remover) (string, error) {

@@ -36,7 +36,7 @@ func TestOtherServer(t *testing.T) {
 		var versions []string
 		for i, v := range []*secret.Value{testkit.Canary(t), testkit.Canary(t)} {
 			r, err := store.Put(t.Context(), at, v, providers.Meta{Setup: "etl", TokenID: "cm1"})
-			if err != nil || r.Created != (i == 0) || r.Proof != providers.ReadBack {
+			if err != nil || r.Created != (i == 0) || r.Proof != providers.ReadBack || !r.Note.IsZero() {
 				t.Errorf("%s: write %d: %+v, %v", at, i, r, err)
 			}
 			if st, err := store.Stat(t.Context(), at); err != nil || !st.Exists || st.Version != r.Version {
