@@ -28,6 +28,9 @@ import (
 // ID is the id of the store.
 const ID = "onepassword"
 
+// tag is what items have that were made here.
+const tag = "astro-ci"
+
 const docsConnect = "https://developer.1password.com/docs/connect/"
 
 var info = providers.Info{
@@ -271,7 +274,7 @@ func (p *Provider) write(ctx context.Context, x item, t setup.Target, v *secret.
 	_, name, _ := strings.Cut(t.Address, "/")
 	own, about := map[string]any{"label": t.Secret, "type": "CONCEALED"}, map[string]any{"label": aboutOf(t), "type": "STRING", "value": providers.Note(m)}
 	if x.path == "" {
-		body := map[string]any{"vault": map[string]string{"id": x.vault}, "title": name, "category": "API_CREDENTIAL", "tags": []string{"astro-ci"}, "fields": []any{own, about}}
+		body := map[string]any{"vault": map[string]string{"id": x.vault}, "title": name, "category": "API_CREDENTIAL", "tags": []string{tag}, "fields": []any{own, about}}
 		return providers.WithValue(v, own, "value", func() error {
 			_, err := p.client.Do(ctx, httpx.Call{Method: http.MethodPost, Path: "/vaults/" + x.vault + "/items", Body: body})
 			return err
@@ -315,7 +318,13 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 	return providers.State{Exists: true, UpdatedAt: x.Updated}, nil
 }
 
-// Remove takes the field out of the item. When nothing else is in it, the item goes.
+// ours reports whether the item was made here: one of somebody else can have files and addresses as well.
+func (x item) ours() bool {
+	var tags []string
+	return json.Unmarshal(x.whole["tags"], &tags) == nil && slices.Contains(tags, tag)
+}
+
+// Remove takes the field out of the item. When nothing else is in one that was made here, the item goes.
 func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 	for range 4 {
 		x, err := p.look(ctx, t)
@@ -328,7 +337,7 @@ func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 		if i := x.field(aboutOf(t)); i >= 0 {
 			x.fields = slices.Delete(x.fields, i, i+1)
 		}
-		if !slices.ContainsFunc(x.fields, foreign) {
+		if x.ours() && !slices.ContainsFunc(x.fields, foreign) {
 			_, err := p.client.Do(ctx, httpx.Call{Method: http.MethodDelete, Path: x.path})
 			return explain(err, doing)
 		}

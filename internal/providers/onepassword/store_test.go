@@ -100,10 +100,14 @@ func TestNeighbours(t *testing.T) {
 	if _, err := server.Open("shared", "password"); err != nil || server.Items() != 1 {
 		t.Errorf("%d items, %v", server.Items(), err)
 	}
+	server.Add("theirs", name, "x")
+	if err := remover.Remove(t.Context(), target("ci/theirs", name)); err != nil || server.Items() != 2 {
+		t.Errorf("an item that somebody else made: %d items, %v", server.Items(), err)
+	}
 	if _, err := w.Store.Put(t.Context(), target("ci/own", name), testkit.Canary(t), providers.Meta{Setup: "etl", TokenID: "cm1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := remover.Remove(t.Context(), target("ci/own", name)); err != nil || server.Items() != 1 {
+	if err := remover.Remove(t.Context(), target("ci/own", name)); err != nil || server.Items() != 2 {
 		t.Errorf("%d items, %v", server.Items(), err)
 	}
 }
