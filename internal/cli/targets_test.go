@@ -46,6 +46,10 @@ func TestManyTargets(t *testing.T) {
 		t.Errorf("list: exit %d: %s", code, out)
 	}
 
+	if out, _, code := p.run("targets", "etl-prod", "--json"); code != 0 || !strings.HasPrefix(out, `[{"target":"github:acme/etl/ASTRO_API_TOKEN","read":true},{"target":"vault:secret/astro/etl/ASTRO_API_TOKEN","read":false},`) {
+		t.Errorf("list: exit %d: %s", code, out)
+	}
+
 	// A rotation with one target that refuses: the others have the new token, and the old one lives.
 	n := len(s.Astro().Tokens())
 	s.Vault().Refuse(true)
@@ -55,7 +59,12 @@ func TestManyTargets(t *testing.T) {
 	}
 	s.Vault().Refuse(false)
 	s.Vault().RefuseWrites(true)
-	out, stderr, code = p.run("rotate", "etl-prod", "--yes", "--no-input", "--drain", "1ms")
+	out, stderr, code = p.run("rotate", "etl-prod", "--yes", "--no-input", "--drain", "1ms", "--json")
+	for _, x := range []string{`"target":"github:acme/etl/ASTRO_API_TOKEN","state":"done","detail":"proof: metadata"`, `"target":"vault:secret/astro/etl/ASTRO_API_TOKEN","state":"failed","detail":"vault: `, `"target":"aws-ssm:/astro/etl/OTHER_NAME","state":"done"`} {
+		if !strings.Contains(out, x) {
+			t.Errorf("the result does not name %s: %s", x, out)
+		}
+	}
 	if code != 5 || !strings.Contains(out, "astro-ci resume etl-prod") || len(s.Astro().Tokens()) != n+1 || !strings.Contains(stderr, "vault:") {
 		t.Fatalf("one target refuses: exit %d: %s%s", code, out, stderr)
 	}
@@ -85,6 +94,9 @@ func TestManyTargets(t *testing.T) {
 	}
 	if _, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--no-input"); code != 2 || !strings.Contains(stderr, "--yes") {
 		t.Errorf("no confirmation: exit %d: %s", code, stderr)
+	}
+	if out, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--dry-run", "--json"); code != 0 || out != `{"state":"planned","target":"aws-ssm:/astro/etl/OTHER_NAME"}`+"\n" {
+		t.Errorf("a look: exit %d: %s%s", code, out, stderr)
 	}
 	if out, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--yes"); code != 0 {
 		t.Fatalf("remove: exit %d: %s%s", code, out, stderr)
