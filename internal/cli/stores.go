@@ -160,9 +160,14 @@ func (a *app) az() func(ctx context.Context, name string, args ...string) ([]byt
 
 func openAge(_ context.Context, w *world) (providers.Backend, string, error) {
 	o := agefile.FindKeys(w.app.host())
-	if len(o.Identities) > 0 {
-		w.app.redactor.Add(secret.New(o.Identities))
-	}
+	_ = o.Identities.Use(func(keys []byte) error { // an error says that there are none
+		for line := range bytes.Lines(keys) {
+			if k := bytes.TrimSpace(line); bytes.HasPrefix(k, []byte("AGE-")) {
+				w.app.redactor.Add(secret.New(k))
+			}
+		}
+		return nil
+	})
 	o.Root = w.files.Root()
 	return agefile.New(o), "files in " + o.Root, nil
 }
