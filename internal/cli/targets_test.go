@@ -197,3 +197,32 @@ func TestBackendsInTheSandbox(t *testing.T) {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
 }
+
+// AWS is asked at the address that a variable names for the one service, or that the profile names, and
+// nowhere else.
+func TestEndpointsOfAWS(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"variable", "profile"} {
+		p, s := online(t)
+		at := ""
+		for _, kv := range p.env {
+			if v, ok := strings.CutPrefix(kv, "AWS_ENDPOINT_URL="); ok {
+				at = v
+			}
+		}
+		p.unset("AWS_ENDPOINT_URL")
+		if way == "variable" {
+			p.env = append(p.env, "AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_ENDPOINT_URL_SSM="+at)
+		} else {
+			file := filepath.Join(t.TempDir(), "config")
+			if err := os.WriteFile(file, []byte("[default]\nendpoint_url = "+at+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.env = append(p.env, "AWS_CONFIG_FILE="+file)
+		}
+		_, stderr, code := p.run(append(slices.Clone(byFlags), "--also", "aws-ssm:/astro/etl")...)
+		if _, err := s.AWS().Open("/astro/etl/ASTRO_API_TOKEN"); code != 0 || err != nil {
+			t.Errorf("%s: exit %d, %v: %s", way, code, err, stderr)
+		}
+	}
+}
