@@ -252,7 +252,13 @@ func openVault(_ context.Context, w *world) (providers.Backend, string, error) {
 	} else if found, err = vault.FindLogin(w.app.host()); err != nil {
 		return nil, "", err
 	}
-	o := vault.Options{Namespace: found.Namespace, Options: providers.Options{Login: found.Login, Wire: w.app.wire(w.base)}}
+	base := w.base
+	if found.CAFile != "" {
+		if base, err = w.app.base(found.CAFile, found.CASource); err != nil {
+			return nil, "", err
+		}
+	}
+	o := vault.Options{Namespace: found.Namespace, Options: providers.Options{Login: found.Login, Wire: w.app.wire(base)}}
 	if o.Server, err = apiURL("VAULT_ADDR", found.Server); err != nil {
 		return nil, "", err
 	}

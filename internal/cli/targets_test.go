@@ -1,6 +1,10 @@
 package cli_test
 
 import (
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +13,8 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 )
@@ -224,5 +230,38 @@ func TestEndpointsOfAWS(t *testing.T) {
 		if _, err := s.AWS().Open("/astro/etl/ASTRO_API_TOKEN"); code != 0 || err != nil {
 			t.Errorf("%s: exit %d, %v: %s", way, code, err, stderr)
 		}
+	}
+}
+
+// A Vault whose certificate comes from an authority of one's own is trusted by the variable of Vault.
+func TestVaultOfOnesOwnAuthority(t *testing.T) {
+	t.Parallel()
+	server, err := vaultd.New(embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(server.Handler())
+	t.Cleanup(srv.Close)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	p, _ := online(t)
+	p.unset("VAULT_ADDR", "VAULT_TOKEN")
+	_ = server.Token().Use(func(b []byte) error {
+		p.env = append(p.env, "VAULT_ADDR="+srv.URL, "VAULT_TOKEN="+string(b))
+		return nil
+	})
+	args := append(slices.Clone(byFlags), "--also", "vault:secret/astro/etl")
+	if _, stderr, code := p.run(args...); code == 0 || !strings.Contains(stderr, "certificate") {
+		t.Errorf("an authority that nobody named: exit %d: %s", code, stderr)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.env = append(p.env, "VAULT_CACERT="+file)
+	if _, stderr, code := p.run(args...); code != 0 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, err := server.Open("", "secret/astro/etl", "ASTRO_API_TOKEN"); err != nil {
+		t.Error(err)
 	}
 }

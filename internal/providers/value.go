@@ -13,6 +13,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -92,8 +93,12 @@ func Untold(what string, err error) display.Text {
 	if err == nil {
 		return display.Text{}
 	}
+	say := what + " could not be brought up to date"
+	if s, ok := errors.AsType[*httpx.StatusError](err); ok && !s.Message.IsZero() {
+		say += ": " + strings.TrimSuffix(s.Message.String(), ".")
+	}
 	h := hint.Of(err)
-	return display.Clean(what + " could not be brought up to date. " + cmp.Or(h.Next, h.Doing))
+	return display.Clean(say + ". " + cmp.Or(h.Next, h.Doing))
 }
 
 // Mark is a note to keep beside a value, for stores that show one, and the mark in it by which this write

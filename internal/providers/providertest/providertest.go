@@ -206,12 +206,12 @@ func Run(t *testing.T, s Subject) {
 			v := testkit.Canary(t)
 			_, err := w.Store.Check(t.Context(), target)
 			check(t, w, err, v)
-			_, err = put(t.Context(), w, target, v)
-			check(t, w, err, v)
-			_, err = w.Store.Stat(t.Context(), target)
-			check(t, w, err, v)
-			if rm, ok := w.Store.(providers.Remover); ok {
-				check(t, w, rm.Remove(t.Context(), target), v)
+			if b, ok := w.Store.(providers.Backend); ok {
+				_, err = put(t.Context(), w, target, v)
+				check(t, w, err, v)
+				_, err = b.Stat(t.Context(), target)
+				check(t, w, err, v)
+				check(t, w, b.Remove(t.Context(), target), v)
 			}
 			if h, ok := w.Store.(providers.Historian); ok {
 				_, err := h.Earlier(t.Context(), target, "1")
