@@ -83,7 +83,7 @@ func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 			say(t, "\t%s", x.Note)
 		}
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		file := "already as it should be"
 		switch {
 		case f.Request != "":
@@ -144,7 +144,7 @@ func Exists(r *engine.Result, events []engine.Event) (out []string) {
 			out = append(out, "secret "+t.Target.String())
 		}
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		if f.Changed {
 			out = append(out, "file "+f.Path)
 		}

@@ -87,7 +87,7 @@ func results(r *engine.Result) [][2]string {
 			rows = append(rows, [2]string{"", t.Note.String()})
 		}
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		file := f.Path + ", as it was"
 		switch {
 		case f.Request != "":
