@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -93,11 +94,45 @@ func (w *world) aws(ctx context.Context) (*aws.Client, string, error) {
 			w.app.redactor.Add(secret.New([]byte(s)))
 		}
 	}
-	if raw := w.app.env.get("AWS_ENDPOINT_URL"); raw != "" {
-		if o.Endpoint, err = apiURL("AWS_ENDPOINT_URL", raw); err != nil {
+	if c.BaseEndpoint != nil {
+		if o.Endpoint, err = apiURL("AWS_ENDPOINT_URL", *c.BaseEndpoint); err != nil {
+			return nil, "", err
+		}
+	}
+	o.Endpoints = map[string]*url.URL{}
+	for service, name := range aws.Services {
+		raw := endpointOf(ctx, c, name)
+		if raw == "" {
+			continue
+		}
+		if o.Endpoints[service], err = apiURL("the endpoint of "+name, raw); err != nil {
 			return nil, "", err
 		}
 	}
 	o.Region, o.Credentials = c.Region, c.Credentials
 	return aws.New(o), got.Source + ", " + c.Region, nil
+}
+
+// endpointOf is the address that a variable or the profile names for one service; "" for none. The library
+// keeps this for its own clients, and so it is asked of what it read.
+func endpointOf(ctx context.Context, c sdk.Config, service string) string {
+	for _, source := range c.ConfigSources {
+		if s, ok := source.(interface {
+			GetIgnoreConfiguredEndpoints(ctx context.Context) (bool, bool, error)
+		}); ok {
+			if ignore, _, err := s.GetIgnoreConfiguredEndpoints(ctx); err == nil && ignore {
+				return ""
+			}
+		}
+	}
+	for _, source := range c.ConfigSources {
+		if s, ok := source.(interface {
+			GetServiceBaseEndpoint(ctx context.Context, id string) (string, bool, error)
+		}); ok {
+			if at, found, err := s.GetServiceBaseEndpoint(ctx, service); err == nil && found {
+				return at
+			}
+		}
+	}
+	return ""
 }

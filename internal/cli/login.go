@@ -91,7 +91,7 @@ func (a *app) logIn(ctx context.Context, link bool) error {
 		_, err := fmt.Fprintln(a.err, "The sandbox is always logged in, as "+sandbox.User+".")
 		return err
 	}
-	base, err := a.base()
+	base, err := a.base("", "")
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (a *app) logOut() error {
 
 // session is a client of Astro for a command that needs nothing else.
 func (a *app) session(ctx context.Context, do func(astro.Login, *astro.Client) error) (err error) {
-	base, err := a.base()
+	base, err := a.base("", "")
 	if err != nil {
 		return err
 	}

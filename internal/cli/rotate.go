@@ -114,6 +114,7 @@ type outcome struct {
 	Why       string     `json:"why,omitempty"`
 	Error     string     `json:"error,omitempty"`
 	Resume    string     `json:"resume,omitempty"` // the command that goes on
+	Targets   []written  `json:"targets,omitempty"`
 	err       error
 }
 
@@ -352,7 +353,18 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 	if err != nil {
 		return fail(err)
 	}
-	d := rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: w.app.seen()})
+	see, last := w.app.seen(), map[int]rotation.Event{}
+	d := rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: func(ev rotation.Event) {
+		if ev.Ended && ev.Act.Kind == rotation.Write {
+			last[ev.Act.Target] = ev
+		}
+		see(ev)
+	}})
+	defer func() {
+		if b.State().Op != "" {
+			out.Targets = targetsOf(b.State(), last)
+		}
+	}()
 	if err := before(b, d); err != nil {
 		return fail(err)
 	}

@@ -160,9 +160,14 @@ func (a *app) az() func(ctx context.Context, name string, args ...string) ([]byt
 
 func openAge(_ context.Context, w *world) (providers.Backend, string, error) {
 	o := agefile.FindKeys(w.app.host())
-	if len(o.Identities) > 0 {
-		w.app.redactor.Add(secret.New(o.Identities))
-	}
+	_ = o.Identities.Use(func(keys []byte) error { // an error says that there are none
+		for line := range bytes.Lines(keys) {
+			if k := bytes.TrimSpace(line); bytes.HasPrefix(k, []byte("AGE-")) {
+				w.app.redactor.Add(secret.New(k))
+			}
+		}
+		return nil
+	})
 	o.Root = w.files.Root()
 	return agefile.New(o), "files in " + o.Root, nil
 }
@@ -249,7 +254,13 @@ func openVault(_ context.Context, w *world) (providers.Backend, string, error) {
 	} else if found, err = vault.FindLogin(w.app.host()); err != nil {
 		return nil, "", err
 	}
-	o := vault.Options{Namespace: found.Namespace, Options: providers.Options{Login: found.Login, Wire: w.app.wire(w.base)}}
+	base := w.base
+	if found.CAFile != "" {
+		if base, err = w.app.base(found.CAFile, found.CASource); err != nil {
+			return nil, "", err
+		}
+	}
+	o := vault.Options{Namespace: found.Namespace, Options: providers.Options{Login: found.Login, Wire: w.app.wire(base)}}
 	if o.Server, err = apiURL("VAULT_ADDR", found.Server); err != nil {
 		return nil, "", err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -69,15 +70,36 @@ func (a *app) targets(name string) error {
 	if err != nil {
 		return err
 	}
+	type kept struct {
+		Target string `json:"target"`
+		Read   bool   `json:"read"` // the pipeline reads it
+	}
+	out := []kept{}
 	p := s.Setup()
 	for _, t := range p.Targets {
-		reads := ""
-		if slices.Contains(p.Reads(), t) || p.Fetches() && t == p.Target() {
-			reads = ", the pipeline reads it"
-		}
-		_, _ = fmt.Fprintf(a.out, "%s%s\n", t, reads)
+		out = append(out, kept{t.String(), readHere(p, t)})
+	}
+	if a.json != "" {
+		return json.NewEncoder(a.out).Encode(out)
+	}
+	for _, x := range out {
+		_, _ = fmt.Fprintln(a.out, x.Target+map[bool]string{true: ", the pipeline reads it"}[x.Read])
 	}
 	return nil
+}
+
+// readHere reports whether the plan's pipeline reads the secret from a target.
+func readHere(p setup.Plan, t setup.Target) bool {
+	return slices.Contains(p.Reads(), t) || p.Fetches() && t == p.Target()
+}
+
+// removed tells what became of a target that is taken away.
+func (a *app) removed(t setup.Target, state, say string) error {
+	if a.json != "" {
+		return json.NewEncoder(a.out).Encode(map[string]string{"target": t.String(), "state": state})
+	}
+	_, err := fmt.Fprintln(a.out, say)
+	return err
 }
 
 // withTargets adds targets to a plan; each is checked as an answer would be.
@@ -110,7 +132,7 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 		return err
 	}
 	if s.Active() {
-		return hint.New("the setup "+name+" was begun and is not finished", "Finish it first: astro-ci resume "+name+"", "")
+		return hint.New("the setup "+name+" was begun and is not finished", "Finish it first: astro-ci resume "+name, "")
 	}
 	i := slices.IndexFunc(s.Plan.Targets, func(t setup.Target) bool { return t.String() == target })
 	if i < 0 || s.Targets[i].Forgotten {
@@ -121,13 +143,12 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 		return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(target), name), "Give one of: "+strings.Join(all, ", ")+".", "")}
 	}
 	t := s.Plan.Targets[i]
-	if p := s.Setup(); len(p.Targets) == 1 || slices.Contains(p.Reads(), t) || p.Fetches() && t == p.Target() {
+	if p := s.Setup(); len(p.Targets) == 1 || readHere(p, t) {
 		return usageError{hint.New("the pipeline of "+name+" reads "+target, "Set it up anew with another place: astro-ci setup --name "+name+" --target STORE:ADDRESS", "")}
 	}
 	switch {
 	case a.dryRun:
-		_, err := fmt.Fprintf(a.out, "The secret %s would be removed. Nothing was touched.\n", t)
-		return err
+		return a.removed(t, "planned", "The secret "+t.String()+" would be removed. Nothing was touched.")
 	case a.yes:
 	case !a.tty || a.noInput:
 		return usageError{hint.New("removing a secret needs a confirmation", "Add --yes.", "")}
@@ -153,7 +174,7 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 	}
 	rm, ok := store.(providers.Remover)
 	if !ok {
-		return hint.New(store.Info().Name+" takes no secret away", "Remove "+t.String()+" by hand, then give it up.", store.Info().Docs)
+		return hint.New(store.Info().Name+" takes no secret away", "Remove "+t.String()+" by hand.", store.Info().Docs)
 	}
 	if err := rm.Remove(ctx, t); err != nil {
 		return err
@@ -161,6 +182,5 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 	if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "The secret %s is removed. The token goes on working in the other targets.\n", t)
-	return err
+	return a.removed(t, "removed", "The secret "+t.String()+" is removed. The token goes on working in the other targets.")
 }

@@ -1,6 +1,10 @@
 package cli_test
 
 import (
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +13,8 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 )
@@ -46,6 +52,10 @@ func TestManyTargets(t *testing.T) {
 		t.Errorf("list: exit %d: %s", code, out)
 	}
 
+	if out, _, code := p.run("targets", "etl-prod", "--json"); code != 0 || !strings.HasPrefix(out, `[{"target":"github:acme/etl/ASTRO_API_TOKEN","read":true},{"target":"vault:secret/astro/etl/ASTRO_API_TOKEN","read":false},`) {
+		t.Errorf("list: exit %d: %s", code, out)
+	}
+
 	// A rotation with one target that refuses: the others have the new token, and the old one lives.
 	n := len(s.Astro().Tokens())
 	s.Vault().Refuse(true)
@@ -55,7 +65,12 @@ func TestManyTargets(t *testing.T) {
 	}
 	s.Vault().Refuse(false)
 	s.Vault().RefuseWrites(true)
-	out, stderr, code = p.run("rotate", "etl-prod", "--yes", "--no-input", "--drain", "1ms")
+	out, stderr, code = p.run("rotate", "etl-prod", "--yes", "--no-input", "--drain", "1ms", "--json")
+	for _, x := range []string{`"target":"github:acme/etl/ASTRO_API_TOKEN","state":"done","detail":"proof: metadata"`, `"target":"vault:secret/astro/etl/ASTRO_API_TOKEN","state":"failed","detail":"vault: `, `"target":"aws-ssm:/astro/etl/OTHER_NAME","state":"done"`} {
+		if !strings.Contains(out, x) {
+			t.Errorf("the result does not name %s: %s", x, out)
+		}
+	}
 	if code != 5 || !strings.Contains(out, "astro-ci resume etl-prod") || len(s.Astro().Tokens()) != n+1 || !strings.Contains(stderr, "vault:") {
 		t.Fatalf("one target refuses: exit %d: %s%s", code, out, stderr)
 	}
@@ -85,6 +100,9 @@ func TestManyTargets(t *testing.T) {
 	}
 	if _, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--no-input"); code != 2 || !strings.Contains(stderr, "--yes") {
 		t.Errorf("no confirmation: exit %d: %s", code, stderr)
+	}
+	if out, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--dry-run", "--json"); code != 0 || out != `{"state":"planned","target":"aws-ssm:/astro/etl/OTHER_NAME"}`+"\n" {
+		t.Errorf("a look: exit %d: %s%s", code, out, stderr)
 	}
 	if out, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--yes"); code != 0 {
 		t.Fatalf("remove: exit %d: %s%s", code, out, stderr)
@@ -183,5 +201,67 @@ func TestBackendsInTheSandbox(t *testing.T) {
 	}
 	if stdout, stderr, code := p.run(append(azure, "--reader-server", "Azure")...); code != 0 || !strings.Contains(stdout, "astro-ci-azure-grant.sh") || !strings.Contains(stdout, `"proof":"read-back"`) {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// AWS is asked at the address that a variable names for the one service, or that the profile names, and
+// nowhere else.
+func TestEndpointsOfAWS(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"variable", "profile"} {
+		p, s := online(t)
+		at := ""
+		for _, kv := range p.env {
+			if v, ok := strings.CutPrefix(kv, "AWS_ENDPOINT_URL="); ok {
+				at = v
+			}
+		}
+		p.unset("AWS_ENDPOINT_URL")
+		if way == "variable" {
+			p.env = append(p.env, "AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_ENDPOINT_URL_SSM="+at)
+		} else {
+			file := filepath.Join(t.TempDir(), "config")
+			if err := os.WriteFile(file, []byte("[default]\nendpoint_url = "+at+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.env = append(p.env, "AWS_CONFIG_FILE="+file)
+		}
+		_, stderr, code := p.run(append(slices.Clone(byFlags), "--also", "aws-ssm:/astro/etl")...)
+		if _, err := s.AWS().Open("/astro/etl/ASTRO_API_TOKEN"); code != 0 || err != nil {
+			t.Errorf("%s: exit %d, %v: %s", way, code, err, stderr)
+		}
+	}
+}
+
+// A Vault whose certificate comes from an authority of one's own is trusted by the variable of Vault.
+func TestVaultOfOnesOwnAuthority(t *testing.T) {
+	t.Parallel()
+	server, err := vaultd.New(embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewTLSServer(server.Handler())
+	t.Cleanup(srv.Close)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	p, _ := online(t)
+	p.unset("VAULT_ADDR", "VAULT_TOKEN")
+	_ = server.Token().Use(func(b []byte) error {
+		p.env = append(p.env, "VAULT_ADDR="+srv.URL, "VAULT_TOKEN="+string(b))
+		return nil
+	})
+	args := append(slices.Clone(byFlags), "--also", "vault:secret/astro/etl")
+	if _, stderr, code := p.run(args...); code == 0 || !strings.Contains(stderr, "certificate") {
+		t.Errorf("an authority that nobody named: exit %d: %s", code, stderr)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.env = append(p.env, "VAULT_CACERT="+file)
+	if _, stderr, code := p.run(args...); code != 0 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, err := server.Open("", "secret/astro/etl", "ASTRO_API_TOKEN"); err != nil {
+		t.Error(err)
 	}
 }

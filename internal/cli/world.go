@@ -76,7 +76,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if w.repo, err = gitrepo.Find(cwd); err != nil && !errors.Is(err, gitrepo.ErrNone) {
 		return nil, err
 	}
-	base, err := a.base()
+	base, err := a.base("", "")
 	if err != nil {
 		return nil, err
 	}
@@ -165,19 +165,25 @@ func (w *world) close() error {
 	return err
 }
 
-// base is the transport below all clients.
-func (a *app) base() (*http.Transport, error) {
+// base is the transport below all clients, or below those of a service that trusts one file more; from
+// says what names that file.
+func (a *app) base(more, from string) (*http.Transport, error) {
 	var roots *x509.CertPool
-	if a.caFile != "" {
-		pem, err := os.ReadFile(a.caFile)
-		if err != nil {
-			return nil, hint.Wrap(err, "read --ca-file", "Give the path of a PEM file.", "")
+	for _, x := range [][2]string{{a.caFile, "--ca-file"}, {more, from}} {
+		if x[0] == "" {
+			continue
 		}
-		if roots, err = x509.SystemCertPool(); err != nil {
-			roots = x509.NewCertPool()
+		pem, err := os.ReadFile(x[0])
+		if err != nil {
+			return nil, hint.Wrap(err, "read "+x[1], "Give the path of a PEM file.", "")
+		}
+		if roots == nil {
+			if roots, err = x509.SystemCertPool(); err != nil {
+				roots = x509.NewCertPool()
+			}
 		}
 		if !roots.AppendCertsFromPEM(pem) {
-			return nil, hint.New("--ca-file holds no certificate", "Give a PEM file with one or more certificates.", "")
+			return nil, hint.New(x[1]+" holds no certificate", "Give a PEM file with one or more certificates.", "")
 		}
 	}
 	return httpx.NewBase(roots, http.ProxyFromEnvironment), nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -69,6 +70,7 @@ type TargetResult struct {
 	State   State
 	Version string
 	Proof   providers.Proof
+	Note    display.Text // as in providers.Receipt
 }
 
 // Result is what a set-up left behind.

@@ -281,24 +281,25 @@ func TestFailureAnywhere(t *testing.T) {
 }
 
 // A token whose create got no answer, and that comes into being late, is not forgotten.
-// keeper is a store that keeps earlier values.
+// keeper is a store that keeps earlier values, and tells times by the hour.
 type keeper struct {
 	store
 	kept map[string]*secret.Value
+	meta map[string]providers.Meta
 }
 
 func (k keeper) Put(ctx context.Context, t setup.Target, v *secret.Value, m providers.Meta) (providers.Receipt, error) {
 	r, err := k.store.Put(ctx, t, v, m)
 	if err == nil {
 		r.Version = k.stamps[t].String()
-		k.kept[r.Version] = v
+		k.kept[r.Version], k.meta[r.Version] = v, m
 	}
 	return r, err
 }
 
 func (k keeper) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
 	s, err := k.store.Stat(ctx, t)
-	s.Version = s.UpdatedAt.String()
+	s.Version, s.UpdatedAt = s.UpdatedAt.String(), s.UpdatedAt.Truncate(time.Hour)
 	return s, err
 }
 
@@ -312,7 +313,7 @@ func (k keeper) Earlier(_ context.Context, _ setup.Target, version string) (*sec
 // What was in a target before is put back where the store keeps it; the new token can go then.
 func TestUndoPutsTheEarlierValueBack(t *testing.T) {
 	e := newEarth()
-	k := keeper{store{earth: e}, map[string]*secret.Value{}}
+	k := keeper{store{earth: e}, map[string]*secret.Value{}, map[string]providers.Meta{}}
 	p := plan()
 	p.Targets = p.Targets[:1]
 	old := testkit.Canary(t)
@@ -337,6 +338,9 @@ func TestUndoPutsTheEarlierValueBack(t *testing.T) {
 	}
 	if !e.stored[p.Target()].Equal(old) || len(e.tokens) != 0 || !res.TokenRevoked {
 		t.Errorf("the target has its value again: %v; %d tokens", e.stored[p.Target()].Equal(old), len(e.tokens))
+	}
+	if m := k.meta[e.stamps[p.Target()].String()]; m.Setup != "etl" || m.TokenID != "" || !m.ExpiresAt.IsZero() {
+		t.Errorf("beside the earlier value stands what is the new token's: %+v", m)
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -20,6 +21,7 @@ type write struct {
 	of     *builder
 	asked  bool            // before is known
 	before providers.State // as it was before the first try
+	meta   providers.Meta  // of the last try
 	tried  atomic.Bool     // a write was started: from then on the target may hold the token
 }
 
@@ -58,6 +60,7 @@ func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Me
 		w.before, w.asked = before, true
 	}
 	v, meta := next()
+	w.meta = meta
 	// A store that clearly refused holds nothing new; after any other outcome, and as long as there is
 	// none, it may.
 	writing := rotation.Record{Kind: rotation.RecWriting, Target: w.index, Token: w.of.result.Token.ID}
@@ -75,14 +78,14 @@ func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Me
 	if err != nil {
 		return "", err
 	}
-	w.result.State, w.result.Version, w.result.Proof = Done, rec.Version, rec.Proof
+	w.result.State, w.result.Version, w.result.Proof, w.result.Note = Done, rec.Version, rec.Proof, rec.Note
 	if err := w.of.book.Record(rotation.Record{Kind: rotation.RecWritten, Target: w.index, Token: w.of.result.Token.ID, Version: rec.Version}); err != nil {
 		return "", err
 	}
 	if rec.Created {
-		return "created, proof: " + string(rec.Proof), nil
+		return "created, " + rec.Said(), nil
 	}
-	return "replaced, proof: " + string(rec.Proof), nil
+	return "replaced, " + rec.Said(), nil
 }
 
 func (w *write) undo(ctx context.Context, rm providers.Remover) (string, error) {
@@ -113,7 +116,9 @@ func (w *write) restore(ctx context.Context, h providers.Historian) (string, err
 	if err != nil {
 		return "", err
 	}
-	if _, err := w.store.Put(ctx, w.target(), old, providers.Meta{}); err != nil {
+	meta := w.meta
+	meta.TokenID, meta.ExpiresAt = "", time.Time{} // those of the earlier value are not known
+	if _, err := w.store.Put(ctx, w.target(), old, meta); err != nil {
 		return "", err
 	}
 	w.result.State = Undone
@@ -129,10 +134,16 @@ func (w *write) changed(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if now.Exists && w.before.Exists && now.UpdatedAt.IsZero() {
-		return true, nil // the store does not say: assume the worse
+	switch {
+	case now.Exists != w.before.Exists:
+		return true, nil
+	case !now.Exists:
+		return false, nil
+	case now.Version != "" && w.before.Version != "": // times can be whole seconds, and of more than this secret
+		return now.Version != w.before.Version, nil
 	}
-	return now.Exists != w.before.Exists || !now.UpdatedAt.Equal(w.before.UpdatedAt), nil
+	// Where the store does not say, the worse is assumed.
+	return now.UpdatedAt.IsZero() || !now.UpdatedAt.Equal(w.before.UpdatedAt), nil
 }
 
 // mayHold is an error when the target may hold the new token: deleting the token then would leave

@@ -76,6 +76,16 @@ type Receipt struct {
 	Created bool   // false: an existing secret was replaced
 	Version string // the store's own mark of this write, or ""
 	Proof   Proof
+	Note    display.Text // what beside the value could not be written; may be empty
+}
+
+// Said is how far the write got, in words.
+func (r Receipt) Said() string {
+	out := "proof: " + string(r.Proof)
+	if !r.Note.IsZero() {
+		out += "; " + r.Note.String()
+	}
+	return out
 }
 
 // Store keeps secrets.

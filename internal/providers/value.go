@@ -1,14 +1,19 @@
 package providers
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -62,11 +67,45 @@ func WithValue(v *secret.Value, body map[string]any, key string, f func() error)
 	})
 }
 
+// unknown stands for what is not known of a value, so that nothing is left of what an earlier write told.
+const unknown = "unknown"
+
+// Tags tell what a value is for, in stores that keep pairs beside it.
+func Tags(m Meta) map[string]string {
+	out := map[string]string{"astro-ci-setup": cmp.Or(m.Setup, unknown), "astro-ci-token": cmp.Or(m.TokenID, unknown), "astro-ci-expires": unknown}
+	if !m.ExpiresAt.IsZero() {
+		out["astro-ci-expires"] = m.ExpiresAt.UTC().Format(time.DateOnly)
+	}
+	return out
+}
+
+// Note tells the same in one line.
+func Note(m Meta) string {
+	out := "astro-ci setup=" + m.Setup + " token=" + cmp.Or(m.TokenID, unknown)
+	if !m.ExpiresAt.IsZero() {
+		out += " ends=" + m.ExpiresAt.UTC().Format(time.DateOnly)
+	}
+	return out
+}
+
+// Untold is the note of a receipt when the value was written, and what tells about it was not.
+func Untold(what string, err error) display.Text {
+	if err == nil {
+		return display.Text{}
+	}
+	say := what + " could not be brought up to date"
+	if s, ok := errors.AsType[*httpx.StatusError](err); ok && !s.Message.IsZero() {
+		say += ": " + strings.TrimSuffix(s.Message.String(), ".")
+	}
+	h := hint.Of(err)
+	return display.Clean(say + ". " + cmp.Or(h.Next, h.Doing))
+}
+
 // Mark is a note to keep beside a value, for stores that show one, and the mark in it by which this write
 // is known again.
 func Mark(m Meta) (note, mark string) {
 	mark = strings.ToLower(rand.Text()[:12])
-	return "astro-ci setup=" + m.Setup + " token=" + m.TokenID + " write=" + mark, mark
+	return Note(m) + " write=" + mark, mark
 }
 
 // MarkIn finds the mark in a note; "" when it has none.

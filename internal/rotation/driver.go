@@ -207,7 +207,7 @@ func (d *Driver) ask(ctx context.Context, do Act) (a Answer, detail string) {
 	case Write:
 		meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: p.ReadBy(), File: p.Pipeline.File, TokenID: d.token.ID, ExpiresAt: d.token.EndAt}
 		r, err := d.store(do).Put(ctx, d.target(do), d.value, meta)
-		return Answer{Err: err, Version: r.Version}, "proof: " + string(r.Proof)
+		return Answer{Err: err, Version: r.Version}, r.Said()
 	case Verify:
 		st, err := d.store(do).Stat(ctx, d.target(do))
 		a := Answer{Err: err, Check: d.compare(do, st)}

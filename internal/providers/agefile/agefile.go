@@ -48,9 +48,9 @@ var info = providers.Info{
 
 // Options make a store.
 type Options struct {
-	Root       string // folder of the repository
-	Recipients string // public keys with commas, where no file names any; may be empty
-	Identities []byte // private keys, a line each, as age-keygen writes them; may be empty
+	Root       string        // folder of the repository
+	Recipients string        // public keys with commas, where no file names any; may be empty
+	Identities *secret.Value // private keys, a line each, as age-keygen writes them; nil for none
 }
 
 // Store keeps secrets below one folder.
@@ -237,8 +237,16 @@ func mark(sealed []byte) string {
 
 // reads reports whether a private key opens the file and finds the value in it.
 func (s *Store) reads(sealed []byte, v *secret.Value) bool {
-	own, err := age.ParseIdentities(bytes.NewReader(s.o.Identities))
-	if err != nil || len(own) == 0 {
+	var own []age.Identity
+	_ = s.o.Identities.Use(func(keys []byte) error {
+		for line := range bytes.Lines(keys) { // one by one: a key of a plugin must not hide the others
+			if one, err := age.ParseIdentities(bytes.NewReader(line)); err == nil {
+				own = append(own, one...)
+			}
+		}
+		return nil
+	})
+	if len(own) == 0 {
 		return false
 	}
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), own...)

@@ -57,7 +57,7 @@ func TestStore(t *testing.T) {
 		New: func(t *testing.T) *providertest.World {
 			root, key := t.TempDir(), newKey(t)
 			return &providertest.World{
-				Store: agefile.New(agefile.Options{Root: root, Recipients: key.Recipient().String(), Identities: []byte(key.String())}),
+				Store: agefile.New(agefile.Options{Root: root, Recipients: key.Recipient().String(), Identities: secret.New([]byte(key.String()))}),
 				Log:   providertest.NewLog(), Open: open(t, root, key.String()),
 			}
 		},
@@ -73,7 +73,7 @@ func TestRecipients(t *testing.T) {
 	t.Parallel()
 	root, ada, bob, eve := t.TempDir(), newKey(t), newKey(t), newKey(t)
 	at := target("secrets/astro", name)
-	s := agefile.New(agefile.Options{Root: root, Identities: []byte(eve.String())})
+	s := agefile.New(agefile.Options{Root: root, Identities: secret.New([]byte(eve.String()))})
 	if _, err := s.Check(t.Context(), at); err == nil || !strings.Contains(hint.Of(err).Next, agefile.Recipients) {
 		t.Errorf("no key at all: %v", err)
 	}
@@ -108,12 +108,22 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
+// A private key of a plugin, which cannot be used here, does not hide the others.
+func TestAnotherKindOfKey(t *testing.T) {
+	t.Parallel()
+	ada := newKey(t)
+	s := agefile.New(agefile.Options{Root: t.TempDir(), Recipients: ada.Recipient().String(), Identities: secret.New([]byte("# a note\nAGE-PLUGIN-OTHER-1XYZ\n" + ada.String() + "\n"))})
+	if r, err := s.Put(t.Context(), target("secrets/astro", name), testkit.Canary(t), providers.Meta{}); err != nil || r.Proof != providers.ReadBack {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // A link does not lead out of the repository.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	root, away := t.TempDir(), t.TempDir()
 	if err := os.Symlink(away, filepath.Join(root, "secrets")); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	s := agefile.New(agefile.Options{Root: root, Recipients: newKey(t).Recipient().String()})
 	if _, err := s.Put(t.Context(), target("secrets/astro", name), testkit.Canary(t), providers.Meta{}); err == nil {
@@ -130,7 +140,7 @@ func TestFindKeys(t *testing.T) {
 	o := agefile.FindKeys(providers.Host{Getenv: func(n string) string { return env[n] }, Home: "/home/ada", ReadFile: func(path string) ([]byte, error) {
 		return []byte(filepath.ToSlash(path)), nil
 	}})
-	if o.Recipients != "age1x" || string(o.Identities) != "one\n/k\n/c/sops/age/keys.txt" {
-		t.Errorf("got %q %q", o.Recipients, o.Identities)
+	if o.Recipients != "age1x" || !o.Identities.Equal(secret.New([]byte("one\n/k\n/c/sops/age/keys.txt"))) {
+		t.Errorf("got %q", o.Recipients)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
 // FindKeys finds public and private keys where sops looks for those of age.
@@ -26,6 +27,9 @@ func FindKeys(h providers.Host) (o Options) {
 			keys = append(keys, raw)
 		}
 	}
-	o.Identities = bytes.Join(keys, []byte("\n"))
+	o.Identities = secret.New(bytes.Join(keys, []byte("\n")))
+	for _, k := range keys {
+		clear(k)
+	}
 	return o
 }

@@ -7,6 +7,7 @@ package aws
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,7 +27,7 @@ import (
 )
 
 // loginWords are where a log-in is looked for.
-const loginWords = "The chain of AWS: variables, `AWS_PROFILE` and its files, single sign-on, roles of containers and machines. `AWS_REGION` or the profile names the region, `AWS_ENDPOINT_URL` another address."
+const loginWords = "The chain of AWS: variables, `AWS_PROFILE` and its files, single sign-on, roles of containers and machines. `AWS_REGION` or the profile names the region, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL_SSM` or `endpoint_url` of the profile another address."
 
 // Options make a client.
 type Options struct {
@@ -34,6 +35,7 @@ type Options struct {
 	Credentials sdk.CredentialsProvider // never called before a request is sent
 	Source      string                  // where the credentials are from, in words
 	Endpoint    *url.URL                // one address for all services; nil for those of AWS
+	Endpoints   map[string]*url.URL     // that of one service, which comes before it; by a key of Services
 	Wire        httpx.Options
 }
 
@@ -47,11 +49,14 @@ type Client struct {
 // service that takes forms instead.
 var targets = map[string]string{"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "codebuild": "CodeBuild_20161006", "sts": ""}
 
+// Services are the services that are spoken to, by their names in a signature: their names in AWS's libraries.
+var Services = map[string]string{"secretsmanager": "Secrets Manager", "ssm": "SSM", "codebuild": "CodeBuild", "sts": "STS"}
+
 // New returns a client; it makes no request.
 func New(o Options) *Client {
 	c := &Client{o.Region, map[string]*httpx.Client{}}
 	for service := range targets {
-		base := o.Endpoint
+		base := cmp.Or(o.Endpoints[service], o.Endpoint)
 		if base == nil {
 			base = &url.URL{Scheme: "https", Host: service + "." + host(o.Region)}
 		}

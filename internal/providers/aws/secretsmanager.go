@@ -30,7 +30,7 @@ const (
 type Secrets struct{ Client *Client }
 
 var secretsInfo = providers.Info{
-	Rights:  "`secretsmanager:DescribeSecret`, `CreateSecret` and `PutSecretValue`; `GetSecretValue` for the proof, `DeleteSecret` to take it back. AWS does not say before a write whether you may.",
+	Rights:  "`secretsmanager:DescribeSecret`, `CreateSecret` and `PutSecretValue`; `GetSecretValue` for the proof, `TagResource` for tags that tell the setup, the token's id and its end, `DeleteSecret` to take it back. AWS does not say before a write whether you may.",
 	Login:   loginWords,
 	Address: "`aws-secrets-manager:PATH` (astro/etl); the secret's name is the last part.",
 	Limits:  "A secret that is being deleted keeps its name for weeks. A secret costs about half a dollar a month.",
@@ -136,7 +136,7 @@ func (s Secrets) Put(ctx context.Context, t setup.Target, v *secret.Value, m pro
 		body["SecretId"] = ID(t)
 	} else {
 		operation, right = "CreateSecret", "secretsmanager:CreateSecret"
-		body["Name"], body["Description"] = ID(t), describe(m)
+		body["Name"], body["Description"] = ID(t), describe(providers.Meta{Setup: m.Setup}) // it is never written again
 	}
 	var made struct {
 		Version string `json:"VersionId"` // the mark, unless the service chose another one
@@ -148,7 +148,19 @@ func (s Secrets) Put(ctx context.Context, t setup.Target, v *secret.Value, m pro
 		return providers.Receipt{}, Explain(err, secretsInfo, "write "+ID(t), right)
 	}
 	mark = cmp.Or(made.Version, mark)
-	return providers.Receipt{Created: !exists, Version: mark, Proof: s.proof(ctx, t, mark, v)}, nil
+	out := providers.Receipt{Created: !exists, Version: mark, Proof: s.proof(ctx, t, mark, v)}
+	// Tags go by a request of their own: with the write, the write would fail without the right to them.
+	err = s.Client.Call(ctx, "secretsmanager", "TagResource", map[string]any{"SecretId": ID(t), "Tags": tags(m)}, nil)
+	out.Note = providers.Untold("its tags", Explain(err, secretsInfo, "tag "+ID(t), "secretsmanager:TagResource"))
+	return out, nil
+}
+
+// tags are those of providers.Tags, as AWS takes them.
+func tags(m providers.Meta) (out []map[string]string) {
+	for k, v := range providers.Tags(m) {
+		out = append(out, map[string]string{"Key": k, "Value": v})
+	}
+	return out
 }
 
 // proof reads the version again; who may not, sees at least that it is the current one.

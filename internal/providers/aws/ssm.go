@@ -15,7 +15,7 @@ import (
 type Parameters struct{ Client *Client }
 
 var parametersInfo = providers.Info{
-	Rights:  "`ssm:GetParameter` and `ssm:PutParameter`; `ssm:DeleteParameter` to take it back. AWS does not say before a write whether you may.",
+	Rights:  "`ssm:GetParameter` and `ssm:PutParameter`; `ssm:AddTagsToResource` for tags that tell the setup, the token's id and its end, `ssm:DeleteParameter` to take it back. AWS does not say before a write whether you may.",
 	Login:   loginWords,
 	Address: "`aws-ssm:/PATH` (/astro/etl); the secret's name is the last part.",
 	Limits:  "Always a SecureString. A parameter that stands in clear is not replaced: its type cannot be changed.",
@@ -102,6 +102,9 @@ func (s Parameters) Put(ctx context.Context, t setup.Target, v *secret.Value, m 
 	} else if p, _, err := s.get(ctx, t, false); err == nil && p.Version == out.Version {
 		done.Proof = providers.Metadata
 	}
+	// A write over another one takes no tags.
+	err = s.Client.Call(ctx, "ssm", "AddTagsToResource", map[string]any{"ResourceType": "Parameter", "ResourceId": ID(t), "Tags": tags(m)}, nil)
+	done.Note = providers.Untold("its tags", Explain(err, parametersInfo, "tag "+ID(t), "ssm:AddTagsToResource"))
 	return done, nil
 }
 

@@ -52,6 +52,7 @@ func newWorld(t *testing.T, store func(*aws.Client) providers.Store) (*awsd.Serv
 	}
 	w.Store = w.As(server.Token())
 	w.Open = func(x setup.Target) (*secret.Value, error) { return server.Open(aws.ID(x)) }
+	w.Told = func(x setup.Target) string { return server.Told(aws.ID(x)) }
 	w.Write = func(setup.Target) (method, path string) { return http.MethodPost, "/" }
 	return server, w
 }
@@ -109,6 +110,23 @@ func TestProof(t *testing.T) {
 			if s, err := w.Store.Stat(t.Context(), at); err != nil || time.Since(s.UpdatedAt) > time.Hour {
 				t.Errorf("%+v, %v", s, err)
 			}
+		}
+	}
+}
+
+// A write that was taken has not failed because the tags were refused; the refusal is told.
+func TestWithoutTheRightToTag(t *testing.T) {
+	t.Parallel()
+	for at, right := range map[setup.Target]string{target(aws.SecretsManager, "astro/etl", name): "secretsmanager:TagResource", target(aws.SSM, "/astro/etl", name): "ssm:AddTagsToResource"} {
+		server, w := newWorld(t, map[string]func(*aws.Client) providers.Store{aws.SecretsManager: secrets, aws.SSM: parameters}[at.Store])
+		server.BeBare()
+		v := testkit.Canary(t)
+		r, err := w.Store.Put(t.Context(), at, v, providers.Meta{Setup: "etl", TokenID: "cm1"})
+		if err != nil || r.Proof != providers.ReadBack || !strings.Contains(r.Said(), "tags") || !strings.Contains(r.Said(), right) {
+			t.Errorf("%s: %+v, %v", at, r, err)
+		}
+		if got, err := server.Open(aws.ID(at)); err != nil || !got.Equal(v) {
+			t.Error(err)
 		}
 	}
 }

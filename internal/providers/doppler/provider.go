@@ -34,7 +34,7 @@ var info = providers.Info{
 	Rights:  "A token that may write the config: a service token with read and write access, or one of a person or a service account with such a role.",
 	Login:   "`DOPPLER_TOKEN`, else the token that `doppler login` left for this folder, in its file or in the keyring. `DOPPLER_PROJECT` and `DOPPLER_CONFIG`, or that file, name the project and the config that are proposed; `DOPPLER_API_HOST` another address.",
 	Address: "`doppler:PROJECT/CONFIG` (etl/prd); the secret has its own name there.",
-	Limits:  "Doppler does not say before a write whether a token may write, and shows no mark of a write. Its own syncs can carry the secret on to other places. Earlier values stay in the config's log; they are dead tokens after a rotation.",
+	Limits:  "Doppler does not say before a write whether a token may write, and shows no mark of a write. Its note of a secret is one for all configs of a project, so what the token is stands nowhere beside it. Its own syncs can carry the secret on to other places. Earlier values stay in the config's log; they are dead tokens after a rotation.",
 }
 
 // Options make a provider.

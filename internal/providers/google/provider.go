@@ -39,7 +39,7 @@ const (
 var info = providers.Info{
 	ID: SecretManager, Name: "Google Secret Manager", Docs: docsSecrets, MaxValue: 65_536,
 	Proof: providers.ReadBack, ProofNote: "who may not read the value sees that Google checked its sum and made the version",
-	Rights:  "For a new secret `roles/secretmanager.admin` on the project. For one that is there `roles/secretmanager.secretVersionManager` on it, and `roles/secretmanager.secretAccessor` to read the value again. The Secret Manager API has to be enabled in the project.",
+	Rights:  "For a new secret `roles/secretmanager.admin` on the project. For one that is there `roles/secretmanager.secretVersionManager` on it, `roles/secretmanager.secretAccessor` to read the value again, and `secretmanager.secrets.update` for annotations that tell the setup, the token's id and its end. The Secret Manager API has to be enabled in the project.",
 	Login:   "The file that `GOOGLE_APPLICATION_CREDENTIALS` names, else the one that `gcloud auth application-default login` writes, else the service account of the machine when `GCE_METADATA_HOST` is set. `GOOGLE_CLOUD_PROJECT` names the project, else the file does.",
 	Address: "`PROJECT/PREFIX` (my-project/etl), or `PROJECT`; the secret's id is `PREFIX-SECRET` (etl-ASTRO_API_TOKEN), or `SECRET`.",
 	Limits:  "Secrets are replicated automatically; a policy that forbids it refuses them until somebody makes the secret with a region. The expiry of the token stands in an annotation: an expiry of the secret itself would delete the secret. Earlier versions keep earlier values; they are dead tokens after a rotation. A write whose answer was lost can leave two equal versions.",
@@ -240,11 +240,12 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 	if err != nil {
 		return providers.Receipt{}, explain(err, t, "write", mayAdd)
 	}
+	out := providers.Receipt{Created: created, Version: got.number()}
 	if !created {
-		p.annotate(ctx, t, m)
+		out.Note = providers.Untold("its annotations", p.annotate(ctx, t, m))
 	}
-	proof, err := p.proof(ctx, t, got, v)
-	return providers.Receipt{Created: created, Version: got.number(), Proof: proof}, err
+	out.Proof, err = p.proof(ctx, t, got, v)
+	return out, err
 }
 
 // add adds a version. It may be sent again: Google knows no mark of a request, and a second version with
@@ -264,7 +265,7 @@ func (p *Provider) create(ctx context.Context, t setup.Target, m providers.Meta)
 	project, id := ID(t)
 	err = p.do(ctx, httpx.Call{
 		Method: http.MethodPost, Path: "/v1/projects/" + project + "/secrets", Query: url.Values{"secretId": {id}}, Repeatable: true,
-		Body: map[string]any{"replication": map[string]any{"automatic": map[string]any{}}, "annotations": notes(m)},
+		Body: map[string]any{"replication": map[string]any{"automatic": map[string]any{}}, "annotations": providers.Tags(m)},
 	})
 	if httpx.Status(err) == http.StatusConflict {
 		return !httpx.Refused(err), nil
@@ -272,37 +273,29 @@ func (p *Provider) create(ctx context.Context, t setup.Target, m providers.Meta)
 	return err == nil, err
 }
 
-// notes are the annotations that say what the secret is for.
-func notes(m providers.Meta) map[string]string {
-	out := map[string]string{}
-	for k, v := range map[string]string{"setup": m.Setup, "token": m.TokenID} {
-		if v != "" {
-			out["astro-ci-"+k] = v
+// annotate brings the annotations of a secret that was there up to date. The etag keeps what somebody else
+// changes at the same time.
+func (p *Provider) annotate(ctx context.Context, t setup.Target, m providers.Meta) (err error) {
+	for range 3 {
+		var now struct {
+			Etag        string
+			Annotations map[string]string
+		}
+		if look := p.do(ctx, httpx.Call{Method: http.MethodGet, Path: at(t), Out: &now}); look != nil {
+			return explain(look, t, "look at", "secretmanager.secrets.get and secretmanager.secrets.update")
+		}
+		next := map[string]string{}
+		maps.Copy(next, now.Annotations)
+		maps.Copy(next, providers.Tags(m))
+		if maps.Equal(next, now.Annotations) {
+			return nil
+		}
+		err = p.do(ctx, httpx.Call{Method: http.MethodPatch, Path: at(t), Query: url.Values{"updateMask": {"annotations"}}, Body: map[string]any{"etag": now.Etag, "annotations": next}})
+		if err == nil || httpx.Status(err) == http.StatusForbidden {
+			break
 		}
 	}
-	if !m.ExpiresAt.IsZero() {
-		out["astro-ci-expires"] = m.ExpiresAt.UTC().Format(time.DateOnly)
-	}
-	return out
-}
-
-// annotate brings the annotations of a secret that was there up to date; whether it succeeds does not
-// matter. The etag keeps what somebody else changes at the same time.
-func (p *Provider) annotate(ctx context.Context, t setup.Target, m providers.Meta) {
-	var now struct {
-		Etag        string
-		Annotations map[string]string
-	}
-	if p.do(ctx, httpx.Call{Method: http.MethodGet, Path: at(t), Out: &now}) != nil {
-		return
-	}
-	next := map[string]string{}
-	maps.Copy(next, now.Annotations)
-	maps.Copy(next, notes(m))
-	if maps.Equal(next, now.Annotations) {
-		return
-	}
-	_ = p.do(ctx, httpx.Call{Method: http.MethodPatch, Path: at(t), Query: url.Values{"updateMask": {"annotations"}}, Body: map[string]any{"etag": now.Etag, "annotations": next}})
+	return explain(err, t, "annotate", "secretmanager.secrets.update")
 }
 
 // value is a value as Google sends it, in Base64.

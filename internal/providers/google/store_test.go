@@ -3,6 +3,7 @@ package google_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -51,6 +52,11 @@ func newWorld(t *testing.T) (*googled.Server, *providertest.World) {
 	}
 	w.Store = w.As(server.Token())
 	w.Open = func(x setup.Target) (*secret.Value, error) { return server.Open(google.ID(x)) }
+	w.Told = func(x setup.Target) string {
+		_, id := google.ID(x)
+		annotations, _, _ := server.Look(id)
+		return fmt.Sprint(annotations)
+	}
 	w.Write = func(x setup.Target) (method, path string) {
 		project, id := google.ID(x)
 		return http.MethodPost, "/v1/projects/" + project + "/secrets/" + id + ":addVersion"
@@ -116,7 +122,7 @@ func TestOnlyAdding(t *testing.T) {
 	if _, err := w.Store.Check(t.Context(), etl); err != nil {
 		t.Error(err)
 	}
-	if r := put(t, w, v, providers.Meta{}); r.Created || r.Proof != providers.Metadata {
+	if r := put(t, w, v, providers.Meta{}); r.Created || r.Proof != providers.Metadata || !strings.Contains(r.Said(), "secretmanager.secrets.update") {
 		t.Errorf("%+v", r)
 	}
 	if got, err := w.Open(etl); err != nil || !got.Equal(v) {
@@ -160,7 +166,10 @@ func TestAnnotations(t *testing.T) {
 	put(t, w, v, m)
 	server.Annotate(id, "team", "data")
 	m.TokenID = "cm2"
-	put(t, w, v, m)
+	w.Faults.Add(providertest.Lost(http.MethodPatch, "/v1/projects/"+googled.Project+"/secrets/"+id))
+	if r := put(t, w, v, m); !r.Note.IsZero() {
+		t.Errorf("%+v", r)
+	}
 	got, versions, _ := server.Look(id)
 	if versions != 2 || len(got) != 4 || got["team"] != "data" || got["astro-ci-setup"] != "etl" || got["astro-ci-token"] != "cm2" || got["astro-ci-expires"] != "2027-01-02" {
 		t.Errorf("%d versions, %v", versions, got)

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,10 +253,27 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	return providers.Access{Note: text(say)}, nil
 }
 
-// The tags that say what a version is for, and which write made it.
+// tagWrite is the tag that says which write made a version; most is how many tags a version can have.
 const (
-	tagSetup, tagToken, tagExpires, tagWrite = "astro-ci-setup", "astro-ci-token", "astro-ci-expires", "astro-ci-write"
+	tagWrite = "astro-ci-write"
+	most     = 15
 )
+
+// tags are those of a new version: ours, and those that others gave to the version before.
+func (p *Provider) tags(ctx context.Context, t setup.Target, m providers.Meta, there bool) (tags map[string]string, mark string) {
+	tags = providers.Tags(m)
+	_, mark = providers.Mark(m)
+	tags[tagWrite] = mark
+	var before bundle
+	if there && p.do(ctx, t, http.MethodGet, "secrets", "", httpx.Call{Out: &before}) == nil {
+		for _, k := range slices.Sorted(maps.Keys(before.Tags)) {
+			if _, ours := tags[k]; !ours && len(tags) < most {
+				tags[k] = before.Tags[k]
+			}
+		}
+	}
+	return tags, mark
+}
 
 // Put makes the secret, or gives it a new version. Key Vault knows no mark of a request: one whose answer
 // is lost and that is sent again makes a second version with the same value, which harms nobody.
@@ -270,16 +288,10 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 	if err != nil {
 		return providers.Receipt{}, err
 	}
-	note, _ := providers.Mark(m)
-	mark := providers.MarkIn(note)
-	tags, attributes := map[string]string{tagWrite: mark}, map[string]any{"enabled": true}
-	for k, tag := range map[string]string{tagSetup: m.Setup, tagToken: m.TokenID} {
-		if tag != "" {
-			tags[k] = tag
-		}
-	}
+	tags, mark := p.tags(ctx, t, m, there)
+	attributes := map[string]any{"enabled": true}
 	if !m.ExpiresAt.IsZero() {
-		tags[tagExpires], attributes["exp"] = m.ExpiresAt.UTC().Format(time.DateOnly), m.ExpiresAt.Unix()
+		attributes["exp"] = m.ExpiresAt.Unix()
 	}
 	body := map[string]any{"contentType": "text/plain", "tags": tags, "attributes": attributes}
 	var got bundle

@@ -2,6 +2,7 @@ package keyvault_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -55,6 +56,11 @@ func newWorld(t *testing.T, o embedded.Options) (*keyvaultd.Server, *providertes
 	}
 	w.Store = w.As(server.Token())
 	w.Open = func(x setup.Target) (*secret.Value, error) { return server.Open(keyvault.ID(x)) }
+	w.Told = func(x setup.Target) string {
+		_, name := keyvault.ID(x)
+		tags, ends, _ := server.Look(name)
+		return fmt.Sprint(tags, time.Unix(ends, 0).UTC())
+	}
 	w.Write = func(x setup.Target) (method, path string) {
 		vault, name := keyvault.ID(x)
 		return http.MethodPut, "/" + vault + "/secrets/" + name
@@ -218,9 +224,10 @@ func TestTags(t *testing.T) {
 		t.Errorf("%v, %d", tags, exp)
 	}
 	testkit.MustNotLeak(t, v, server.State())
+	server.Tag(there, "team", "data")
 	put(t, w, v, providers.Meta{})
-	if tags, exp, _ := server.Look(there); len(tags) != 1 || exp != 0 {
-		t.Errorf("without anything to say: %v, %d", tags, exp)
+	if tags, exp, _ := server.Look(there); len(tags) != 5 || tags["team"] != "data" || tags["astro-ci-token"] != "unknown" || exp != 0 {
+		t.Errorf("nothing is known of the token, and a tag of somebody else's was there: %v, %d", tags, exp)
 	}
 }
 

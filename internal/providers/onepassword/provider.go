@@ -28,6 +28,9 @@ import (
 // ID is the id of the store.
 const ID = "onepassword"
 
+// tag is what items have that were made here.
+const tag = "astro-ci"
+
 const docsConnect = "https://developer.1password.com/docs/connect/"
 
 var info = providers.Info{
@@ -35,7 +38,7 @@ var info = providers.Info{
 	Proof: providers.ReadBack, ProofNote: "the item is read again",
 	Rights:  "A token of a Connect server with read and write access to the vault.",
 	Login:   "`OP_CONNECT_HOST` and `OP_CONNECT_TOKEN`. A service account has no such interface; a Connect server is needed.",
-	Address: "`onepassword:VAULT/ITEM` (Engineering/astro-etl), by names or ids; the secret is a concealed field of that item.",
+	Address: "`onepassword:VAULT/ITEM` (Engineering/astro-etl), by names or ids; the secret is a concealed field of that item, and a field beside it tells the setup, the token's id and its end.",
 	Limits:  "A Connect server does not say before a write whether a token may write. Two items of one name in a vault are refused. It shows no mark of a write of one field. Earlier values stay in the item's history; they are dead tokens after a rotation.",
 }
 
@@ -262,33 +265,37 @@ func again(ctx context.Context, err error) bool {
 	return wait <= 60 && providers.Pause(ctx, time.Duration(wait)*time.Second) == nil
 }
 
+// aboutOf is the label of the field that tells what the secret is for. The item's own note is not taken: an
+// item can hold secrets of several setups.
+func aboutOf(t setup.Target) string { return "about " + t.Secret }
+
 // write sends the item as it shall be. A new one is never sent twice: two would have the same name.
 func (p *Provider) write(ctx context.Context, x item, t setup.Target, v *secret.Value, m providers.Meta) error {
 	_, name, _ := strings.Cut(t.Address, "/")
-	own := map[string]any{"label": t.Secret, "type": "CONCEALED"}
+	own, about := map[string]any{"label": t.Secret, "type": "CONCEALED"}, map[string]any{"label": aboutOf(t), "type": "STRING", "value": providers.Note(m)}
 	if x.path == "" {
-		note, _ := providers.Mark(m)
-		body := map[string]any{"vault": map[string]string{"id": x.vault}, "title": name, "category": "API_CREDENTIAL", "tags": []string{"astro-ci"}, "fields": []any{
-			own, map[string]any{"id": "notesPlain", "type": "STRING", "purpose": "NOTES", "label": "notesPlain", "value": note},
-		}}
+		body := map[string]any{"vault": map[string]string{"id": x.vault}, "title": name, "category": "API_CREDENTIAL", "tags": []string{tag}, "fields": []any{own, about}}
 		return providers.WithValue(v, own, "value", func() error {
 			_, err := p.client.Do(ctx, httpx.Call{Method: http.MethodPost, Path: "/vaults/" + x.vault + "/items", Body: body})
 			return err
 		})
 	}
-	fields := make([]any, 0, len(x.fields)+1)
+	fields := make([]any, 0, len(x.fields)+2)
 	for _, f := range x.fields {
 		fields = append(fields, f)
 	}
-	if i := x.field(t.Secret); i >= 0 {
+	for label, f := range map[string]map[string]any{t.Secret: own, aboutOf(t): about} {
+		i := x.field(label)
+		if i < 0 {
+			fields = append(fields, f)
+			continue
+		}
 		for k, raw := range x.fields[i] {
-			if k != "value" {
-				own[k] = raw
+			if _, set := f[k]; !set && k != "value" {
+				f[k] = raw
 			}
 		}
-		fields[i] = own
-	} else {
-		fields = append(fields, own)
+		fields[i] = f
 	}
 	body := map[string]any{}
 	for k, raw := range x.whole {
@@ -311,7 +318,13 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 	return providers.State{Exists: true, UpdatedAt: x.Updated}, nil
 }
 
-// Remove takes the field out of the item. When nothing else is in it, the item goes.
+// ours reports whether the item was made here: one of somebody else can have files and addresses as well.
+func (x item) ours() bool {
+	var tags []string
+	return json.Unmarshal(x.whole["tags"], &tags) == nil && slices.Contains(tags, tag)
+}
+
+// Remove takes the field out of the item. When nothing else is in one that was made here, the item goes.
 func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 	for range 4 {
 		x, err := p.look(ctx, t)
@@ -321,7 +334,10 @@ func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 		}
 		doing := "take " + t.Secret + " out of " + t.Address
 		x.fields = slices.Delete(x.fields, i, i+1)
-		if !slices.ContainsFunc(x.fields, foreign) {
+		if i := x.field(aboutOf(t)); i >= 0 {
+			x.fields = slices.Delete(x.fields, i, i+1)
+		}
+		if x.ours() && !slices.ContainsFunc(x.fields, foreign) {
 			_, err := p.client.Do(ctx, httpx.Call{Method: http.MethodDelete, Path: x.path})
 			return explain(err, doing)
 		}
@@ -337,11 +353,8 @@ func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 	return explain(errors.New("the item changes all the time"), "take "+t.Secret+" out of "+t.Address)
 }
 
-// foreign reports whether a field holds something that is not our note.
+// foreign reports whether a field holds something.
 func foreign(f map[string]json.RawMessage) bool {
 	var value string
-	if json.Unmarshal(f["value"], &value) != nil || value == "" {
-		return false
-	}
-	return providers.MarkIn(value) == ""
+	return json.Unmarshal(f["value"], &value) == nil && value != ""
 }

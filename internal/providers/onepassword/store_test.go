@@ -43,6 +43,16 @@ func newWorld(t *testing.T) (*onepasswordd.Server, *providertest.World) {
 		_, item, _ := strings.Cut(x.Address, "/")
 		return server.Open(item, x.Secret)
 	}
+	w.Told = func(x setup.Target) (told string) {
+		_, item, _ := strings.Cut(x.Address, "/")
+		if v, err := server.Open(item, "about "+x.Secret); err == nil {
+			_ = v.Use(func(b []byte) error {
+				told = string(b)
+				return nil
+			})
+		}
+		return told
+	}
 	w.Write = func(setup.Target) (method, path string) { return http.MethodPost, "/v1/vaults/*/items" }
 	return server, w
 }
@@ -84,13 +94,20 @@ func TestNeighbours(t *testing.T) {
 	if err := remover.Remove(t.Context(), target("ci/shared", name)); err != nil {
 		t.Error(err)
 	}
+	if _, err := server.Open("shared", "about "+name); err == nil {
+		t.Error("a note stays of what is gone")
+	}
 	if _, err := server.Open("shared", "password"); err != nil || server.Items() != 1 {
 		t.Errorf("%d items, %v", server.Items(), err)
+	}
+	server.Add("theirs", name, "x")
+	if err := remover.Remove(t.Context(), target("ci/theirs", name)); err != nil || server.Items() != 2 {
+		t.Errorf("an item that somebody else made: %d items, %v", server.Items(), err)
 	}
 	if _, err := w.Store.Put(t.Context(), target("ci/own", name), testkit.Canary(t), providers.Meta{Setup: "etl", TokenID: "cm1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := remover.Remove(t.Context(), target("ci/own", name)); err != nil || server.Items() != 1 {
+	if err := remover.Remove(t.Context(), target("ci/own", name)); err != nil || server.Items() != 2 {
 		t.Errorf("%d items, %v", server.Items(), err)
 	}
 }

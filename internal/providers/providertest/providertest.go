@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -29,6 +30,8 @@ type World struct {
 	Deny func()
 	// Open reads what the server holds for a target.
 	Open func(t setup.Target) (*secret.Value, error)
+	// Told is what stands beside the value of a target, as one text; nil where the store keeps nothing.
+	Told func(t setup.Target) string
 	// Faults of the server, and the path pattern of the request that writes a target; nil for a local
 	// store.
 	Faults *fault.Set
@@ -151,6 +154,44 @@ func Run(t *testing.T, s Subject) {
 		})
 	}
 
+	t.Run("what stands beside it is of the newest write", func(t *testing.T) {
+		w := s.New(t)
+		if w.Told == nil {
+			return
+		}
+		for _, target := range s.Targets {
+			ends := time.Date(2031, 2, 3, 0, 0, 0, 0, time.UTC)
+			for _, c := range []struct {
+				id    string
+				ends  time.Time
+				no    []string
+				wants []string
+			}{
+				{"cmfirst", ends, nil, []string{"etl", "cmfirst", "2031-02-03"}},
+				{"cmsecond", ends.AddDate(1, 0, 0), []string{"cmfirst", "2031"}, []string{"etl", "cmsecond", "2032-02-03"}},
+				{"", time.Time{}, []string{"cmsecond", "2032"}, []string{"etl"}}, // an earlier value is put back
+			} {
+				m, v := meta, testkit.Canary(t)
+				m.TokenID, m.ExpiresAt = c.id, c.ends
+				if r, err := w.Store.Put(t.Context(), target, v, m); err != nil || !r.Note.IsZero() {
+					t.Fatalf("%s: %+v, %v", target, r, err)
+				}
+				told := w.Told(target)
+				for _, want := range c.wants {
+					if !strings.Contains(told, want) {
+						t.Errorf("%s: %q does not tell %s", target, told, want)
+					}
+				}
+				for _, no := range c.no {
+					if strings.Contains(told, no) {
+						t.Errorf("%s: %q still tells %s", target, told, no)
+					}
+				}
+				testkit.MustNotLeak(t, v, []byte(told))
+			}
+		}
+	})
+
 	first := s.Targets[0]
 	if s.Missing.Secret != "" {
 		t.Run("not there", func(t *testing.T) {
@@ -165,6 +206,17 @@ func Run(t *testing.T, s Subject) {
 			v := testkit.Canary(t)
 			_, err := w.Store.Check(t.Context(), target)
 			check(t, w, err, v)
+			if b, ok := w.Store.(providers.Backend); ok {
+				_, err = put(t.Context(), w, target, v)
+				check(t, w, err, v)
+				_, err = b.Stat(t.Context(), target)
+				check(t, w, err, v)
+				check(t, w, b.Remove(t.Context(), target), v)
+			}
+			if h, ok := w.Store.(providers.Historian); ok {
+				_, err := h.Earlier(t.Context(), target, "1")
+				check(t, w, err, v)
+			}
 			if w.Faults == nil {
 				continue
 			}

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -125,19 +127,38 @@ func (s *Store) set(ctx context.Context, root *os.Root, name string, t setup.Tar
 	if err != nil {
 		return explain(err, "read "+t.Address)
 	}
-	if sealed(now, t.Secret) == "" {
+	if sealed(now, t) == "" {
 		return hint.New(ID+": the rules of "+t.Address+" leave "+t.Secret+" in clear", "Correct encrypted_regex or unencrypted_suffix in .sops.yaml, or choose another name or file.", docs)
 	}
 	return nil
 }
 
-// sealed is what a file holds of a key, encrypted; "" when it holds nothing, or holds it in clear.
-func sealed(content []byte, name string) string {
-	m := regexp.MustCompile(`(?m)^\s*"?` + name + `"?\s*[:=]\s*"?(ENC\[[^\]]*\])`).FindSubmatch(content)
-	if m == nil {
+// sealed is what a file holds of the key at its top, encrypted; "" when it holds nothing there, or holds it
+// in clear.
+func sealed(content []byte, t setup.Target) string {
+	value, _ := top(content, t)[t.Secret].(string)
+	if !strings.HasPrefix(value, "ENC[") || !strings.HasSuffix(value, "]") {
 		return ""
 	}
-	return string(m[1])
+	return value
+}
+
+// top is what stands at the top of a file; nothing of one that cannot be read.
+func top(content []byte, t setup.Target) (out map[string]any) {
+	switch kind(t) {
+	case "json":
+		_ = json.Unmarshal(content, &out)
+	case "dotenv":
+		out = map[string]any{}
+		for line := range strings.Lines(string(content)) {
+			if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+				out[k] = v
+			}
+		}
+	default:
+		_ = yaml.Unmarshal(content, &out)
+	}
+	return out
 }
 
 // with runs f on a draft of the file, which is gone afterwards unless f has moved it.
@@ -207,7 +228,16 @@ func (s *Store) Put(ctx context.Context, t setup.Target, v *secret.Value, _ prov
 	return out, nil
 }
 
-var modified = regexp.MustCompile(`lastmodified"?\s*[:=]\s*"?([0-9TZ:+-]+)`)
+// modified is when sops last changed a file; zero when it does not say.
+func modified(content []byte, t setup.Target) (at time.Time) {
+	out := top(content, t)
+	said, _ := out["sops_lastmodified"].(string) // in a file of lines
+	if own, ok := out["sops"].(map[string]any); ok {
+		said, _ = own["lastmodified"].(string)
+	}
+	at, _ = time.Parse(time.RFC3339, said)
+	return at
+}
 
 // Stat says whether the file has the key; it takes no private key.
 func (s *Store) Stat(_ context.Context, t setup.Target) (providers.State, error) {
@@ -226,16 +256,12 @@ func (s *Store) Stat(_ context.Context, t setup.Target) (providers.State, error)
 	if err != nil {
 		return providers.State{}, explain(err, "read "+t.Address)
 	}
-	value := sealed(raw, t.Secret)
+	value := sealed(raw, t)
 	if value == "" {
 		return providers.State{}, nil
 	}
 	sum := sha256.Sum256([]byte(value)) // of what is encrypted
-	out := providers.State{Exists: true, Version: hex.EncodeToString(sum[:8])}
-	if m := modified.FindSubmatch(raw); m != nil {
-		out.UpdatedAt, _ = time.Parse(time.RFC3339, string(m[1])) // zero when it is not said
-	}
-	return out, nil
+	return providers.State{Exists: true, Version: hex.EncodeToString(sum[:8]), UpdatedAt: modified(raw, t)}, nil
 }
 
 // Remove takes the key out of the file.

@@ -120,6 +120,34 @@ func TestInClear(t *testing.T) {
 	}
 }
 
+// A key of the same name deeper in the file is another one: it neither stands for ours, nor vouches that ours
+// is encrypted.
+func TestDeeperKey(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"secrets/astro.yaml", "secrets/astro.json"} {
+		root, w := world(t, "    encrypted_regex: ^db$\n")
+		at := target(file, name)
+		plain := filepath.Join(root, "plain.json")
+		if err := os.WriteFile(plain, []byte(`{"db": {"`+name+`": "another"}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(root, "secrets"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := testkit.Program("sops", root)(t.Context(), nil, "encrypt", "--filename-override", file, "--input-type", "json", "--output-type", strings.TrimPrefix(filepath.Ext(file), "."), "--output", file, plain); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := w.Store.Stat(t.Context(), at); err != nil || st.Exists {
+			t.Errorf("%s: the deeper key is taken for ours: %+v, %v", file, st, err)
+		}
+		v := testkit.Canary(t)
+		if _, err := w.Store.Put(t.Context(), at, v, providers.Meta{}); err == nil || !strings.Contains(hint.Of(err).Doing, "in clear") {
+			t.Errorf("%s: it was written in clear: %v", file, err)
+		}
+		testkit.ScanDir(t, v, root)
+	}
+}
+
 // A file that cannot be opened says so, and stays as it is.
 func TestNoKey(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,8 @@ import (
 type Found struct {
 	Server    string
 	Namespace string
+	CASource  string // the variable that names CAFile
+	CAFile    string // a PEM file of certificates that are trusted beside those of the system; "" for none
 	Login     providers.Login
 }
 
@@ -30,6 +32,7 @@ func FindLogin(h providers.Host) (f Found, err error) {
 	f.Server, _ = get("ADDR")
 	f.Namespace, _ = get("NAMESPACE")
 	f.Namespace = strings.Trim(f.Namespace, "/")
+	f.CAFile, f.CASource = get("CACERT")
 	token, source := get("TOKEN")
 	if token == "" && h.Home != "" {
 		path := h.Getenv("BAO_TOKEN_PATH")

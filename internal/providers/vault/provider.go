@@ -38,7 +38,7 @@ var info = providers.Info{
 	ID: ID, Name: "Vault or OpenBao", Docs: docsKV, MaxValue: 65_536,
 	Proof: providers.ReadBack, ProofNote: "who may not read the entry sees the version that the write made",
 	Rights:  "On `MOUNT/data/PATH`: `create`, `update` and `read`, or `create` and `patch` where the log-in must not read. On `MOUNT/metadata/PATH`: `read`, `update` for a note beside the secret, `delete` to take it back.",
-	Login:   "`BAO_TOKEN` or `VAULT_TOKEN`, else the file `.vault-token` of your home folder, which `vault login` writes. `BAO_ADDR` or `VAULT_ADDR` names the server, `BAO_NAMESPACE` or `VAULT_NAMESPACE` the namespace.",
+	Login:   "`BAO_TOKEN` or `VAULT_TOKEN`, else the file `.vault-token` of your home folder, which `vault login` writes. `BAO_ADDR` or `VAULT_ADDR` names the server, `BAO_NAMESPACE` or `VAULT_NAMESPACE` the namespace, `BAO_CACERT` or `VAULT_CACERT` a file of certificates to trust. A token helper is not run, and certificates are always checked.",
 	Address: "`vault:MOUNT/PATH` (secret/astro/etl); the secret's name is a key of that entry, beside others.",
 	Limits:  "Only the key-value engine of version 2: version 1 overwrites without a trace. Earlier versions of an entry keep earlier values; they are dead tokens after a rotation. A write never overwrites what somebody else wrote at the same time.",
 }
@@ -120,6 +120,8 @@ func explain(err error, doing string) error {
 			a.Next, a.Link = "The log-in is wrong or has ended, or its policy lacks a right on this path. Log in again with vault login, or ask who administers Vault.", docsPolicies
 		case s.Status == http.StatusServiceUnavailable:
 			a.Next = "Vault is sealed. Ask who administers it."
+		case strings.Contains(s.Message.String(), "required for this call"):
+			a.Next = "The entry takes only writes that name the version they follow. The log-in needs read on its path below metadata to know it."
 		case strings.Contains(s.Message.String(), "check-and-set"):
 			a.Next = "Somebody else changes the entry at the same time. Try again."
 		}
@@ -342,31 +344,36 @@ func (p *Provider) receipt(ctx context.Context, e entry, t setup.Target, v *secr
 	case now.hidden && now.version == version:
 		out.Proof = providers.Metadata
 	}
-	p.note(ctx, e, t, m)
+	out.Note = providers.Untold("its note", p.note(ctx, e, t, providers.Note(m)))
 	return out
 }
 
-// note says beside the entry what the key is for; whether it succeeds does not matter.
-func (p *Provider) note(ctx context.Context, e entry, t setup.Target, m providers.Meta) {
+// note says beside the entry what the key is for, or with "" nothing more about it.
+func (p *Provider) note(ctx context.Context, e entry, t setup.Target, say string) error {
+	const next = "The log-in needs read and update on the entry's path below metadata."
 	var meta struct {
 		Data struct {
 			Custom map[string]string `json:"custom_metadata"`
 		}
 	}
-	if _, err := p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("metadata"), Out: &meta}); err != nil {
-		return
+	_, err := p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("metadata"), Out: &meta})
+	if err != nil {
+		return hint.Wrap(err, ID+": look at the notes of "+t.Address, next, docsKV)
 	}
 	custom := map[string]string{}
 	maps.Copy(custom, meta.Data.Custom)
-	say := "astro-ci setup=" + m.Setup + " token=" + m.TokenID
-	if !m.ExpiresAt.IsZero() {
-		say += " ends=" + m.ExpiresAt.UTC().Format(time.DateOnly)
-	}
 	custom[t.Secret] = say
-	if len(t.Secret) > 128 || len(say) > 512 || len(custom) > 64 { // the limits of Vault
-		return
+	if say == "" {
+		delete(custom, t.Secret)
 	}
-	_, _ = p.client.Do(ctx, httpx.Call{Method: http.MethodPost, Path: e.at("metadata"), Body: map[string]any{"custom_metadata": custom}, Repeatable: true})
+	if maps.Equal(custom, meta.Data.Custom) {
+		return nil
+	}
+	if len(t.Secret) > 128 || len(say) > 512 || len(custom) > 64 { // the limits of Vault
+		return hint.New(ID+": note what "+t.Secret+" is for", "The entry has as many notes as Vault allows, or the name is too long for one.", docsKV)
+	}
+	_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodPost, Path: e.at("metadata"), Body: map[string]any{"custom_metadata": custom}, Repeatable: true})
+	return hint.Wrap(err, ID+": write the notes of "+t.Address, next, docsKV)
 }
 
 // since is the version that gave the key its present value: those after it changed other keys of the
@@ -448,6 +455,9 @@ func (p *Provider) Remove(ctx context.Context, t setup.Target) error {
 		delete(e.data, t.Secret)
 		body := map[string]any{"data": e.data, "options": map[string]any{"cas": e.version}}
 		_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodPost, Path: e.at("data"), Body: body, Repeatable: true})
+		if err == nil {
+			_ = p.note(ctx, e, t, "") // without the right to it, a note stays of what is gone
+		}
 		if !taken(err) {
 			return explain(err, "take "+t.Secret+" out of "+t.Address)
 		}

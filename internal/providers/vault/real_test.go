@@ -44,7 +44,7 @@ func TestRealEngine(t *testing.T) {
 	}
 	for i, x := range []setup.Target{at, beside, at} {
 		r, err := p.Put(t.Context(), x, testkit.Canary(t), providers.Meta{Setup: "etl", TokenID: "cm1"})
-		if err != nil || r.Created != (i < 2) || r.Proof != providers.ReadBack || r.Version != string(rune('1'+i)) {
+		if err != nil || r.Created != (i < 2) || !r.Note.IsZero() || r.Proof != providers.ReadBack || r.Version != string(rune('1'+i)) {
 			t.Fatalf("write %d: %+v, %v", i, r, err)
 		}
 		if st, err := p.Stat(t.Context(), x); err != nil || !st.Exists || st.Version != r.Version || st.UpdatedAt.IsZero() {

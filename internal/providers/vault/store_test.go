@@ -59,6 +59,7 @@ func newWorldWith(t *testing.T, namespace string, before func(*http.Request)) (*
 	}
 	w.Store = w.As(server.Token())
 	w.Open = func(x setup.Target) (*secret.Value, error) { return server.Open(namespace, x.Address, x.Secret) }
+	w.Told = func(x setup.Target) string { return server.Custom(namespace, x.Address)[x.Secret] }
 	w.Write = func(x setup.Target) (method, path string) {
 		for _, engine := range []string{"secret/", "team/kv/"} {
 			if rest, ok := strings.CutPrefix(x.Address, engine); ok {
@@ -101,7 +102,7 @@ func TestNeighbours(t *testing.T) {
 			want := map[string]providers.Proof{"all": providers.ReadBack, "blind": providers.Metadata, "dark": providers.Written}[what]
 			v := testkit.Canary(t)
 			r, err := w.Store.Put(t.Context(), at, v, providers.Meta{Setup: "etl", TokenID: "cm1"})
-			if err != nil || r.Proof != want {
+			if err != nil || r.Proof != want || r.Note.IsZero() == (what == "dark") {
 				t.Errorf("%s, there %v: %+v, %v", what, there, r, err)
 				continue
 			}
@@ -152,6 +153,11 @@ func TestRemoveLeavesTheRest(t *testing.T) {
 	server, w := newWorld(t, "")
 	at := target("secret/shared", name)
 	server.Write("", at.Address, map[string]string{"OTHER": "stays", name: "goes"})
+	for _, x := range []setup.Target{at, target(at.Address, "OTHER")} {
+		if _, err := w.Store.Put(t.Context(), x, testkit.Canary(t), providers.Meta{Setup: "etl", TokenID: "cm1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	remover, _ := w.Store.(providers.Remover)
 	if err := remover.Remove(t.Context(), at); err != nil {
 		t.Fatal(err)
@@ -161,6 +167,9 @@ func TestRemoveLeavesTheRest(t *testing.T) {
 	}
 	if _, err := server.Open("", at.Address, name); err == nil {
 		t.Error("it is still there")
+	}
+	if notes := server.Custom("", at.Address); len(notes) != 1 || notes["OTHER"] == "" {
+		t.Errorf("the notes: %v", notes)
 	}
 	server.BeBlind()
 	if err := remover.Remove(t.Context(), at); err == nil || hint.Of(err).Next == "" {
@@ -211,6 +220,21 @@ func TestOneVersion(t *testing.T) {
 	}
 	if _, err := server.Open("", at.Address, "OTHER"); err != nil {
 		t.Error(err)
+	}
+}
+
+// An entry can ask every write for the version that it follows, which not every log-in can see.
+func TestVersionAskedFor(t *testing.T) {
+	t.Parallel()
+	server, w := newWorld(t, "")
+	at := target("secret/astro/etl", name)
+	server.AskForVersions()
+	if r, err := w.Store.Put(t.Context(), at, testkit.Canary(t), providers.Meta{}); err != nil || r.Proof != providers.ReadBack {
+		t.Errorf("%+v, %v", r, err)
+	}
+	server.BeDark()
+	if _, err := w.Store.Put(t.Context(), at, testkit.Canary(t), providers.Meta{}); err == nil || !strings.Contains(hint.Of(err).Next, "metadata") {
+		t.Errorf("without a look at the versions: %v", err)
 	}
 }
 

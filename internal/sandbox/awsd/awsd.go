@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +36,7 @@ const (
 type Server struct {
 	embedded.Server
 	blind bool                      // values may not be read
+	bare  bool                      // nothing may be tagged
 	roles map[string]embedded.Trust // by ARN
 	runs  map[string]run            // by access key
 	use   func(*secret.Value) error
@@ -53,6 +53,7 @@ type state struct {
 
 type stored struct {
 	Description string            `json:"description"`
+	Tags        map[string]string `json:"tags"`
 	Suffix      string            `json:"suffix"` // six characters at the end of the ARN
 	Versions    map[string][]byte `json:"versions"`
 	Current     string            `json:"current"`
@@ -62,11 +63,13 @@ type stored struct {
 }
 
 type parameter struct {
-	Type    string    `json:"type"`
-	Sealed  []byte    `json:"sealed"`
-	Version int       `json:"version"`
-	Changed time.Time `json:"changed"`
-	Earlier [][]byte  `json:"earlier"` // what the versions before held, the first one first
+	Type    string            `json:"type"`
+	About   string            `json:"about"`
+	Tags    map[string]string `json:"tags"`
+	Sealed  []byte            `json:"sealed"`
+	Version int               `json:"version"`
+	Changed time.Time         `json:"changed"`
+	Earlier [][]byte          `json:"earlier"` // what the versions before held, the first one first
 }
 
 type project struct {
@@ -102,6 +105,22 @@ func (s *Server) AddProject(name string, env ...string) {
 
 // BeBlind takes the right to read values away.
 func (s *Server) BeBlind() { s.Do(func() { s.blind = true }) }
+
+// BeBare takes the right to tag away.
+func (s *Server) BeBare() { s.Do(func() { s.bare = true }) }
+
+// Told is the description of a secret or a parameter, and its tags.
+func (s *Server) Told(id string) (out string) {
+	s.Do(func() {
+		if x := s.state.Secrets[id]; x != nil {
+			out = fmt.Sprint(x.Description, x.Tags)
+		}
+		if x := s.state.Parameters[id]; x != nil {
+			out = fmt.Sprint(x.About, x.Tags)
+		}
+	})
+	return out
+}
 
 // run is a role that a run has taken.
 type run struct{ key, session, reads string }
@@ -172,8 +191,8 @@ func (s *Server) Handler() http.Handler {
 		}
 		act, ok := map[string]func(input) embedded.Answer{
 			"secretsmanager.DescribeSecret": s.describe, "secretsmanager.CreateSecret": s.create, "secretsmanager.PutSecretValue": s.put,
-			"secretsmanager.GetSecretValue": s.get, "secretsmanager.DeleteSecret": s.remove,
-			"AmazonSSM.PutParameter": s.putParameter, "AmazonSSM.GetParameter": s.getParameter, "AmazonSSM.DeleteParameter": s.deleteParameter,
+			"secretsmanager.GetSecretValue": s.get, "secretsmanager.DeleteSecret": s.remove, "secretsmanager.TagResource": s.tag,
+			"AmazonSSM.PutParameter": s.putParameter, "AmazonSSM.GetParameter": s.getParameter, "AmazonSSM.DeleteParameter": s.deleteParameter, "AmazonSSM.AddTagsToResource": s.tagParameter,
 			"CodeBuild_20161006.BatchGetProjects": s.projects, "CodeBuild_20161006.StartBuild": s.startBuild, "CodeBuild_20161006.BatchGetBuilds": s.builds,
 		}[r.Header.Get("X-Amz-Target")]
 		if !ok {
@@ -191,6 +210,9 @@ func (s *Server) Handler() http.Handler {
 			a = act(in)
 		}
 		a.Header = map[string]string{"Content-Type": "application/x-amz-json-1.1"}
+		if a.Body == nil {
+			return a // an operation without an output
+		}
 		if raw, err := json.Marshal(a.Body); err == nil {
 			a.Body = raw
 		}
@@ -305,177 +327,11 @@ type input struct {
 	Decrypt     bool     `json:"WithDecryption"`
 	Names       []string `json:"names"`
 	IDs         []string `json:"ids"`
+	Tags        []struct{ Key, Value string }
+
+	ResourceType, ResourceID string // keys are taken in any case
 
 	ProjectName, SourceVersion, IdempotencyToken, BuildspecOverride string
-}
-
-func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
-func (s *Server) arn(id string) string {
-	return "arn:aws:secretsmanager:" + Region + ":" + Account + ":secret:" + id + "-" + s.state.Secrets[id].Suffix
-}
-
-var notFound = fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-
-func (s *Server) describe(in input) embedded.Answer {
-	x := s.state.Secrets[in.SecretID]
-	if x == nil {
-		return notFound
-	}
-	out := map[string]any{"ARN": s.arn(in.SecretID), "Name": in.SecretID, "Description": x.Description, "LastChangedDate": seconds(x.Changed)}
-	if !x.Deleted.IsZero() {
-		out["DeletedDate"] = seconds(x.Deleted)
-	} else {
-		out["VersionIdsToStages"] = map[string][]string{x.Current: {"AWSCURRENT"}}
-		if x.Previous != "" {
-			out["VersionIdsToStages"].(map[string][]string)[x.Previous] = []string{"AWSPREVIOUS"}
-		}
-	}
-	return embedded.OK(out)
-}
-
-var validSecret = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
-
-// version adds a version; the same mark with the same value is the same version.
-func (s *Server) version(id string, x *stored, in input) embedded.Answer {
-	switch old, exists := x.Versions[in.Mark]; {
-	case len(in.Mark) < 32 || len(in.Mark) > 64 || in.Secret == "" || len(in.Secret) > 65536:
-		return fail("InvalidParameterException", "the mark or the value has a wrong length")
-	case exists && s.state.Key.Open(old) != in.Secret:
-		return fail("ResourceExistsException", "The version exists with another value.")
-	case !exists:
-		x.Versions[in.Mark] = s.state.Key.Seal(in.Secret)
-		x.Previous, x.Current, x.Changed = x.Current, in.Mark, s.Now()
-	}
-	return embedded.OK(map[string]any{"ARN": s.arn(id), "Name": id, "VersionId": in.Mark})
-}
-
-func (s *Server) create(in input) embedded.Answer {
-	x := s.state.Secrets[in.Name]
-	switch {
-	case s.Denied():
-		return denied("secretsmanager:CreateSecret")
-	case !validSecret.MatchString(in.Name):
-		return fail("InvalidParameterException", "the name is invalid")
-	case x != nil && !x.Deleted.IsZero():
-		return fail("InvalidRequestException", "a secret with this name is already scheduled for deletion.")
-	case x != nil && x.Versions[in.Mark] == nil:
-		return fail("ResourceExistsException", "The operation failed because the secret already exists.")
-	case x == nil:
-		x = &stored{Description: in.Description, Suffix: rand.Text()[:6], Versions: map[string][]byte{}}
-		s.state.Secrets[in.Name] = x
-	}
-	a := s.version(in.Name, x, in)
-	if a.Status != 200 && len(x.Versions) == 0 {
-		delete(s.state.Secrets, in.Name)
-	}
-	return a
-}
-
-func (s *Server) put(in input) embedded.Answer {
-	x := s.state.Secrets[in.SecretID]
-	switch {
-	case s.Denied():
-		return denied("secretsmanager:PutSecretValue")
-	case x == nil:
-		return notFound
-	case !x.Deleted.IsZero():
-		return fail("InvalidRequestException", "the secret was marked for deletion.")
-	}
-	return s.version(in.SecretID, x, in)
-}
-
-func (s *Server) get(in input) embedded.Answer {
-	x := s.state.Secrets[in.SecretID]
-	switch {
-	case s.blind:
-		return denied("secretsmanager:GetSecretValue")
-	case x == nil || !x.Deleted.IsZero():
-		return notFound
-	}
-	version, stages := x.Current, []string{"AWSCURRENT"}
-	if in.VersionID != "" && in.VersionID != x.Current {
-		if version, stages = in.VersionID, nil; x.Versions[version] == nil {
-			return notFound
-		}
-	}
-	return embedded.OK(map[string]any{"ARN": s.arn(in.SecretID), "Name": in.SecretID, "VersionId": version, "SecretString": s.state.Key.Open(x.Versions[version]), "VersionStages": stages})
-}
-
-func (s *Server) remove(in input) embedded.Answer {
-	switch {
-	case s.Denied():
-		return denied("secretsmanager:DeleteSecret")
-	case s.state.Secrets[in.SecretID] == nil:
-		return notFound
-	case !in.Force:
-		s.state.Secrets[in.SecretID].Deleted = s.Now()
-	default:
-		delete(s.state.Secrets, in.SecretID)
-	}
-	return embedded.OK(map[string]any{"Name": in.SecretID})
-}
-
-var validParameter = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+){1,15}$`)
-
-func (s *Server) putParameter(in input) embedded.Answer {
-	x := s.state.Parameters[in.Name]
-	switch {
-	case s.Denied():
-		return denied("ssm:PutParameter")
-	case !validParameter.MatchString(in.Name) || strings.HasPrefix(strings.ToLower(in.Name), "/aws") || strings.HasPrefix(strings.ToLower(in.Name), "/ssm"):
-		return fail("ValidationException", "the name is invalid")
-	case in.Value == "" || len(in.Value) > 4096 || strings.Contains(in.Value, "{{"):
-		return fail("ValidationException", "the value is invalid")
-	case x != nil && !in.Overwrite:
-		return fail("ParameterAlreadyExists", "The parameter already exists.")
-	case x != nil && x.Type != in.Type:
-		return fail("HierarchyTypeMismatchException", "the type cannot be changed")
-	}
-	if x == nil {
-		x = &parameter{Type: in.Type}
-		s.state.Parameters[in.Name] = x
-	} else {
-		x.Earlier = append(x.Earlier, x.Sealed)
-	}
-	x.Sealed, x.Version, x.Changed = s.state.Key.Seal(in.Value), x.Version+1, s.Now()
-	return embedded.OK(map[string]any{"Version": x.Version, "Tier": "Standard"})
-}
-
-func (s *Server) getParameter(in input) embedded.Answer {
-	name, version, _ := strings.Cut(in.Name, ":")
-	x := s.state.Parameters[name]
-	if n, err := strconv.Atoi(version); err == nil && x != nil && n != x.Version {
-		if n < 1 || n > len(x.Earlier) {
-			return fail("ParameterVersionNotFound", "")
-		}
-		x = &parameter{Type: x.Type, Sealed: x.Earlier[n-1], Version: n, Changed: x.Changed}
-	}
-	switch {
-	case x == nil:
-		return fail("ParameterNotFound", "")
-	case in.Decrypt && s.blind:
-		return denied("kms:Decrypt")
-	}
-	value := hex.EncodeToString(x.Sealed)
-	if in.Decrypt || x.Type != "SecureString" {
-		value = s.state.Key.Open(x.Sealed)
-	}
-	return embedded.OK(map[string]any{"Parameter": map[string]any{
-		"Name": in.Name, "Type": x.Type, "Value": value, "Version": x.Version, "LastModifiedDate": seconds(x.Changed), "DataType": "text",
-		"ARN": "arn:aws:ssm:" + Region + ":" + Account + ":parameter" + in.Name,
-	}})
-}
-
-func (s *Server) deleteParameter(in input) embedded.Answer {
-	if s.Denied() {
-		return denied("ssm:DeleteParameter")
-	}
-	if s.state.Parameters[in.Name] == nil {
-		return fail("ParameterNotFound", "")
-	}
-	delete(s.state.Parameters, in.Name)
-	return embedded.OK(map[string]any{})
 }
 
 func (s *Server) projects(in input) embedded.Answer {

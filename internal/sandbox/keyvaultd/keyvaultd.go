@@ -111,6 +111,11 @@ func (s *Server) Open(vault, name string) (v *secret.Value, err error) {
 	return v, err
 }
 
+// Tag gives the newest version of a secret one more tag, as somebody else would.
+func (s *Server) Tag(name, key, value string) {
+	s.Do(func() { s.state.Secrets[strings.ToLower(name)].newest().Tags[key] = value })
+}
+
 // Look is what stands beside the newest version of a secret, and how many versions it has.
 func (s *Server) Look(name string) (tags map[string]string, ends int64, versions int) {
 	s.Do(func() {

@@ -29,6 +29,7 @@ type Server struct {
 	refuses bool                      // the log-in has no right on entries
 	fails   bool                      // writes are refused all the same
 	dark    bool                      // nor their metadata
+	asks    bool                      // every write has to name the version that it follows
 	roles   map[string]embedded.Trust // by namespace:method/role
 	runs    map[string]string         // what a log-in of a run may read, once: namespace:engine/path, by its token
 	state   state
@@ -66,6 +67,9 @@ func (s *Server) BeBlind() { s.Do(func() { s.blind = true }) }
 
 // BeDark takes the right to read entries and their metadata away from the log-in.
 func (s *Server) BeDark() { s.Do(func() { s.blind, s.dark = true, true }) }
+
+// AskForVersions takes only writes that name the version they follow, as cas_required does.
+func (s *Server) AskForVersions() { s.Do(func() { s.asks = true }) }
 
 // Refuse takes every right on entries away, or gives it back; RefuseWrites lets writes fail although the
 // log-in has the right to them.
@@ -316,6 +320,9 @@ func (s *Server) write(r *http.Request, at string) embedded.Answer {
 	e, now := s.state.Entries[at], 0
 	if e != nil {
 		now = len(e.Versions)
+	}
+	if in.Options.CAS == nil && s.asks {
+		return fail(400, "check-and-set parameter required for this call")
 	}
 	if in.Options.CAS != nil && *in.Options.CAS != now {
 		return fail(400, "check-and-set parameter did not match the current version")

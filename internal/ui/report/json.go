@@ -39,6 +39,7 @@ type target struct {
 	State   string `json:"state"`
 	Version string `json:"version"`
 	Proof   string `json:"proof"`
+	Note    string `json:"note,omitempty"`
 }
 
 type file struct {
@@ -107,7 +108,7 @@ func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed er
 		}
 	}
 	for _, t := range r.Targets {
-		out.Targets = append(out.Targets, target{t.Target.String(), string(t.State), t.Version, string(t.Proof)})
+		out.Targets = append(out.Targets, target{t.Target.String(), string(t.State), t.Version, string(t.Proof), t.Note.String()})
 	}
 	for _, ev := range actions {
 		out.Actions = append(out.Actions, actionOf(ev))

@@ -79,6 +79,9 @@ func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 	}
 	for _, x := range r.Targets {
 		say(t, "Secret:\t%s, %s", x.Target, InWords(x.Proof))
+		if !x.Note.IsZero() {
+			say(t, "\t%s", x.Note)
+		}
 	}
 	for _, f := range r.Written() {
 		file := "already as it should be"

@@ -83,6 +83,9 @@ func results(r *engine.Result) [][2]string {
 	}
 	for _, t := range r.Targets {
 		rows = append(rows, [2]string{"Secret", t.Target.String()}, [2]string{"", proof(string(t.Proof))})
+		if !t.Note.IsZero() {
+			rows = append(rows, [2]string{"", t.Note.String()})
+		}
 	}
 	for _, f := range r.Written() {
 		file := f.Path + ", as it was"
