@@ -10,8 +10,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -32,7 +34,8 @@ var info = providers.Info{
 	Address: "`context:gh/ORGANIZATION/NAME` for a context, or the slug of a project, `gh/ORGANIZATION/PROJECT`.",
 	Limits:  "A context holds 100 variables of 32,000 characters. Projects of CircleCI's GitHub App have slugs that cannot be guessed; Project Settings, Overview shows them. It reads one file, `.circleci/config.yml`. Scheduled pipelines cannot use restricted contexts.",
 	ID:      "circleci", Name: "CircleCI", Docs: docsContexts, MaxValue: maxValue, OneFile: true, Shared: true,
-	Proof: providers.Metadata, ProofNote: "CircleCI never shows a value again; a context says when a variable was changed and how it ends, a project says neither",
+	Backends: fetch.For("circleci"),
+	Proof:    providers.Metadata, ProofNote: "CircleCI never shows a value again; a context says when a variable was changed and how it ends, a project says neither",
 }
 
 // Provider is one CircleCI, seen with one log-in.
@@ -202,6 +205,17 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.
 	}
 	out := append([]providers.Place{usual}, others...)
 	return append(out, providers.Place{Address: r.Path, Name: text("Project variable"), Note: text("every job of the project can use it")}), nil
+}
+
+// Identify are the ids of the organization and the project, and where the code is; "" for a project of
+// CircleCI's GitHub App, whose address of the code is one of CircleCI itself.
+func (p *Provider) Identify(ctx context.Context, r setup.Repository) (string, error) {
+	x, err := p.api.project(ctx, r.Path)
+	origin, code := strings.CutPrefix(x.VCS.URL, "https://")
+	if err != nil || !code {
+		return "", err
+	}
+	return x.OrganizationID + "/" + x.ID + "/" + origin, nil
 }
 
 // Environment is refused: CircleCI has none.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -25,7 +26,8 @@ var info = providers.Info{
 	Address: "`NAMESPACE/NAME` for a repository, `NAMESPACE` for an organization.",
 	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`.",
 	ID:      "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
-	Proof: providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
+	Backends: fetch.For("drone"),
+	Proof:    providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
 }
 
 const (
