@@ -24,7 +24,7 @@ var info = providers.Info{
 	Rights:  "Who may push to the repository writes its secrets and starts its builds; administrators of an organization write those of the organization.",
 	Login:   "`DRONE_SERVER` and `DRONE_TOKEN`.",
 	Address: "`NAMESPACE/NAME` for a repository, `NAMESPACE` for an organization.",
-	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`.",
+	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`. A secret of Vault is handed to builds by the extension `drone/vault` (1.3), which has to run beside the runners (`DRONE_SECRET_PLUGIN_ENDPOINT`, `DRONE_SECRET_PLUGIN_TOKEN`) and logs in to Vault itself. Everybody who may change a pipeline can name the entry; so it says by keys of its own, `X-Drone-Repos`, `X-Drone-Branches` and `X-Drone-Events`, which builds get it, for all of the entry: give each setup one of its own.",
 	ID:      "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
 	Backends: fetch.For("drone"),
 	Proof:    providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
