@@ -76,6 +76,12 @@ func Possible(platform, backend string) bool {
 // is told them by their names.
 func ByIDs(platform string) (form string) { return vouchers[platform].ids }
 
+// Branchless reports whether a backend cannot tell runs of the platform on one branch from those on another.
+func Branchless(platform, backend string) bool {
+	b, _ := find(backend)
+	return Possible(platform, backend) && vouchers[platform].unbranched && !b.claims
+}
+
 // For are the backends from which pipelines of a platform can read.
 func For(platform string) []string {
 	out := slices.Clone(handed[platform])

@@ -18,6 +18,8 @@ type voucher struct {
 	// varies says that the subject of a run differs from that of the next; claims, that the identity says
 	// by other words which runs they are.
 	varies, claims bool
+	// unbranched says that the subject of a run does not name its branch.
+	unbranched bool
 	// ids is how the platform's own ids of the runs are written; "" where names suffice.
 	ids string
 }
@@ -27,7 +29,7 @@ var vouchers = map[string]voucher{
 	"gitlab":    {who: onGitLab},
 	"buildkite": {who: onBuildkite, varies: true},
 	"circleci":  {who: onCircleCI, varies: true, claims: true, ids: circleForm},
-	"bitbucket": {who: onBitbucket, varies: true, claims: true, ids: bucketForm},
+	"bitbucket": {who: onBitbucket, varies: true, claims: true, unbranched: true, ids: bucketForm},
 }
 
 func onGitHub(p setup.Plan) (providers.Identity, error) {
@@ -77,7 +79,7 @@ var (
 // onCircleCI are jobs by the claims of the second kind of identity, CIRCLE_OIDC_TOKEN_V2. Its subject names
 // who started a job, whose id has one length: nothing that a branch is called can make up for another one.
 func onCircleCI(p setup.Plan) (id providers.Identity, err error) {
-	if host := p.Repository.Host; host != "" && host != "circleci.com" && !setup.Loopback("http://"+host) {
+	if host := p.Repository.Host; host != "" && host != "circleci.com" {
 		return id, hint.New("it is not known as whom a CircleCI Server vouches for its jobs", "Keep the secret on "+host+".", "https://circleci.com/docs/guides/permissions-authentication/openid-connect-tokens/")
 	}
 	m := circleIDs.FindStringSubmatch(p.Pipeline.Reader.Runs)
@@ -89,8 +91,10 @@ func onCircleCI(p setup.Plan) (id providers.Identity, err error) {
 		Issuer: "https://oidc.circleci.com/org/" + organization, Audience: organization,
 		Subject: "org/" + organization + "/project/" + project + "/user/" + anyUUID + "/vcs-origin/" + origin + "/vcs-ref/" + ref,
 		Claims: []providers.Claim{
-			{Name: "oidc.circleci.com/org-id", Value: organization}, {Name: "oidc.circleci.com/project-id", Value: project},
-			{Name: "oidc.circleci.com/vcs-origin", Value: origin}, {Name: "oidc.circleci.com/vcs-ref", Value: ref},
+			{Name: "oidc.circleci.com/org-id", Value: organization},
+			{Name: "oidc.circleci.com/project-id", Value: project},
+			{Name: "oidc.circleci.com/vcs-origin", Value: origin},
+			{Name: "oidc.circleci.com/vcs-ref", Value: ref},
 		},
 		Who: "jobs of " + p.Repository.Path + " on CircleCI, for " + origin + " on the branch " + p.Pipeline.Branch,
 	}, nil

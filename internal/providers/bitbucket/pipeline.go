@@ -43,7 +43,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	step := pipeline.Map{
 		{Key: "name", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
-		{Key: "image", Value: pipeline.Plain(image)},
+		{Key: "image", Value: imageOf(p)},
 	}
 	if environment != "" {
 		step = append(step, pipeline.Pair{Key: "deployment", Value: environment, Beside: "one run at a time"})
@@ -69,6 +69,14 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
 	}
 	return raw, nil
+}
+
+// imageOf is what the step runs in. The curl of the usual image is too old to sign for AWS.
+func imageOf(p setup.Plan) pipeline.Plain {
+	if p.Fetches() && strings.HasPrefix(p.Target().Store, "aws-") {
+		return pipeline.DockerImage("cli")
+	}
+	return image
 }
 
 // Pipeline renders the pipeline of the plan.
