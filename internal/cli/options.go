@@ -76,6 +76,8 @@ func flagHelp(s flow.Step) string {
 		return "where the secret is kept, as STORE:ADDRESS, like github:acme/etl"
 	case "reader":
 		return "as whom runs read the secret from a secrets backend: a role of Vault or AWS, for example"
+	case "reader-runs":
+		return "the ids by which CircleCI and Bitbucket know the runs, where they cannot be asked for"
 	case "also":
 		return "keep copies there, as STORE:ADDRESS or STORE:ADDRESS=NAME, with commas between them"
 	case "legacy-key":

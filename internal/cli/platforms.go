@@ -37,9 +37,9 @@ type platform struct {
 
 // all lists the platforms; the first one that claims a remote gets it.
 func (w *world) all() []platform {
-	hubHost, labHost := "github.com", "gitlab.com"
+	hubHost, labHost, circleHost := "github.com", "gitlab.com", circleci.Cloud
 	if w.sandbox == nil {
-		hubHost, labHost = github.DefaultHost(w.app.env.get), gitlab.DefaultHost(w.app.env.get)
+		hubHost, labHost, circleHost = github.DefaultHost(w.app.env.get), gitlab.DefaultHost(w.app.env.get), "" // its log-in says which
 	}
 	return []platform{
 		{
@@ -54,7 +54,7 @@ func (w *world) all() []platform {
 		},
 		{
 			Platform: steps.Platform{ID: "circleci", Name: "CircleCI", Globs: (*circleci.Provider)(nil).PipelineGlobs()},
-			detect:   circleci.Detect, open: opener("circleci", "CIRCLE_HOST", circleci.FindLogin, func(o providers.Options) providers.Platform { return circleci.New(o) }),
+			host:     circleHost, detect: circleci.Detect, open: opener("circleci", "CIRCLE_HOST", circleci.FindLogin, func(o providers.Options) providers.Platform { return circleci.New(o) }),
 		},
 		{
 			Platform: steps.Platform{ID: "bitbucket", Name: "Bitbucket Pipelines", Globs: (*bitbucket.Provider)(nil).PipelineGlobs()},

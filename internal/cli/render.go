@@ -61,6 +61,7 @@ func (a *app) renderCommand() *cobra.Command {
 	f.StringVar(&r.reader.Role, "reader", "", "as whom runs read the secret from a secrets backend: a role of Vault or AWS, for example")
 	f.StringVar(&r.reader.Server, "reader-server", "", "where runs reach the backend: an address, or a region of AWS")
 	f.StringVar(&r.reader.Namespace, "reader-namespace", "", "namespace of Vault")
+	f.StringVar(&r.reader.Runs, "reader-runs", "", "the ids by which CircleCI and Bitbucket know the runs")
 	f.BoolVar(&r.policy, "policy", false, "print what a run needs to be allowed to read the secret from a backend, instead of the pipeline")
 	f.BoolVar(&r.noDAGDeploys, "no-dag-deploys", false, "the Deployment takes no DAG-only deploys")
 	return cmd

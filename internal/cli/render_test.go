@@ -81,6 +81,10 @@ func TestRenderFromBackends(t *testing.T) {
 					args = append(args, "--reader-server", where[id])
 				}
 			}
+			if fetch.Possible(x.ID, id) && fetch.ByIDs(x.ID) != "" {
+				const uuid = "11111111-1111-4111-8111-111111111111"
+				args = append(args, "--reader-runs", uuid+"/"+uuid+map[string]string{"circleci": "/github.com/acme/etl"}[x.ID])
+			}
 			stdout, stderr, code := p.run(args...)
 			if code != 0 || !strings.Contains(stdout, someDeployment) {
 				t.Errorf("%v: exit %d: %s", args, code, stderr)

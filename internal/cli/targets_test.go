@@ -194,6 +194,19 @@ func TestBackendsInTheSandbox(t *testing.T) {
 			t.Errorf("%s: exit %d: %s%s", at, code, stdout, stderr)
 		}
 	}
+	// CircleCI and Bitbucket are asked for their ids, and Drone has an extension.
+	for platform, about := range map[string][2]string{
+		"circleci": {"gh/acme/etl", "vault:secret/astro/circle"}, "bitbucket": {"acme/etl", "aws-ssm:/astro/bucket"}, "drone": {"acme/etl", "vault:secret/astro/drone"},
+	} {
+		args := append(slices.Clone(base), "--platform", platform, "--repo", about[0], "--target", about[1], "--name", "read-"+platform)
+		stdout, stderr, code := p.run(args...)
+		if code != 0 || !strings.Contains(stdout, `"proof":"read-back"`) || !strings.Contains(stdout, "astro-ci-read-"+platform+"-grant.sh") {
+			t.Errorf("%s: exit %d: %s%s", platform, code, stdout, stderr)
+		}
+	}
+	if stdout, stderr, code := p.run(append(slices.Clone(base), "--platform", "circleci", "--repo", "gh/acme/etl", "--target", "vault:secret/astro/x", "--name", "x", "--reader-runs", "acme/etl")...); code == 0 || !strings.Contains(stderr, "ORGANIZATION/PROJECT/ORIGIN") {
+		t.Errorf("ids that are none: exit %d: %s%s", code, stdout, stderr)
+	}
 	// Azure DevOps reads from a vault by a service connection, whose name it takes.
 	azure := []string{"setup", "--sandbox", "--no-input", "--yes", "--json", "--credential", "deployment-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--platform", "azure-devops", "--repo", "acme/data/etl", "--name", "azure", "--target", "azure-key-vault:sandbox-vault/az"}
 	if _, stderr, code := p.run(azure...); code != 3 || !strings.Contains(stderr, "--reader-server") {

@@ -26,11 +26,12 @@ type backend struct {
 	// from is how a run reads the plan's secret; it refuses a reader that makes no sense there.
 	from func(setup.Plan) (providers.From, error)
 	// grant are the commands that allow it, of the backend's own command line.
-	grant func(setup.Plan, providers.Identity) (string, error)
-	role  string // what the role is, as a question, and an example of one
-	eg    string
-	fixed bool // it is at one place for everybody, or its address says where
-	exact bool // it takes identities that are known to the last character
+	grant  func(setup.Plan, providers.Identity) (string, error)
+	role   string // what the role is, as a question, and an example of one
+	eg     string
+	fixed  bool // it is at one place for everybody, or its address says where
+	exact  bool // it takes identities that are known to the last character
+	claims bool // it looks at more of an identity than its subject
 }
 
 const (
@@ -43,10 +44,10 @@ const (
 )
 
 var backends = []backend{
-	{id: vault.ID, from: vault.From, grant: vault.Grant, role: vaultRole, eg: "jwt/astro-ci-etl"},
+	{id: vault.ID, from: vault.From, grant: vault.Grant, role: vaultRole, eg: "jwt/astro-ci-etl", claims: true},
 	{id: aws.SecretsManager, from: aws.From, grant: aws.Grant, role: awsRole, eg: awsARN},
 	{id: aws.SSM, from: aws.From, grant: aws.Grant, role: awsRole, eg: awsARN},
-	{id: google.SecretManager, from: google.From, grant: google.Grant, role: googleRole, eg: "projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/ci-runs", fixed: true, exact: true},
+	{id: google.SecretManager, from: google.From, grant: google.Grant, role: googleRole, eg: "projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/ci-runs", fixed: true, exact: true, claims: true},
 	{id: keyvault.KeyVault, from: keyvault.From, grant: keyvault.Grant, role: azureRole, eg: "11111111-1111-4111-8111-111111111111/22222222-2222-4222-8222-222222222222", fixed: true, exact: true},
 }
 
@@ -67,7 +68,18 @@ func Role(backend string) (question, example string) {
 // Possible reports whether runs of the platform can read from the backend by their own identity.
 func Possible(platform, backend string) bool {
 	b, known := find(backend)
-	return known && identities[platform] != nil && (!b.exact || !varies[platform])
+	v, vouches := vouchers[platform]
+	return known && vouches && (!b.exact || !v.varies || b.claims && v.claims)
+}
+
+// ByIDs is how the ids are written by which a backend has to be told the runs of the platform; "" where it
+// is told them by their names.
+func ByIDs(platform string) (form string) { return vouchers[platform].ids }
+
+// Branchless reports whether a backend cannot tell runs of the platform on one branch from those on another.
+func Branchless(platform, backend string) bool {
+	b, _ := find(backend)
+	return Possible(platform, backend) && vouchers[platform].unbranched && !b.claims
 }
 
 // For are the backends from which pipelines of a platform can read.
@@ -97,6 +109,7 @@ var handed = map[string][]string{
 	"codebuild":    {aws.SecretsManager, aws.SSM}, // by the buildspec, as the build's role
 	"jenkins":      {vault.ID},                    // by the plugin hashicorp-vault-plugin, as Jenkins itself
 	"azure-devops": {keyvault.KeyVault},           // by a task, as the service connection that Reader.Server names
+	"drone":        {vault.ID},                    // by the extension drone/vault, with a log-in of its own
 }
 
 // Handed reports whether the platform hands a secret of the store to its pipelines.
@@ -114,22 +127,29 @@ func Of(p setup.Plan) (providers.From, error) {
 	switch {
 	case !Possible(p.Platform, at.Store):
 		return providers.From{}, hint.New("runs of "+p.Platform+" cannot read from "+at.Store+" by themselves", "Keep the secret on the platform, or in another backend: --target.", "")
-	case b.exact && Who(p).Open():
-		return providers.From{}, hint.New(at.Store+" takes identities that are known to the last character; those of "+Who(p).Who+" are not", "Choose another backend, or keep the secret on the platform.", "")
 	case p.Credential.Kind == setup.DeploymentKey:
 		return providers.From{}, hint.Wrap(errKey, "read it from "+at.Store, "Choose a token, or keep the key on the platform.", "")
+	}
+	who, err := Who(p)
+	if err != nil {
+		return providers.From{}, err
+	}
+	if b.exact && who.Open() && who.Claims == nil {
+		return providers.From{}, hint.New(at.Store+" takes identities that are known to the last character; those of "+who.Who+" are not", "Choose another backend, or keep the secret on the platform.", "")
 	}
 	from, err := b.from(p)
 	if err != nil {
 		return from, err
 	}
 	from.Scripts = slices.Concat([]string{"fetch", "identity-" + p.Platform}, from.Scripts)
-	from.Constants = append(from.Constants, providers.Constant{Name: "AUDIENCE", Value: from.Audience})
+	if who.Audience == "" {
+		from.Constants = append(from.Constants, providers.Constant{Name: "AUDIENCE", Value: from.Audience})
+	}
 	return from, nil
 }
 
 // Who are the plan's runs, as the backend is told.
-func Who(p setup.Plan) providers.Identity { return identities[p.Platform](p) }
+func Who(p setup.Plan) (providers.Identity, error) { return vouchers[p.Platform].who(p) }
 
 // Grant is what somebody who administers the backend runs once, as a file, and what a person does with
 // it: it lets the plan's runs read this one secret and nothing else. It is a shell script of the backend's
@@ -139,12 +159,15 @@ func Grant(p setup.Plan) (file providers.File, say string, err error) {
 		return file, "", err
 	}
 	b, _ := find(p.Target().Store)
-	who := Who(p)
+	who, err := Who(p)
+	if err != nil {
+		return file, "", err
+	}
 	commands, err := b.grant(p, who)
 	if err != nil {
 		return file, "", err
 	}
 	name := "astro-ci-" + p.Name + "-grant.sh"
 	content := fmt.Appendf(nil, "#!/bin/sh\n# Lets %s\n# read %s, and nothing else.\n# Made by astro-ci for the setup %s. Read it, then run it once as somebody who administers the backend.\nset -eu\n\n%s", who.Who, p.Target(), p.Name, strings.TrimLeft(commands, "\n"))
-	return providers.File{Path: name, Content: content, Whole: true}, "Have somebody who administers " + p.Target().Store + " read " + name + " and run it once, before the first run", nil
+	return providers.File{Path: name, Content: content, Whole: true}, "Have somebody who administers " + p.Target().Store + " read " + name + " and run it once, before the first run; it lets " + who.Who + " read the secret", nil
 }

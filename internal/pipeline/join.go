@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -200,10 +201,10 @@ func unchanged(before, after []byte, p piece) error {
 		return cannot("it is not YAML")
 	}
 	part, err := documents(p.content)
-	if err != nil || len(part) != 1 {
+	own := bytes.HasPrefix(p.content, []byte("---\n")) // documents of its own
+	if err != nil || len(part) == 0 || len(part) > 1 && !own {
 		return fmt.Errorf("the rendered pipeline is not YAML: %w", err)
 	}
-	own := bytes.HasPrefix(p.content, []byte("---\n")) // a document of its own
 	if twice := shared(at(last(was), p.path()), part[0]); twice != "" && !own {
 		return cannot("it has %s already", strings.Trim(p.part+"."+twice, "."))
 	}
@@ -212,7 +213,7 @@ func unchanged(before, after []byte, p piece) error {
 		return cannot("the pipeline does not fit into it")
 	}
 	if own {
-		if len(is) == 0 || !reflect.DeepEqual(is[:len(is)-1], was) || !reflect.DeepEqual(is[len(is)-1], part[0]) {
+		if n := len(is) - len(part); n < 0 || !slices.EqualFunc(is[:n], was, reflect.DeepEqual) || !slices.EqualFunc(is[n:], part, reflect.DeepEqual) {
 			return cannot("the pipeline does not fit into it")
 		}
 		return nil

@@ -1,6 +1,9 @@
 package providers
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // From is how a run reads a secret from a secrets backend, by an identity that its platform gives it.
 type From struct {
@@ -18,10 +21,21 @@ type Constant struct{ Name, Value string }
 
 // Identity is what a backend is told about the runs that may read a secret.
 type Identity struct {
-	Issuer  string // the https address of who vouches for them
-	Subject string // as the issuer writes it; one that ends in * stands for all that begin so
-	Who     string // in words
+	Issuer   string // the https address of who vouches for them
+	Audience string // whom their identities are for, where the platform alone decides that; else ""
+	// Subject is as the issuer writes it; * stands for any text in it, ? for any character.
+	Subject string
+	// Claims are what else the identities say, to the last character, for backends that look at more than
+	// the subject: first whose the runs are, then which. Nil where the subject says it all.
+	Claims []Claim
+	Who    string // in words
 }
 
+// Claim is a name in an identity, and its value.
+type Claim struct{ Name, Value string }
+
 // Open reports whether the subject stands for more than one.
-func (i Identity) Open() bool { return strings.HasSuffix(i.Subject, "*") }
+func (i Identity) Open() bool { return strings.ContainsAny(i.Subject, "*?") }
+
+// For is whom the identities have to be for, when a backend would like them to be for itself.
+func (i Identity) For(backend string) string { return cmp.Or(i.Audience, backend) }

@@ -180,6 +180,13 @@ type Readable interface {
 	Reader(ctx context.Context, p setup.Plan) (setup.Reader, error)
 }
 
+// Identifier is a platform that vouches for its runs by ids of its own, which a backend has to be told.
+type Identifier interface {
+	// Identify are the ids of a repository, in the form that setup.Reader.Runs has; "" when the platform
+	// does not say them all.
+	Identify(ctx context.Context, r setup.Repository) (ids string, err error)
+}
+
 // Platform is a CI system: it runs pipeline files. Most are a Store as well.
 type Platform interface {
 	Runner

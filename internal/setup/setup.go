@@ -205,6 +205,7 @@ type Reader struct {
 	Server    string `json:"server,omitempty"`    // the backend as runs see it: an address, or a region of AWS
 	Namespace string `json:"namespace,omitempty"` // of Vault
 	Role      string `json:"role,omitempty"`      // in the backend's own words
+	Runs      string `json:"runs,omitempty"`      // the runs, by the platform's own ids; "" where names suffice
 }
 
 // Setup is one credential, its targets and its pipeline file.

@@ -43,7 +43,8 @@ func Answers(p setup.Plan) map[string]string {
 		}
 		out["also"] = strings.Join(also, ",")
 	}
-	out["reader"], out["reader-server"], out["reader-namespace"] = p.Pipeline.Reader.Role, p.Pipeline.Reader.Server, p.Pipeline.Reader.Namespace
+	r := p.Pipeline.Reader
+	out["reader"], out["reader-server"], out["reader-namespace"], out["reader-runs"] = r.Role, r.Server, r.Namespace, r.Runs
 	if p.Pipeline.Own {
 		out["pipeline-file"] = none
 	} else {

@@ -80,7 +80,34 @@ func readBy(d Deps) []flow.Step {
 			return nil
 		},
 	}
-	return []flow.Step{server, namespace, role}
+	runs := flow.Step{
+		ID: "reader-runs", Name: "Runs known as", Flag: "reader-runs", Env: env("reader-runs"), Kind: flow.Input, Quiet: true, Needs: []string{"target", "repo"},
+		Title: "By which ids does the platform know the runs?",
+		Help:  "The backend is told them, so that it lets no other runs in.",
+		When:  func(p setup.Plan) bool { return fetched(p) && fetch.ByIDs(p.Platform) != "" },
+		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
+			cs := flow.Choices{Note: text("Write them as %s.", fetch.ByIDs(p.Platform))}
+			x, err := d.platformOf(p)
+			if err != nil {
+				return cs, err
+			}
+			who, ok := x.(providers.Identifier)
+			if !ok {
+				return cs, nil
+			}
+			cs.Default, err = who.Identify(ctx, p.Repository)
+			if err != nil && ctx.Err() == nil { // a person may know them
+				return flow.Choices{Note: text("%s %s", err, cs.Note)}, nil
+			}
+			return cs, err
+		},
+		Check: notEmpty,
+		Apply: func(p *setup.Plan, c flow.Choice) error {
+			p.Pipeline.Reader.Runs = strings.TrimSpace(c.Value)
+			return nil
+		},
+	}
+	return []flow.Step{server, namespace, role, runs}
 }
 
 func notEmpty(s string) error {

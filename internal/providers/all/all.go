@@ -46,6 +46,8 @@ func Platforms() []Platform {
 	build.Store, build.Policy = "aws-secrets-manager", codebuild.Policy
 	fromVault := of((*jenkins.Provider)(nil), "Jenkinsfile", "system")
 	fromVault.Policy = func(p setup.Plan, _ string) []byte { return vault.Policy(p) }
+	byExtension := of((*drone.Provider)(nil), ".drone.yml", "%s")
+	byExtension.Policy = func(p setup.Plan, _ string) []byte { return drone.Grant(p) }
 	byTask := of((*azuredevops.Provider)(nil), "azure-pipelines.yml", "%s/group:astro")
 	byTask.Policy = func(p setup.Plan, _ string) []byte { return azuredevops.Policy(p) }
 	return []Platform{
@@ -54,7 +56,7 @@ func Platforms() []Platform {
 		of((*buildkite.Provider)(nil), ".buildkite/pipeline.yml", "acme/00000000-0000-0000-0000-000000000000"),
 		of((*circleci.Provider)(nil), ".circleci/config.yml", "%s"),
 		build,
-		of((*drone.Provider)(nil), ".drone.yml", "%s"),
+		byExtension,
 		of((*gitea.Provider)(nil), ".gitea/workflows/astro.yaml", "%s"),
 		of((*github.Provider)(nil), ".github/workflows/astro.yml", "%s"),
 		of((*gitlab.Provider)(nil), ".gitlab-ci.yml", "%s"),

@@ -45,6 +45,9 @@ func page(p all.Platform) string {
 			if fetch.Possible(p.ID, id) {
 				how = "the run logs in by an identity that the platform gives it, and the platform keeps no secret"
 			}
+			if fetch.Branchless(p.ID, id) {
+				how += "; runs on every branch of the repository can read it"
+			}
 			say("- [%s](../backends/%s.md): %s", id, id, how)
 		}
 		say("")
@@ -70,12 +73,19 @@ func backendPage(x all.Backend) string {
 	n := 0
 	for _, p := range all.Platforms() {
 		if slices.Contains(p.Backends, x.ID) {
-			say("- [%s](../providers/%s.md)", p.Name, p.ID)
+			limit := ""
+			if fetch.Branchless(p.ID, x.ID) {
+				limit = ": runs on every branch of the repository; " + x.Name + " cannot tell its branches apart"
+			}
+			say("- [%s](../providers/%s.md)%s", p.Name, p.ID, limit)
 			n++
 		}
 	}
 	if n == 0 {
 		say("None by themselves: it is a place for a copy (`--also`).")
+	}
+	if fetch.Possible("bitbucket", x.ID) {
+		say("\nAs whom CircleCI and Bitbucket vouch for their runs is taken from what they write about it; no identity of theirs was seen.")
 	}
 	say("\n## What it was tried against\n\nIn the tests: %s No real account was used.\n", x.Tested)
 	say("Read more: <%s>", x.Docs)

@@ -115,7 +115,14 @@ steps:
 func TestSetupsShareAFile(t *testing.T) {
 	t.Parallel()
 	shared := 0
-	for _, x := range all.Platforms() {
+	platforms := all.Platforms()
+	for _, x := range platforms {
+		if x.ID == "drone" { // its secrets outside are documents of their own
+			x.Store, x.Place = "vault", "secret/astro/etl"
+			platforms = append(platforms, x)
+		}
+	}
+	for _, x := range platforms {
 		made, err := x.Pipeline(plan(x, "etl", "main"))
 		if err != nil {
 			t.Fatal(x.ID, err)

@@ -80,16 +80,13 @@ func Grant(p setup.Plan, id providers.Identity) (string, error) {
 	i := strings.LastIndex(path, "/")
 	path, name := path[:i+1], path[i+1:]
 	issuer := strings.TrimPrefix(id.Issuer, "https://")
-	test := "StringEquals"
-	if id.Open() {
-		test = "StringLike"
-	}
 	provider := fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", partition, account, issuer)
-	conditions := map[string]any{"StringEquals": map[string]any{issuer + ":aud": audience}}
-	if test == "StringEquals" {
-		conditions["StringEquals"] = map[string]any{issuer + ":aud": audience, issuer + ":sub": id.Subject}
+	equal := map[string]any{issuer + ":aud": id.For(audience)}
+	conditions := map[string]any{"StringEquals": equal}
+	if id.Open() {
+		conditions["StringLike"] = map[string]any{issuer + ":sub": id.Subject}
 	} else {
-		conditions[test] = map[string]any{issuer + ":sub": id.Subject}
+		equal[issuer+":sub"] = id.Subject
 	}
 	document := func(statement map[string]any) string {
 		statement["Effect"] = "Allow"
@@ -103,7 +100,7 @@ func Grant(p setup.Plan, id providers.Identity) (string, error) {
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("# Who vouches for the runs. Once for the account; leave it as it is when it is there already.")
-	say("aws iam get-open-id-connect-provider --open-id-connect-provider-arn %s >/dev/null 2>&1 ||\n  aws iam create-open-id-connect-provider --url %s --client-id-list %s", providers.ShellWord(provider), providers.ShellWord(id.Issuer), audience)
+	say("aws iam get-open-id-connect-provider --open-id-connect-provider-arn %s >/dev/null 2>&1 ||\n  aws iam create-open-id-connect-provider --url %s --client-id-list %s", providers.ShellWord(provider), providers.ShellWord(id.Issuer), providers.ShellWord(id.For(audience)))
 	say("\n# Which runs.\naws iam create-role --role-name %s --path %s --max-session-duration 3600 --assume-role-policy-document \"$(cat <<'TRUST'\n%s\nTRUST\n)\"", providers.ShellWord(name), providers.ShellWord(path),
 		document(map[string]any{"Principal": map[string]any{"Federated": provider}, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": conditions}))
 	say("\n# What may be read. A key of your own for the encryption needs kms:Decrypt beside it.\naws iam put-role-policy --role-name %s --policy-name %s --policy-document \"$(cat <<'POLICY'\n%s\nPOLICY\n)\"", providers.ShellWord(name), providers.ShellWord(name),

@@ -32,7 +32,8 @@ func (c *client) do(ctx context.Context, call httpx.Call) error {
 }
 
 type repository struct {
-	Private bool `json:"is_private"`
+	ID      string `json:"uuid"` // in braces
+	Private bool   `json:"is_private"`
 	Main    struct {
 		Name string `json:"name"`
 	} `json:"mainbranch"`
@@ -41,6 +42,13 @@ type repository struct {
 func (c *client) repository(ctx context.Context, path string) (r repository, err error) {
 	err = c.do(ctx, httpx.Call{Method: http.MethodGet, Path: "/repositories/" + path, Out: &r})
 	return r, err
+}
+
+// workspace is the id of a workspace, in braces.
+func (c *client) workspace(ctx context.Context, name string) (string, error) {
+	var out named
+	err := c.do(ctx, httpx.Call{Method: http.MethodGet, Path: "/workspaces/" + name, Out: &out})
+	return out.ID, err
 }
 
 // enabled reports whether Pipelines are switched on.

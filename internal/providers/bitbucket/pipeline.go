@@ -19,7 +19,11 @@ const docsPipelines = "https://support.atlassian.com/bitbucket-cloud/docs/bitbuc
 // Render writes the plan's pipeline. The plan has to be valid. Bitbucket has no variables for a
 // step, so the constants stand in the script; they are ids, versions and sums.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the variables of the repository, deployment or workspace", false)
+	place := "the variables of the repository, deployment or workspace"
+	if p.Fetches() {
+		place = p.Target().String()
+	}
+	x, err := pipeline.NewPortable(p, place, false)
 	if err != nil {
 		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
 	}
@@ -30,19 +34,25 @@ func Render(p setup.Plan) ([]byte, error) {
 	if strings.ContainsAny(p.Pipeline.Branch, "{}!+@()|") {
 		return nil, hint.New(fmt.Sprintf("bitbucket: the branch %q would be taken for a pattern", p.Pipeline.Branch), "Choose another branch.", docsPipelines)
 	}
-	_, environment, _ := strings.Cut(p.Target().Address, "#")
+	environment := ""
+	if !p.Fetches() {
+		_, environment, _ = strings.Cut(p.Target().Address, "#")
+	}
 	if err := pipeline.CheckText(environment); err != nil {
 		return nil, fmt.Errorf("bitbucket: pipeline: environment: %w", err)
 	}
 	step := pipeline.Map{
 		{Key: "name", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
-		{Key: "image", Value: pipeline.Plain(image)},
+		{Key: "image", Value: imageOf(p)},
 	}
 	if environment != "" {
 		step = append(step, pipeline.Pair{Key: "deployment", Value: environment, Beside: "one run at a time"})
 	}
 	if pipeline.Builds(p) {
 		step = append(step, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.Plain("docker")}})
+	}
+	if p.Fetches() {
+		step = append(step, pipeline.Pair{Key: "oidc", Value: true, Above: []string{"Bitbucket vouches for the step; no secret is kept on Bitbucket."}})
 	}
 	step = append(step,
 		pipeline.Pair{Key: "max-time", Value: 30},
@@ -59,6 +69,14 @@ func Render(p setup.Plan) ([]byte, error) {
 		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
 	}
 	return raw, nil
+}
+
+// imageOf is what the step runs in. The curl of the usual image is too old to sign for AWS.
+func imageOf(p setup.Plan) pipeline.Plain {
+	if p.Fetches() && strings.HasPrefix(p.Target().Store, "aws-") {
+		return pipeline.DockerImage("cli")
+	}
+	return image
 }
 
 // Pipeline renders the pipeline of the plan.

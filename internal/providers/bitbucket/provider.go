@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -25,12 +26,13 @@ const (
 )
 
 var info = providers.Info{
-	Rights:  "Administrators of the repository write its variables and those of its environments, administrators of the workspace those of the workspace. An API token needs the scopes `read:repository:bitbucket`, `read:pipeline:bitbucket` and `admin:pipeline:bitbucket`; one does not include the other. A pull request with the pipeline file takes write access, and the scopes `write:repository:bitbucket`, `read:pullrequest:bitbucket` and `write:pullrequest:bitbucket` as well.",
+	Rights:  "Administrators of the repository write its variables and those of its environments, administrators of the workspace those of the workspace. An API token needs the scopes `read:repository:bitbucket`, `read:pipeline:bitbucket` and `admin:pipeline:bitbucket`; one does not include the other. A pull request with the pipeline file takes write access, and the scopes `write:repository:bitbucket`, `read:pullrequest:bitbucket` and `write:pullrequest:bitbucket` as well. Where steps read from a backend, `read:workspace:bitbucket` shows the id of the workspace; else `--reader-runs` gives it.",
 	Login:   "`BITBUCKET_EMAIL` with `BITBUCKET_API_TOKEN`, `BITBUCKET_USERNAME` with `BITBUCKET_PASSWORD`, then `BITBUCKET_ACCESS_TOKEN` and `BITBUCKET_TOKEN`. `BITBUCKET_API_BASE_URL` names another address of the API.",
 	Address: "`WORKSPACE/REPOSITORY`, the same with `#ENVIRONMENT` for a deployment environment, `workspace:WORKSPACE` for a whole workspace.",
-	Limits:  "Bitbucket allows a number of requests an hour. It reads one file, `bitbucket-pipelines.yml`. Bitbucket Data Center has no Pipelines. Whether a branch is protected shows only to administrators of the repository, with the scopes `admin:repository:bitbucket` and `read:user:bitbucket`, and not where groups may push; without that `--deliver pull-request` has to be given.",
+	Limits:  "Bitbucket allows a number of requests an hour. It reads one file, `bitbucket-pipelines.yml`. Bitbucket Data Center has no Pipelines. Whether a branch is protected shows only to administrators of the repository, with the scopes `admin:repository:bitbucket` and `read:user:bitbucket`, and not where groups may push; without that `--deliver pull-request` has to be given. A step that reads from a backend has `oidc: true`, and the backend is told the workspace, the repository and the branch by their claims; AWS sees the repository alone, so that steps on every branch can read the secret there. That each identity of a step on a branch has the claim `branchName` is what Bitbucket writes about it, and was not tried. Azure Key Vault takes no subject that differs from step to step.",
 	ID:      "bitbucket", Name: "Bitbucket Pipelines", Docs: docsVariables, MaxValue: maxValue, Environments: true, OneFile: true, Shared: true,
-	Proof: providers.Written, ProofNote: "Bitbucket never shows a secured variable again, and keeps no time of a change",
+	Backends: fetch.For("bitbucket"),
+	Proof:    providers.Written, ProofNote: "Bitbucket never shows a secured variable again, and keeps no time of a change",
 }
 
 // Provider is Bitbucket Cloud, seen with one log-in.
@@ -175,6 +177,17 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.
 	return append(out, providers.Place{Address: "workspace:" + workspace, Name: text("Workspace variable of %s", workspace), Note: text("every repository of the workspace can use it")}), nil
 }
 
+// Identify are the ids of the workspace and the repository.
+func (p *Provider) Identify(ctx context.Context, r setup.Repository) (string, error) {
+	name, _, _ := strings.Cut(r.Path, "/")
+	workspace, err := p.api.workspace(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	x, err := p.api.repository(ctx, r.Path)
+	return strings.Trim(workspace, "{}") + "/" + strings.Trim(x.ID, "{}"), err
+}
+
 // Environment is the address of a deployment environment.
 func (p *Provider) Environment(r setup.Repository, name string) (string, error) {
 	out := r.Path + "#" + name
@@ -193,6 +206,8 @@ func explain(err error) error {
 		switch {
 		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is missing, expired, or no API token with scopes. Set BITBUCKET_EMAIL to the e-mail address of your account and BITBUCKET_API_TOKEN, or BITBUCKET_ACCESS_TOKEN.", docsTokens
+		case s.Status == http.StatusForbidden && strings.Count(s.Path, "/") == 2 && strings.HasPrefix(s.Path, "/workspaces/"):
+			a.Next, a.Link = "The id of the workspace takes a token with the scope read:workspace:bitbucket.", docsTokens
 		case s.Status == http.StatusForbidden && strings.HasPrefix(s.Path, "/workspaces/"):
 			a.Next = "Variables of a workspace are written by its administrators, with the scope admin:pipeline:bitbucket. Ask one, or keep the variable in the repository."
 		case s.Status == http.StatusForbidden && ofRequest.MatchString(s.Path):

@@ -204,3 +204,22 @@ func TestRuns(t *testing.T) {
 		}
 	}
 }
+
+// The ids are asked for, without braces; that of the workspace takes a scope of its own.
+func TestIdentify(t *testing.T) {
+	t.Parallel()
+	server, w := newWorld(t, bitbucketd.Email)
+	server.AddRepo("acme/other")
+	who := w.Store.(providers.Identifier)
+	etl, err := who.Identify(t.Context(), setup.Repository{Host: bitbucket.Host, Path: "acme/etl"})
+	other, err2 := who.Identify(t.Context(), setup.Repository{Host: bitbucket.Host, Path: "acme/other"})
+	a, b, _ := strings.Cut(etl, "/")
+	c, d, _ := strings.Cut(other, "/")
+	if err != nil || err2 != nil || a != c || b == d || b == "" || strings.ContainsAny(etl+other, "{}") {
+		t.Errorf("got %q, %v and %q, %v", etl, err, other, err2)
+	}
+	server.BeNarrow()
+	if got, err := who.Identify(t.Context(), setup.Repository{Host: bitbucket.Host, Path: "acme/etl"}); err == nil || got != "" || !strings.Contains(hint.Of(err).Next, "read:workspace:bitbucket") {
+		t.Errorf("without the scope: %q, %v", got, err)
+	}
+}

@@ -32,8 +32,11 @@ func (c *client) do(ctx context.Context, call httpx.Call) error {
 }
 
 type project struct {
-	Organization string `json:"organization_slug"`
-	VCS          struct {
+	ID             string `json:"id"`
+	Organization   string `json:"organization_slug"`
+	OrganizationID string `json:"organization_id"`
+	VCS            struct {
+		URL    string `json:"vcs_url"`
 		Branch string `json:"default_branch"`
 	} `json:"vcs_info"`
 }

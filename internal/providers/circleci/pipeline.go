@@ -19,7 +19,11 @@ const machine = "ubuntu-2404:2024.11.1"
 // Render writes the plan's configuration. The plan has to be valid. Whatever comes from outside ends
 // up in a quoted scalar and reaches the shell through the environment.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the context or the project's environment variables", true)
+	place := "the context or the project's environment variables"
+	if p.Fetches() {
+		place = p.Target().String()
+	}
+	x, err := pipeline.NewPortable(p, place, true)
 	if err != nil {
 		return nil, fmt.Errorf("circleci: pipeline: %w", err)
 	}
@@ -31,7 +35,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	name := "astro-" + strings.ReplaceAll(p.Name, ".", "-") // names have no dots here
 	use := pipeline.Map{}
-	if context, ok := contextOf(p.Target().Address); ok {
+	if context, ok := contextOf(p.Target().Address); ok && !p.Fetches() {
 		if err := pipeline.CheckText(context); err != nil {
 			return nil, fmt.Errorf("circleci: pipeline: context: %w", err)
 		}

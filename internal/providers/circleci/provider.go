@@ -10,8 +10,10 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -30,9 +32,10 @@ var info = providers.Info{
 	Rights:  "Contributors and Admins of the organization write contexts, Admins of a project its variables. Only personal API tokens work. Everybody may look; so the check deletes a variable that does not exist, which takes the right to write and changes nothing.",
 	Login:   "`CIRCLE_TOKEN`, `CIRCLE_CLI_TOKEN`, `CIRCLECI_CLI_TOKEN`, then the files of both CircleCI CLIs (`~/.config/circleci/config.yml`, `~/.circleci/cli.yml`) and the keyring. `CIRCLE_HOST` or `CIRCLECI_CLI_HOST` names a CircleCI Server.",
 	Address: "`context:gh/ORGANIZATION/NAME` for a context, or the slug of a project, `gh/ORGANIZATION/PROJECT`.",
-	Limits:  "A context holds 100 variables of 32,000 characters. Projects of CircleCI's GitHub App have slugs that cannot be guessed; Project Settings, Overview shows them. It reads one file, `.circleci/config.yml`. Scheduled pipelines cannot use restricted contexts.",
+	Limits:  "A context holds 100 variables of 32,000 characters. Projects of CircleCI's GitHub App have slugs that cannot be guessed; Project Settings, Overview shows them. It reads one file, `.circleci/config.yml`. Scheduled pipelines cannot use restricted contexts. A job that reads from a backend shows the second kind of identity (`CIRCLE_OIDC_TOKEN_V2`), and the backend is told the organization, the project, the repository and the branch; a pipeline that a custom webhook starts has no branch in its identity, and gets nothing. Azure Key Vault takes no subject that differs from job to job. It is not known as whom a CircleCI Server vouches for its jobs.",
 	ID:      "circleci", Name: "CircleCI", Docs: docsContexts, MaxValue: maxValue, OneFile: true, Shared: true,
-	Proof: providers.Metadata, ProofNote: "CircleCI never shows a value again; a context says when a variable was changed and how it ends, a project says neither",
+	Backends: fetch.For("circleci"),
+	Proof:    providers.Metadata, ProofNote: "CircleCI never shows a value again; a context says when a variable was changed and how it ends, a project says neither",
 }
 
 // Provider is one CircleCI, seen with one log-in.
@@ -202,6 +205,17 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.
 	}
 	out := append([]providers.Place{usual}, others...)
 	return append(out, providers.Place{Address: r.Path, Name: text("Project variable"), Note: text("every job of the project can use it")}), nil
+}
+
+// Identify are the ids of the organization and the project, and where the code is; "" for a project of
+// CircleCI's GitHub App, whose address of the code is one of CircleCI itself.
+func (p *Provider) Identify(ctx context.Context, r setup.Repository) (string, error) {
+	x, err := p.api.project(ctx, r.Path)
+	origin, code := strings.CutPrefix(x.VCS.URL, "https://")
+	if err != nil || !code {
+		return "", err
+	}
+	return x.OrganizationID + "/" + x.ID + "/" + origin, nil
 }
 
 // Environment is refused: CircleCI has none.

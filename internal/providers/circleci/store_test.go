@@ -257,3 +257,30 @@ func TestRuns(t *testing.T) {
 		}
 	}
 }
+
+// The ids are asked for; those of a project of the GitHub App do not say where its code is.
+func TestIdentify(t *testing.T) {
+	t.Parallel()
+	server, w := newWorld(t)
+	server.AddApp("Xabc", "Yabc")
+	server.AddProject("acme/other")
+	who := w.Store.(providers.Identifier)
+	ids := func(slug string) string {
+		t.Helper()
+		got, err := who.Identify(t.Context(), setup.Repository{Host: "circleci.com", Path: slug})
+		if err != nil {
+			t.Fatalf("%s: %v", slug, err)
+		}
+		return got
+	}
+	etl, other := strings.Split(ids("gh/acme/etl"), "/"), strings.Split(ids("gh/acme/other"), "/")
+	if etl[0] != other[0] || etl[1] == other[1] || strings.Join(etl[2:], "/") != "github.com/acme/etl" {
+		t.Errorf("got %v and %v", etl, other)
+	}
+	if got := ids("circleci/Xabc/Yabc"); got != "" {
+		t.Errorf("the place of the code is made up: %s", got)
+	}
+	if got, err := who.Identify(t.Context(), setup.Repository{Path: "gh/acme/nope"}); err == nil || got != "" {
+		t.Errorf("nobody's: %q, %v", got, err)
+	}
+}

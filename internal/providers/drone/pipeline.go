@@ -2,6 +2,7 @@ package drone
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -28,13 +29,23 @@ func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 // Render writes the plan's pipeline. The plan has to be valid. Drone replaces braces before a shell
 // sees them; the script has none.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the secrets of the repository or organization", true)
+	place := "the secrets of the repository or organization"
+	if p.Target().Store != info.ID {
+		place = p.Target().String()
+	}
+	x, err := pipeline.NewPortable(p, place, true)
 	if err != nil {
 		return nil, fmt.Errorf("drone: pipeline: %w", err)
 	}
 	env := pipeline.Map{}
+	var outside []pipeline.Map // secrets that the extension gets from Vault, each a document of its own
 	for _, t := range p.Reads() {
-		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Map{{Key: "from_secret", Value: t.Secret}}})
+		name := t.Secret
+		if t.Store != info.ID {
+			name = p.Name + "-" + strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+			outside = append(outside, fromVault(t, name))
+		}
+		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Map{{Key: "from_secret", Value: name}}})
 	}
 	script := x.Script
 	if x.Push {
@@ -75,5 +86,12 @@ func Render(p setup.Plan) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drone: pipeline: %w", err)
 	}
-	return append([]byte("---\n"), raw...), nil // a document of its own, beside which others can stand
+	out := append([]byte("---\n"), raw...) // a document of its own, beside which others can stand
+	for _, doc := range outside {
+		if raw, err = pipeline.YAML(nil, doc); err != nil {
+			return nil, fmt.Errorf("drone: pipeline: %w", err)
+		}
+		out = append(append(out, "---\n"...), raw...)
+	}
+	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -23,9 +24,10 @@ var info = providers.Info{
 	Rights:  "Who may push to the repository writes its secrets and starts its builds; administrators of an organization write those of the organization.",
 	Login:   "`DRONE_SERVER` and `DRONE_TOKEN`.",
 	Address: "`NAMESPACE/NAME` for a repository, `NAMESPACE` for an organization.",
-	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`.",
+	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`. A secret of Vault is handed to builds by the extension `drone/vault` (1.3), which has to run beside the runners (`DRONE_SECRET_PLUGIN_ENDPOINT`, `DRONE_SECRET_PLUGIN_TOKEN`) and logs in to Vault itself. Everybody who may change a pipeline can name the entry; so it says by keys of its own, `X-Drone-Repos`, `X-Drone-Branches` and `X-Drone-Events`, which builds get it, for all of the entry: give each setup one of its own.",
 	ID:      "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
-	Proof: providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
+	Backends: fetch.For("drone"),
+	Proof:    providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
 }
 
 const (

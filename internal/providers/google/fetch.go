@@ -43,25 +43,43 @@ func From(p setup.Plan) (providers.From, error) {
 // longest is how long Google lets a subject be.
 const longest = 127
 
+// subject is what Google makes of an identity: its own subject, or what the claims say, with colons
+// between. condition is what it asks for of all runs that a provider knows.
+func subject(id providers.Identity) (mapping, value, condition string) {
+	if id.Claims == nil {
+		owner, _, _ := strings.Cut(id.Subject, "/") // repo:acme
+		return "assertion.sub", id.Subject, "assertion.sub.startsWith('" + owner + "/')"
+	}
+	var mappings, values []string
+	for _, c := range id.Claims[1:] {
+		mappings, values = append(mappings, "assertion['"+c.Name+"']"), append(values, c.Value)
+	}
+	return strings.Join(mappings, " + ':' + "), strings.Join(values, ":"), "assertion['" + id.Claims[0].Name + "'] == '" + id.Claims[0].Value + "'"
+}
+
 // Grant lets the runs alone read the one secret.
 func Grant(p setup.Plan, id providers.Identity) (string, error) {
 	number, pool, provider, err := checkReader(p)
 	if err != nil {
 		return "", err
 	}
-	if len(id.Subject) > longest {
-		return "", hint.New(SecretManager+": the identity of the runs is longer than Google takes: "+id.Subject, "Use a shorter branch, or another backend.", docsFederation)
+	mapping, who, condition := subject(id)
+	if len(who) > longest {
+		return "", hint.New(SecretManager+": the identity of the runs is longer than Google takes: "+who, "Use a shorter branch, or another backend.", docsFederation)
 	}
 	project, secret := ID(p.Target())
-	owner, _, _ := strings.Cut(id.Subject, "/") // repo:acme: whose runs the provider knows at all
 	w := providers.ShellWord
+	more := ""
+	if id.Audience != "" {
+		more = " \\\n    --allowed-audiences=" + w(id.Audience)
+	}
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("# Who vouches for the runs. Once for all setups; leave it as it is when it is there already.")
 	say("gcloud iam workload-identity-pools describe %s --project=%s --location=global >/dev/null 2>&1 ||\n  gcloud iam workload-identity-pools create %s --project=%s --location=global", pool, number, pool, number)
-	say("gcloud iam workload-identity-pools providers describe %s --workload-identity-pool=%s --project=%s --location=global >/dev/null 2>&1 ||\n  gcloud iam workload-identity-pools providers create-oidc %s --workload-identity-pool=%s --project=%s --location=global \\\n    --issuer-uri=%s --attribute-mapping=google.subject=assertion.sub --attribute-condition=%s",
-		provider, pool, number, provider, pool, number, w(id.Issuer), w("assertion.sub.startsWith('"+owner+"/')"))
+	say("gcloud iam workload-identity-pools providers describe %s --workload-identity-pool=%s --project=%s --location=global >/dev/null 2>&1 ||\n  gcloud iam workload-identity-pools providers create-oidc %s --workload-identity-pool=%s --project=%s --location=global \\\n    --issuer-uri=%s --attribute-mapping=%s --attribute-condition=%s%s",
+		provider, pool, number, provider, pool, number, w(id.Issuer), w("google.subject="+mapping), w(condition), more)
 	say("\n# Which runs may read it.\ngcloud secrets add-iam-policy-binding %s --project=%s --role=roles/secretmanager.secretAccessor \\\n  --member=%s",
-		w(secret), w(project), w("principal://iam.googleapis.com/projects/"+number+"/locations/global/workloadIdentityPools/"+pool+"/subject/"+id.Subject))
+		w(secret), w(project), w("principal://iam.googleapis.com/projects/"+number+"/locations/global/workloadIdentityPools/"+pool+"/subject/"+who))
 	return b.String(), nil
 }

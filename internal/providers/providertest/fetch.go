@@ -30,6 +30,13 @@ type FetchSubject struct {
 	Render   func(setup.Plan) ([]byte, error)
 	Fits     func(raw []byte) error
 	Job      func(raw []byte, secrets map[string]string, before, after string) (script string, env map[string]string, err error)
+	// Repository is acme/etl as the platform calls it, and Runs what it knows its runs by; zero where the
+	// path says it all.
+	Repository setup.Repository
+	Runs       string
+	// Says is what an identity says about a run of acme/etl, or of another repository, on a branch; nil:
+	// the subject that the backend is told.
+	Says func(other bool, branch string) map[string]string
 	// Vouch puts into the environment of a job what the platform does, so that it gets an identity for an
 	// audience; bin is a folder for programs that the platform has on its runners.
 	Vouch func(t *testing.T, raw []byte, env map[string]string, bin string, mint func(audience string) string)
@@ -41,6 +48,9 @@ type source struct {
 	reader  setup.Reader
 	replace []string // addresses in the script, and where they are served here
 }
+
+// pool is the provider of a workload identity pool that knows the runs.
+const pool = "projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/ci-runs"
 
 // sources are the embedded backends, by id: each holds the token, and takes the word of the voucher for
 // one subject and audience.
@@ -67,7 +77,6 @@ var sources = map[string]func(t *testing.T, trust embedded.Trust, token string) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		const pool = "projects/123456789012/locations/global/workloadIdentityPools/ci-pool/providers/ci-runs"
 		at := setup.Target{Store: google.SecretManager, Address: googled.Project + "/etl", Secret: setup.TokenVariable}
 		_, trust.Reads = google.ID(at)
 		s.Trust(pool, trust)
@@ -129,19 +138,20 @@ func (s FetchSubject) fetches(t *testing.T, id string) {
 	token := testkit.AstroToken(time.Now().Add(90 * 24 * time.Hour))
 	voucher := embedded.NewVoucher()
 
-	// The first rendering tells the audience; the backend is made for it.
+	// The grant says whom the backend lets in; the backend is made for it.
 	made := sources[id]
 	if made == nil {
 		t.Fatalf("there is no embedded %s", id)
 	}
-	first := made(t, embedded.Trust{}, token)
-	p := s.plan(first)
-	from, err := fetch.Of(p)
+	p := s.plan(made(t, embedded.Trust{}, token))
+	file, _, err := fetch.Grant(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	who := fetch.Who(p)
-	src := made(t, embedded.Trust{Voucher: voucher, Audience: from.Audience, Subject: who.Subject}, token)
+	testkit.Shellcheck(t, file.Content)
+	trust := grants[id](t, string(file.Content))
+	trust.Voucher = voucher
+	src := made(t, trust, token)
 	p.Pipeline.CLI.BaseURL, p.Pipeline.CLI.SHA256 = r.URL, map[string]string{"linux_amd64": r.Sum, "linux_arm64": r.Sum}
 	raw, err := s.Render(p)
 	if err == nil {
@@ -150,7 +160,21 @@ func (s FetchSubject) fetches(t *testing.T, id string) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, raw)
 	}
-	run := func(shell []string, subject string) (string, bool, []byte) {
+	says := s.Says
+	if says == nil {
+		who, err := fetch.Who(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		says = func(other bool, branch string) map[string]string {
+			subject := strings.Replace(strings.TrimSuffix(who.Subject, "*"), "main", branch, 1)
+			if other {
+				subject = strings.Replace(subject, "etl", "other", 1)
+			}
+			return map[string]string{"sub": subject}
+		}
+	}
+	run := func(shell []string, who map[string]string) (string, bool, []byte) {
 		t.Helper()
 		script, env, err := s.Job(raw, nil, strings.Repeat("a", 40), strings.Repeat("b", 40))
 		if err != nil {
@@ -161,7 +185,7 @@ func (s FetchSubject) fetches(t *testing.T, id string) {
 		env["PATH"] = r.Path(bin)
 		var minted []*secret.Value
 		s.Vouch(t, raw, env, bin, func(audience string) string {
-			jwt := voucher.Mint(audience, subject)
+			jwt := voucher.Mint(audience, who)
 			minted = append(minted, secret.New([]byte(jwt)))
 			return jwt
 		})
@@ -179,32 +203,36 @@ func (s FetchSubject) fetches(t *testing.T, id string) {
 		}
 		return out, ok, arguments
 	}
-	of := strings.TrimSuffix(who.Subject, "*")
 	for _, shell := range [][]string{{"sh"}, {"bash"}, {"busybox", "sh"}} {
-		out, ok, arguments := run(shell, of)
+		out, ok, arguments := run(shell, says(false, "main"))
 		if called := r.Called(); !ok || called != "deploy "+someID+" --force --workspace-id "+someID || len(arguments) == 0 {
 			t.Errorf("%v: %v, called %q: %s", shell, ok, called, out)
 		}
 	}
-	// A run of another branch.
-	if out, ok, _ := run([]string{"sh"}, strings.Replace(of, "main", "feature", 1)); ok || r.Called() != "" || !strings.Contains(out, "Does ") {
-		t.Errorf("another branch: %v: %s", ok, out)
+	// A run of somebody else.
+	if out, ok, _ := run([]string{"sh"}, says(true, "main")); ok || r.Called() != "" || !strings.Contains(out, "Does ") {
+		t.Errorf("another repository: %v: %s", ok, out)
 	}
-	file, _, err := fetch.Grant(p)
-	if err != nil {
-		t.Fatal(err)
+	// Runs of other branches, also of ones whose names pretend; where the backend sees no branch, the grant
+	// says so.
+	blind := strings.Contains(string(file.Content), "on every branch")
+	for _, branch := range []string{"feature", "mainly", "x/main", "x/vcs-origin/github.com/acme/etl/vcs-ref/refs/heads/main"} {
+		if trust.Takes(voucher.Mint(trust.Audience, says(false, branch))) != blind {
+			t.Errorf("a run on the branch %s: refused %v, in the face of\n%s", branch, blind, file.Content)
+		}
 	}
-	grant := file.Content
-	testkit.Shellcheck(t, grant)
-	if !strings.Contains(string(grant), who.Subject) && !strings.Contains(string(grant), strings.TrimSuffix(who.Subject, "*")) {
-		t.Errorf("it does not say which runs:\n%s", grant)
+	if trust.Takes(voucher.Mint("somebody-else", says(false, "main"))) {
+		t.Error("an identity for somebody else is taken")
 	}
 }
 
 func (s FetchSubject) plan(src source) setup.Plan {
-	at := src.at
-	p := PipelinePlan(setup.WorkspaceToken, at)
+	p := PipelinePlan(setup.WorkspaceToken, src.at)
 	p.Platform, p.Pipeline.Reader = s.Platform, src.reader
+	p.Pipeline.Reader.Runs = s.Runs
+	if !s.Repository.IsZero() {
+		p.Repository = s.Repository
+	}
 	return p
 }
 

@@ -80,13 +80,19 @@ func Grant(p setup.Plan, id providers.Identity) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	claims := "string"
-	if id.Open() {
-		claims = "glob"
+	kind, user, bound := "string", "sub", map[string]string{"sub": id.Subject}
+	switch {
+	case id.Claims != nil: // exact; the subject differs from run to run, and each would become an entity
+		user, bound = id.Claims[1].Name, map[string]string{}
+		for _, c := range id.Claims {
+			bound[c.Name] = c.Value
+		}
+	case id.Open():
+		kind = "glob"
 	}
 	role, err := json.MarshalIndent(map[string]any{
-		"role_type": "jwt", "user_claim": "sub", "bound_audiences": []string{from.Audience}, "bound_claims_type": claims,
-		"bound_claims": map[string]any{"sub": id.Subject}, "token_policies": []string{r.role}, "token_no_default_policy": true,
+		"role_type": "jwt", "user_claim": user, "bound_audiences": []string{id.For(from.Audience)}, "bound_claims_type": kind,
+		"bound_claims": bound, "token_policies": []string{r.role}, "token_no_default_policy": true,
 		"token_type": "service", "token_ttl": "5m", "token_max_ttl": "5m", "token_num_uses": 1,
 	}, "", "  ")
 	if err != nil {

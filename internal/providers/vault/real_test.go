@@ -76,12 +76,22 @@ func TestRealLogin(t *testing.T) {
 	t.Parallel()
 	address, _ := realVault(t)
 	voucher := embedded.NewVoucher()
-	for _, c := range []struct{ subject, yes, no string }{
-		{"repo:acme/etl:ref:refs/heads/main", "repo:acme/etl:ref:refs/heads/main", "repo:acme/etl:ref:refs/heads/mainly"},
-		{"organization:acme:pipeline:etl:ref:refs/heads/main:*", "organization:acme:pipeline:etl:ref:refs/heads/main:commit:abc", "organization:acme:pipeline:etl:ref:refs/heads/feature:commit:abc"},
+	claims := []providers.Claim{{Name: "oidc.circleci.com/org-id", Value: "1"}, {Name: "oidc.circleci.com/project-id", Value: "2"}, {Name: "oidc.circleci.com/vcs-ref", Value: "refs/heads/main"}}
+	run := func(ref string) map[string]string {
+		return map[string]string{"sub": "org/1/project/2/user/3", "oidc.circleci.com/org-id": "1", "oidc.circleci.com/project-id": "2", "oidc.circleci.com/vcs-ref": ref}
+	}
+	sub := func(s string) map[string]string { return map[string]string{"sub": s} }
+	for _, c := range []struct {
+		id      providers.Identity
+		yes, no map[string]string
+	}{
+		{providers.Identity{Subject: "repo:acme/etl:ref:refs/heads/main"}, sub("repo:acme/etl:ref:refs/heads/main"), sub("repo:acme/etl:ref:refs/heads/mainly")},
+		{providers.Identity{Subject: "organization:acme:pipeline:etl:ref:refs/heads/main:*"}, sub("organization:acme:pipeline:etl:ref:refs/heads/main:commit:abc"), sub("organization:acme:pipeline:etl:ref:refs/heads/feature:commit:abc")},
+		{providers.Identity{Subject: "org/1/project/2/user/*", Claims: claims}, run("refs/heads/main"), run("refs/heads/mainly")},
 	} {
 		plan := setup.Plan{Setup: setup.Setup{Name: "etl", Targets: []setup.Target{target("secret/astro/etl", name)}, Pipeline: setup.Pipeline{Reader: setup.Reader{Server: "https://vault.example.com", Role: "jwt/astro-ci-etl"}}}}
-		grant, err := vault.Grant(plan, providers.Identity{Issuer: "https://issuer.example", Subject: c.subject})
+		c.id.Issuer = "https://issuer.example"
+		grant, err := vault.Grant(plan, c.id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +124,7 @@ func TestRealLogin(t *testing.T) {
 			embedded.NewVoucher().Mint("https://vault.example.com", c.yes): 400,
 		} {
 			if got := post("/v1/auth/jwt/login", map[string]string{"role": "astro-ci-etl", "jwt": jwt}); got != want {
-				t.Errorf("%s: got %d, want %d", c.subject, got, want)
+				t.Errorf("%s: got %d, want %d", c.id.Subject, got, want)
 			}
 		}
 	}

@@ -32,10 +32,12 @@ type state struct {
 	Key    embedded.Key      `json:"key"`
 	Places map[string]*place `json:"places"` // by workspace, or WORKSPACE/REPOSITORY
 	NextID int               `json:"nextId"`
+	Narrow bool              `json:"narrow"` // the log-in may not see workspaces
 }
 
 // place is a repository or a workspace.
 type place struct {
+	ID           string         `json:"id"`     // in braces
 	Off          bool           `json:"off"`    // Pipelines are switched off
 	Pushed       bool           `json:"pushed"` // a pipeline is on the branch main
 	Runs         []*run         `json:"runs"`
@@ -66,7 +68,7 @@ type variable struct {
 func New(o embedded.Options) (*Server, error) {
 	s := &Server{}
 	return s, s.Init(o, "ATATT3x", &s.state, func() {
-		s.state = state{embedded.NewKey(), map[string]*place{}, 0}
+		s.state = state{embedded.NewKey(), map[string]*place{}, 0, false}
 		s.AddRepo("acme/etl")
 		s.state.Places["acme/etl"].Environments = []*environment{{ID: s.id(), Name: "Staging"}}
 	})
@@ -78,11 +80,14 @@ func (s *Server) AddRepo(path string) {
 	s.Do(func() {
 		for _, p := range []string{path, workspace} {
 			if s.state.Places[p] == nil {
-				s.state.Places[p] = &place{}
+				s.state.Places[p] = &place{ID: s.id()}
 			}
 		}
 	})
 }
+
+// BeNarrow takes the scope that shows workspaces away from the log-in.
+func (s *Server) BeNarrow() { s.Do(func() { s.state.Narrow = true }) }
 
 // SwitchOff switches Pipelines off in a repository.
 func (s *Server) SwitchOff(path string) { s.Do(func() { s.state.Places[path].Off = true }) }
@@ -126,8 +131,14 @@ func fail(status int, message string) embedded.Answer {
 func (s *Server) Handler() http.Handler {
 	const repo, workspace = "/2.0/repositories/{ws}/{slug}", "/2.0/workspaces/{ws}"
 	routes := map[string]embedded.Action{
-		"GET " + repo: s.in(func(_ *place, r *http.Request) embedded.Answer {
-			return embedded.OK(map[string]any{"type": "repository", "full_name": pathOf(r), "is_private": true, "mainbranch": map[string]any{"type": "branch", "name": "main"}})
+		"GET " + workspace: s.in(func(p *place, r *http.Request) embedded.Answer {
+			if s.state.Narrow {
+				return fail(403, "Your credentials lack one or more required privilege scopes.")
+			}
+			return embedded.OK(map[string]any{"type": "workspace", "uuid": p.ID, "slug": pathOf(r), "name": pathOf(r), "is_private": true})
+		}),
+		"GET " + repo: s.in(func(p *place, r *http.Request) embedded.Answer {
+			return embedded.OK(map[string]any{"type": "repository", "uuid": p.ID, "full_name": pathOf(r), "is_private": true, "mainbranch": map[string]any{"type": "branch", "name": "main"}})
 		}),
 		"GET " + repo + "/pipelines_config": s.in(func(p *place, _ *http.Request) embedded.Answer {
 			return embedded.OK(map[string]any{"type": "repository_pipelines_configuration", "enabled": !p.Off})
@@ -172,6 +183,9 @@ func (s *Server) in(act func(*place, *http.Request) embedded.Answer) embedded.Ac
 		p := s.state.Places[pathOf(r)]
 		if p == nil {
 			return fail(404, "You may not have access to this repository or it no longer exists in this workspace.")
+		}
+		if p.ID == "" { // of a state that was kept before places had ids
+			p.ID = s.id()
 		}
 		return act(p, r)
 	}

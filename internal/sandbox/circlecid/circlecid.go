@@ -5,6 +5,7 @@ package circlecid
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -72,6 +73,11 @@ func (s *Server) AddProject(repository string) {
 	})
 }
 
+// AddApp makes a project of CircleCI's GitHub App.
+func (s *Server) AddApp(organization, project string) {
+	s.Do(func() { s.state.Projects["circleci/"+organization+"/"+project] = map[string]*stored{} })
+}
+
 // AddContext makes a context of gh/acme.
 func (s *Server) AddContext(name string) { s.Do(func() { s.addContext("gh/acme", name) }) }
 
@@ -107,6 +113,13 @@ func uuid() string {
 	_, _ = rand.Read(b) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// named is the id of what has a name.
+func named(name string) string {
+	b := sha256.Sum256([]byte(name))
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
 func fail(status int, message string) embedded.Answer {
@@ -172,10 +185,14 @@ func (s *Server) writing(act action) action {
 func (s *Server) project(_ map[string]*stored, r *http.Request) embedded.Answer {
 	slug := r.PathValue("slug")
 	parts := strings.Split(slug, "/")
+	vcs := map[string]any{"vcs_url": "https://github.com/" + parts[1] + "/" + parts[2], "provider": "GitHub", "default_branch": "main"}
+	if parts[0] == "circleci" { // the GitHub App: the address of the code is not said
+		vcs["vcs_url"], vcs["provider"] = "//circleci.com/"+parts[1]+"/"+parts[2], "CircleCI"
+	}
 	return embedded.OK(map[string]any{
-		"slug": slug, "name": parts[2], "id": "00000000-0000-4000-8000-000000000002",
-		"organization_name": parts[1], "organization_slug": parts[0] + "/" + parts[1], "organization_id": "00000000-0000-4000-8000-000000000003",
-		"vcs_info": map[string]any{"vcs_url": "https://github.com/" + parts[1] + "/" + parts[2], "provider": "GitHub", "default_branch": "main"},
+		"slug": slug, "name": parts[2], "id": named(slug),
+		"organization_name": parts[1], "organization_slug": parts[0] + "/" + parts[1], "organization_id": named(parts[0] + "/" + parts[1]),
+		"vcs_info": vcs,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -21,17 +22,14 @@ func NewVoucher() Voucher {
 	return Voucher{key}
 }
 
-type claims struct {
-	Audience string `json:"aud"`
-	Subject  string `json:"sub"`
-	Begin    int64  `json:"nbf"`
-	End      int64  `json:"exp"`
-}
-
-// Mint is the identity of a run; it is good for five minutes.
-func (v Voucher) Mint(audience, subject string) string {
+// Mint is the identity of a run, with what it says of itself; it is good for five minutes.
+func (v Voucher) Mint(audience string, says map[string]string) string {
 	enc := base64.RawURLEncoding
-	raw, err := json.Marshal(claims{audience, subject, time.Now().Unix(), time.Now().Add(5 * time.Minute).Unix()})
+	claims := map[string]any{"aud": audience, "nbf": time.Now().Unix(), "exp": time.Now().Add(5 * time.Minute).Unix()}
+	for name, value := range says {
+		claims[name] = value
+	}
+	raw, err := json.Marshal(claims)
 	if err != nil {
 		panic(err) // plain data always encodes
 	}
@@ -43,8 +41,8 @@ func (v Voucher) Mint(audience, subject string) string {
 type Trust struct {
 	Voucher  Voucher
 	Audience string
-	Subject  string // one that ends in * stands for all that begin so
-	Reads    string // in the words of the backend
+	Claims   map[string]string // what the identity says; * stands for any text, ? for any character
+	Reads    string            // in the words of the backend
 }
 
 // Takes reports whether the identity is one that is trusted.
@@ -60,12 +58,19 @@ func (t Trust) Takes(jwt string) bool {
 	}
 	_, payload, _ := strings.Cut(jwt[:i], ".")
 	raw, err := enc.DecodeString(payload)
-	var c claims
-	if err != nil || json.Unmarshal(raw, &c) != nil {
+	var says map[string]any
+	if err != nil || json.Unmarshal(raw, &says) != nil {
 		return false
 	}
-	begin, open := strings.CutSuffix(t.Subject, "*")
-	return c.Audience == t.Audience && time.Now().Before(time.Unix(c.End, 0)) && (c.Subject == t.Subject || open && strings.HasPrefix(c.Subject, begin))
+	for name, pattern := range t.Claims {
+		value, there := says[name].(string)
+		like := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+		if !there || !regexp.MustCompile("^(?s:"+like+")$").MatchString(value) {
+			return false
+		}
+	}
+	end, _ := says["exp"].(float64)
+	return len(t.Claims) > 0 && says["aud"] == t.Audience && time.Now().Before(time.Unix(int64(end), 0))
 }
 
 // Public is the public half of the key, as PEM.
