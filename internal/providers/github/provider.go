@@ -17,6 +17,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -42,7 +43,8 @@ type Options struct {
 	Base    http.RoundTripper
 	Agent   string
 	Jitter  func() float64
-	Waiting func(service string, pause time.Duration)
+	Hosts   *httpx.Hosts
+	Waiting func(ctx context.Context, service string, pause time.Duration)
 	Debug   func(line string)
 }
 
