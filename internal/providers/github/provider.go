@@ -164,7 +164,12 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		return providers.Receipt{}, err
 	}
 	rec := providers.Receipt{Created: created, Proof: providers.Written}
-	if meta, exists, err := p.api.secret(ctx, a, t.Secret); err == nil && exists && !meta.UpdatedAt.Before(at.Add(-clockSlack)) {
+	meta, exists, err := p.api.secret(ctx, a, t.Secret)
+	switch {
+	case err != nil && !httpx.Refused(err):
+		// The write can be done again. Without its mark nobody could tell later that somebody else wrote there.
+		return providers.Receipt{}, err
+	case err == nil && exists && !meta.UpdatedAt.Before(at.Add(-clockSlack)):
 		rec.Proof, rec.Version = providers.Metadata, version(meta)
 	}
 	return rec, nil
