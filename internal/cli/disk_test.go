@@ -89,13 +89,17 @@ func TestTheDiskFails(t *testing.T) {
 	t.Parallel()
 	var all atomic.Int64
 	t.Cleanup(func() { _, _ = fmt.Fprintf(os.Stderr, "%d times the disk failed\n", all.Load()) })
+	step := *every
+	if testing.Short() {
+		step *= 3
+	}
 	errnos := []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EROFS}
 	for _, name := range slices.Sorted(maps.Keys(toTheEnd)) {
 		for _, op := range []string{"write", "sync"} {
 			t.Run(name+", "+op, func(t *testing.T) {
 				t.Parallel()
 				points := 0
-				for at := 1; ; at += *every {
+				for at := 1; ; at += step {
 					errno := errnos[at%len(errnos)]
 					when := fmt.Sprintf("%s %d, %v", op, at, errno)
 					p, s := before(t, name)

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -127,6 +128,7 @@ func TestLimitsAreNotRunInto(t *testing.T) {
 	if told.Load() == 0 {
 		t.Error("nobody was told about the waiting")
 	}
+	_, _ = fmt.Fprintf(os.Stderr, "%d side by side: Astro refused %d requests, GitHub %d\n", sideBySide, ofAstro, ofGitHub)
 }
 
 // The servers see it: the same requests without our transport are refused.
@@ -153,6 +155,7 @@ func TestLimitsAreEnforced(t *testing.T) {
 			send(t.Context(), base, a.Login("ada@acme.example"), http.MethodGet, "/v1/organizations/"+org+"/tokens", ""),
 			send(t.Context(), base, hub.Token(), http.MethodPut, "/hub/repos/acme/etl/actions/secrets/A", "{}"))
 	})
+	_, _ = fmt.Fprintf(os.Stderr, "%d side by side without our transport: Astro refused %d requests, GitHub %d\n", sideBySide, ofAstro, ofGitHub)
 	if ofAstro < sideBySide-50 || ofGitHub < sideBySide-100 {
 		t.Errorf("Astro refused %d requests, GitHub %d", ofAstro, ofGitHub)
 	}

@@ -165,7 +165,11 @@ type sim struct {
 	foreign func() // what somebody else does while runs may still use the old token; nil once it is done
 	broken  []string
 	last    error // what failed last
+	seen    tally
 }
+
+// tally counts what happened in histories.
+type tally struct{ ended, inSetup, byHand int }
 
 func (s *sim) wrong(format string, args ...any) {
 	s.broken = append(s.broken, time.Now().Format("15:04:05 ")+fmt.Sprintf(format, args...))
@@ -304,6 +308,7 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 			if halt.Act.Why == rotation.Draining && s.foreign != nil {
 				time.Sleep(time.Until(halt.Act.Until) / 2)
 				s.foreign()
+				s.seen.byHand++
 				s.foreign = nil
 			}
 			time.Sleep(time.Until(halt.Act.Until))
@@ -313,6 +318,10 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 		}
 		if s.weather.dead {
 			s.weather.dead = false
+			s.seen.ended++
+			if b.State().Mode == rotation.FirstSetup {
+				s.seen.inSetup++
+			}
 			time.Sleep(time.Duration(s.weather.chance.IntN(200)) * time.Second)
 			d, b = s.process()
 			if b.State().Active() {
@@ -355,7 +364,7 @@ var usual = pace{quiet: rotation.Quiet, drain: simDrain}
 
 // history is one life of a setup in bad weather: the first set-up, then rotations, while pipelines run and
 // somebody else writes a target by hand. It returns what was wrong.
-func history(t *testing.T, n uint64, x pace) (broken []string, digest string) {
+func history(t *testing.T, n uint64, x pace) (broken []string, digest string, seen tally) {
 	synctest.Test(t, func(t *testing.T) {
 		end := func() {}
 		s := newSim(t, n, func(h http.Handler) (base http.RoundTripper) {
@@ -390,13 +399,13 @@ func history(t *testing.T, n uint64, x pace) (broken []string, digest string) {
 		cancel()
 		runs.Wait()
 		end()
-		broken = s.broken
+		broken, seen = s.broken, s.seen
 		for _, r := range s.log.raw {
 			digest += string(r[:min(len(r), 60)])
 		}
 		digest = fmt.Sprint(len(s.log.raw), " records, ", time.Since(epoch), ", ", len(digest))
 	})
-	return broken, digest
+	return broken, digest, seen
 }
 
 // check looks at the world after an operation: one token, which every target holds.
@@ -425,7 +434,7 @@ func TestSimulationSeesFaults(t *testing.T) {
 	} {
 		found := false
 		for n := uint64(1); n <= 400 && !found; n++ {
-			broken, _ := history(t, n, x)
+			broken, _, _ := history(t, n, x)
 			found = len(broken) > 0
 		}
 		if !found {
@@ -441,16 +450,18 @@ func TestSimulation(t *testing.T) {
 	if *seed > 0 {
 		first, last = *seed, *seed
 	}
+	var all tally
 	for n := first; n <= last && !t.Failed(); n++ {
-		broken, digest := history(t, n, usual)
+		broken, digest, seen := history(t, n, usual)
+		all.ended, all.inSetup, all.byHand = all.ended+seen.ended, all.inSetup+seen.inSetup, all.byHand+seen.byHand
 		if len(broken) > 0 {
 			t.Errorf("history %d (%s); replay it with: go test ./internal/rotation -run TestSimulation -seed %d\n%s", n, digest, n, strings.Join(broken, "\n"))
 		}
 		if *seed > 0 {
-			if _, again := history(t, n, usual); again != digest {
+			if _, again, _ := history(t, n, usual); again != digest {
 				t.Errorf("it is another one each time: %s, %s", digest, again)
 			}
 		}
 	}
-	_, _ = fmt.Fprintf(os.Stderr, "%d histories\n", last-first+1)
+	_, _ = fmt.Fprintf(os.Stderr, "%d histories; processes ended %d times, %d of them in the first set-up; %d writes by hand\n", last-first+1, all.ended, all.inSetup, all.byHand)
 }
