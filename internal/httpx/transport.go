@@ -147,6 +147,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !repeatable(req) {
 		tries = 1
 	}
+	tell := t.teller(req.Context())
 	var last *http.Response
 	unclear := false // an earlier try may have had its effect
 	resp, err := backoff.Retry(req.Context(), func() (*http.Response, error) {
@@ -187,7 +188,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	},
 		backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0),
 		backoff.WithBackOff(&jittered{random: t.Jitter}),
-		backoff.WithNotify(func(_ error, pause time.Duration) { t.tell(req.Context(), pause) }))
+		backoff.WithNotify(func(_ error, pause time.Duration) { tell(pause) }))
 	var again *statusRetry
 	if errors.As(err, &again) && last != nil {
 		return last, nil // out of tries: the caller gets the answer as it is
@@ -195,15 +196,18 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (t *transport) tell(ctx context.Context, pause time.Duration) {
-	if t.Waiting != nil {
-		t.Waiting(ctx, t.Service, pause)
+// teller tells about pauses of a request.
+func (t *transport) teller(ctx context.Context) func(time.Duration) {
+	return func(pause time.Duration) {
+		if t.Waiting != nil {
+			t.Waiting(ctx, t.Service, pause)
+		}
 	}
 }
 
 // once performs one try.
 func (t *transport) once(req *http.Request) (*http.Response, error) {
-	leave, err := t.host.enter(req.Context(), classOf(req.Method), t.Limits, func(pause time.Duration) { t.tell(req.Context(), pause) })
+	leave, err := t.host.enter(req.Context(), classOf(req.Method), t.Limits, t.teller(req.Context()))
 	if err != nil {
 		return nil, err
 	}
