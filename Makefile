@@ -42,6 +42,10 @@ fuzz: ## run every fuzz test for FUZZTIME
 
 PART ?= 30000
 HISTORIES ?= 2000
+EVERY ?= 1
+
+# figure runs tests and shows the lines that fit a pattern; when one fails, everything.
+figure = @out=$$(go test $(1) -count=1 -v 2>&1) || { echo "$$out"; exit 1; }; echo "$$out" | grep -E '$(2)'
 
 .PHONY: model
 model: ## go through the states of the rotation protocol; PART states of each large world
@@ -52,12 +56,16 @@ mutants: ## show that the model finds the faults that the protocol could have
 	go test ./internal/rotation -run '^TestMutants$$' -count=1 -v | grep -c '^    --- PASS'
 
 .PHONY: simulate
-simulate: ## rotate HISTORIES times in bad weather, over the real clients and the strict servers
-	go test ./internal/rotation -run '^TestSimulation$$' -count=1 -v -timeout 40m -histories $(HISTORIES)
+simulate: ## set up and rotate HISTORIES times in bad weather, over the real clients and the strict servers
+	$(call figure,./internal/rotation -run ^TestSimulation$$ -timeout 40m -histories $(HISTORIES),histories;)
+
+.PHONY: limits
+limits: ## set up side by side on an Astro and a GitHub that hold to their limits
+	$(call figure,./internal/rotation -run ^TestLimits,^[0-9]+ side by side)
 
 .PHONY: kill
-kill: ## kill the real program before and after every request and every record
-	go test ./internal/cli -run '^TestKilledAtEveryPoint$$' -count=1 -v | grep -c '^    --- PASS'
+kill: ## kill the real program before and after every request and record, and let its disk fail; EVERY nth point
+	$(call figure,./internal/cli -run "^(TestKilledAtEveryPoint|TestTheDiskFails)$$" -timeout 60m -every $(EVERY),^(killed|[0-9]+ times))
 
 .PHONY: bench
 bench: ## run the benchmarks; only their ratios within one run mean something

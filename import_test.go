@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/setup":                  {"internal/secret", "internal/display"},
 	"internal/keyring":                {"internal/secret"},
 	"internal/flow":                   {"internal/secret", "internal/setup", "internal/display", "internal/hint"},
-	"internal/httpx":                  {"internal/secret", "internal/display"},
+	"internal/httpx":                  {"internal/secret", "internal/display", "internal/hint"},
 	"internal/gitrepo":                {"internal/providers", "internal/hint", "internal/display"},
 	"internal/astro":                  {"internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers":              {"internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -40,8 +38,8 @@ type Client struct {
 func New(base *url.URL, auth httpx.Auth, opts httpx.Options) *Client {
 	opts.Service = "astro"
 	opts.Auth = auth
-	// 60 % of the 25, 10 and 5 that the API allows a token, so that others can use the same one.
-	opts.Limits = map[string]rate.Limit{http.MethodGet: 15, http.MethodPost: 6, http.MethodDelete: 3}
+	// What the API allows a token; the proof of a new one counts along.
+	opts.Limits = []httpx.Limit{{Of: httpx.Reads, N: 25, Per: time.Second}, {Of: httpx.Creates, N: 10, Per: time.Second}, {Of: httpx.Deletes, N: 5, Per: time.Second}}
 	return &Client{base, opts, httpx.NewClient(base, opts)}
 }
 

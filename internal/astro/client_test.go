@@ -36,7 +36,7 @@ type world struct {
 func newWorld(t *testing.T, kind setup.Kind, role string) *world {
 	t.Helper()
 	w := &world{}
-	server, err := astrod.New(astrod.Options{Unlimited: true, Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
+	server, err := astrod.New(astrod.Options{Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}

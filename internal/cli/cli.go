@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/journal"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -45,6 +47,10 @@ type app struct {
 	journal  journal.Options
 	quiet    time.Duration                             // see rotation.Quiet
 	around   func(http.RoundTripper) http.RoundTripper // stands before the network; nil for nothing
+	hosts    httpx.Hosts
+	footer   *footer // of err
+	pauses   pauses
+	inWizard atomic.Bool
 }
 
 // Main runs the program and returns its exit code.
@@ -63,7 +69,8 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	a.tty = term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
 	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)
 	defer func() { _, _ = stdout.Close(), stderr.Close() }()
-	a.out, a.err = stdout, stderr
+	a.footer = &footer{to: stderr}
+	a.out, a.err = stdout, a.footer
 	if in := a.env.get("ASTRO_API_TOKEN"); in != "" {
 		a.redactor.Add(secret.New([]byte(in)))
 	}
@@ -75,7 +82,7 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
 	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
+	cmd.SetErr(a.err)
 	err := cmd.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errShown) {
 		if a.json != "" {
@@ -142,13 +149,6 @@ func (a *app) versionCommand() *cobra.Command {
 			_, err := fmt.Fprintln(a.out, "astro-ci", v)
 			return err
 		},
-	}
-}
-
-// waiting tells about a pause that a service asked for.
-func (a *app) waiting(service string, pause time.Duration) {
-	if pause >= time.Second && !a.fullScreen() {
-		_, _ = fmt.Fprintf(a.err, "%s asks for a pause, going on in %s\n", service, pause.Round(time.Second))
 	}
 }
 

@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 			k := &killer{left: n}
 			h.Around, h.Journal.Wrap = k.around, k.wrap
 		}
+		if d, ok := diskOf(os.Getenv("ASTRO_CI_TEST_DISK")); ok {
+			h.Around, h.Journal.Wrap = d.around, d.wrap
+		}
 		os.Exit(cli.MainWith(h, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 	}
 	os.Exit(m.Run())

@@ -219,7 +219,7 @@ func openGitHub(ctx context.Context, w *world, host string) (providers.Platform,
 	}
 	w.app.redactor.Add(login.Value)
 	wire := w.app.wire(w.base)
-	o.Token, o.Base, o.Agent, o.Jitter, o.Waiting, o.Debug = login.Value, wire.Base, wire.Agent, wire.Jitter, wire.Waiting, wire.Debug
+	o.Token, o.Base, o.Agent, o.Jitter, o.Hosts, o.Waiting, o.Debug = login.Value, wire.Base, wire.Agent, wire.Jitter, wire.Hosts, wire.Waiting, wire.Debug
 	p, err := github.New(o)
 	return p, login.Source, err
 }

@@ -438,24 +438,16 @@ func (a *app) seen() func(rotation.Event) {
 // wait waits for the time of an act. On a terminal a line counts down.
 func (a *app) wait(ctx context.Context, act rotation.Act) error {
 	a.tell("%s", waiting(act))
-	for {
-		left := time.Until(act.Until)
-		if left <= 0 {
-			return nil
-		}
-		counts := a.fullScreen()
-		if counts {
-			_, _ = fmt.Fprintf(a.err, "\r%s left; Ctrl-C leaves, astro-ci resume goes on \x1b[K", short(left))
-			left = min(left, time.Second)
-		}
-		err := providers.Pause(ctx, left)
-		if counts && (err != nil || time.Until(act.Until) <= 0) {
-			_, _ = fmt.Fprint(a.err, "\r\x1b[K")
-		}
-		if err != nil {
-			return context.Cause(ctx)
-		}
+	var err error
+	if a.fullScreen() {
+		err = a.countdown(ctx, act.Until, func(left string) string { return left + " left; Ctrl-C leaves, astro-ci resume goes on" })
+	} else {
+		err = providers.Pause(ctx, time.Until(act.Until))
 	}
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // rest writes the files of a set-up that was broken off.

@@ -76,7 +76,7 @@ func TestRotate(t *testing.T) {
 	if code != 0 || !strings.Contains(out, `"state":"done"`) || len(s.Astro().Tokens()) != len(first) {
 		t.Fatalf("without a journal: exit %d: %s%s", code, out, stderr)
 	}
-	if err := sound(p, s); err != nil {
+	if err := sound(p, s, 1); err != nil {
 		t.Error(err)
 	}
 	if out, _, code := p.run("resume"); code != 0 || out != "" {

@@ -132,7 +132,9 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	var out ui.Outcome
 	var err error
 	if fe == wizard {
+		a.inWizard.Store(true)
 		out, err = tui.Run(ctx, s, tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()})
+		a.inWizard.Store(false)
 	} else {
 		out, err = line.Run(ctx, s, line.Options{In: a.in, Out: a.out})
 	}

@@ -194,7 +194,7 @@ func (a *app) wire(base http.RoundTripper) httpx.Options {
 	if a.around != nil {
 		base = a.around(base)
 	}
-	o := httpx.Options{Base: base, Agent: "astro-ci/" + version, Jitter: mathrand.Float64, Waiting: a.waiting}
+	o := httpx.Options{Base: base, Agent: "astro-ci/" + version, Jitter: mathrand.Float64, Hosts: &a.hosts, Waiting: a.waiting}
 	if a.debug {
 		o.Debug = func(line string) { _, _ = fmt.Fprintln(a.err, line) }
 	}

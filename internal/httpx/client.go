@@ -30,7 +30,7 @@ type Client struct {
 // NewClient returns a client whose paths are relative to base.
 func NewClient(base *url.URL, o Options) *Client {
 	o.Origin = base
-	return &Client{service: o.Service, base: base, http: &http.Client{Transport: NewTransport(o), Timeout: 2*MaxRetryAfter + time.Minute}}
+	return &Client{service: o.Service, base: base, http: &http.Client{Transport: NewTransport(o)}}
 }
 
 // Ahead is how far this computer's clock was ahead of the service's at the last answer; negative
@@ -187,7 +187,7 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 // ambiguous marks err when the request may have had an effect. A failed dial never left.
 func (c *Client) ambiguous(call Call, err error) error {
 	var op *net.OpError
-	if call.Method == http.MethodGet || (errors.As(err, &op) && op.Op == "dial") {
+	if _, unsent := errors.AsType[*notSentError](err); unsent || call.Method == http.MethodGet || (errors.As(err, &op) && op.Op == "dial") {
 		return err
 	}
 	return &AmbiguousError{err}

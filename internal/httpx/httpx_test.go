@@ -1,6 +1,7 @@
 package httpx_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,13 +10,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -38,7 +35,7 @@ func serve(t *testing.T, h http.HandlerFunc) *service {
 	s.Client = httpx.NewClient(base, httpx.Options{
 		Service: "test", Auth: httpx.Bearer(secret.New([]byte(s.canary))), Base: httpx.NewBase(nil, nil), Agent: "astro-ci/test",
 		Jitter:  func() float64 { return 0 },
-		Waiting: func(_ string, d time.Duration) { s.pauses = append(s.pauses, d) },
+		Waiting: func(_ context.Context, _ string, d time.Duration) { s.pauses = append(s.pauses, d) },
 		Debug:   func(line string) { s.log.WriteString(line + "\n") },
 	})
 	return s
@@ -242,42 +239,6 @@ func TestARefusalAfterAnUnclearTryIsNone(t *testing.T) {
 	if _, err := s.Do(t.Context(), httpx.Call{Method: http.MethodPut, Path: "/x"}); httpx.Status(err) != http.StatusForbidden || !httpx.Refused(err) {
 		t.Errorf("after a 429: %v, refused %v", err, httpx.Refused(err))
 	}
-}
-
-// In no second do more requests leave than the service allows, the burst included.
-func TestLimitHoldsInEverySecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		var at []time.Time
-		c := httpx.NewClient(&url.URL{Scheme: "https", Host: "x"}, httpx.Options{
-			Service: "test", Auth: httpx.NoAuth, Limits: map[string]rate.Limit{http.MethodGet: 15},
-			Base: base(func(*http.Request) (*http.Response, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				at = append(at, time.Now())
-				return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
-			}),
-		})
-		var wait sync.WaitGroup
-		for range 100 {
-			wait.Go(func() { _, _ = c.Do(t.Context(), httpx.Call{Method: http.MethodGet, Path: "/"}) })
-		}
-		wait.Wait()
-		for i := range at {
-			n := 0
-			for _, x := range at[i:] {
-				if x.Sub(at[i]) < time.Second {
-					n++
-				}
-			}
-			if n > 25 {
-				t.Fatalf("%d requests within a second", n)
-			}
-		}
-		if len(at) != 100 {
-			t.Errorf("%d requests left", len(at))
-		}
-	})
 }
 
 type base func(*http.Request) (*http.Response, error)

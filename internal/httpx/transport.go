@@ -2,11 +2,13 @@
 // one exact origin: a request to any other scheme, host or port is refused, and so is every
 // redirect, because both would carry the credential (and, on 307 and 308, the body) elsewhere.
 //
-// Retries go by method class: what reads or sets is retried, what creates never is. HTTP/2 is off,
-// since its debug switch prints headers. The debug log shows method, host, path and status only.
+// Retries go by method class: what reads or sets is retried, what creates never is. All clients of a
+// process keep below the limits of a host together, and leave one alone that does not answer. HTTP/2 is
+// off, since its debug switch prints headers. The debug log shows method, host, path and status only.
 package httpx
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,10 +20,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"golang.org/x/time/rate"
 
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -34,6 +36,8 @@ const (
 	baseWait = 500 * time.Millisecond
 	maxWait  = 30 * time.Second
 	maxBody  = 8 << 20
+	// tryTime is the longest that one try may take, with the whole answer.
+	tryTime = time.Minute
 )
 
 // Auth puts a credential on a request.
@@ -69,13 +73,15 @@ type Options struct {
 	Auth    Auth              // nil: no credential; then https redirects are followed
 	Base    http.RoundTripper // from NewBase
 	Agent   string            // User-Agent; empty leaves the caller's own
-	// Limits are the requests a second that the service allows, by method; a method that is not
-	// named is not limited.
-	Limits map[string]rate.Limit
+	// Limits are what the service allows by its own word.
+	Limits []Limit
+	// Hosts is shared by all clients of a process; nil: for this one alone.
+	Hosts *Hosts
 	// Jitter returns a number in [0,1) for the pause between tries.
 	Jitter func() float64
-	// Waiting is told about every pause before a retry; may be nil.
-	Waiting func(service string, pause time.Duration)
+	// Waiting is told about every pause before a retry, and about each of a second or more that keeps
+	// below the limits; ctx ends with the request. It may be nil.
+	Waiting func(ctx context.Context, service string, pause time.Duration)
 	// Debug receives one line for each request; may be nil.
 	Debug func(line string)
 }
@@ -90,31 +96,29 @@ func NewBase(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) 
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: 15 * time.Second,
 		IdleConnTimeout:       30 * time.Second,
-		MaxIdleConnsPerHost:   4,
+		MaxIdleConnsPerHost:   atOnce,
 		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}
 }
 
 // NewTransport returns a transport with the rules of this package.
 func NewTransport(o Options) http.RoundTripper {
-	limits := map[string]*rate.Limiter{}
-	for method, l := range o.Limits {
-		// In no second can more than rate and burst together pass: five thirds of the rate.
-		limits[method] = rate.NewLimiter(l, max(1, int(l)*2/3))
+	if o.Hosts == nil {
+		o.Hosts = &Hosts{}
 	}
-	return &transport{o, limits}
+	return &transport{o, o.Hosts.of(o.Service, o.Origin.Host)}
 }
 
 type transport struct {
 	Options
-	limits map[string]*rate.Limiter
+	host *host
 }
 
 // unclearHeader marks an answer to a request whose earlier tries got no clear answer: whatever it
 // says, one of them may have had its effect.
 const unclearHeader = "X-Astro-Ci-Unclear"
 
-// notSentError says that a request was not sent because it could not be announced.
+// notSentError says that a request never left.
 type notSentError struct{ error }
 
 func (e *notSentError) Unwrap() error { return e.error }
@@ -143,13 +147,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !repeatable(req) {
 		tries = 1
 	}
+	tell := t.teller(req.Context())
 	var last *http.Response
 	unclear := false // an earlier try may have had its effect
 	resp, err := backoff.Retry(req.Context(), func() (*http.Response, error) {
-		discard(last)
 		last = nil
 		resp, err := t.once(req)
 		if err != nil {
+			if unsent, ok := errors.AsType[*notSentError](err); ok && unclear {
+				return nil, backoff.Permanent(unsent.error) // this try did not leave, an earlier one did
+			}
 			if !temporary(err) {
 				return nil, backoff.Permanent(err)
 			}
@@ -159,15 +166,18 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if unclear {
 			resp.Header.Set(unclearHeader, "1")
 		}
-		if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500 || tries == 1 {
-			return resp, nil
-		}
-		unclear = unclear || resp.StatusCode >= 500
-		last = resp
 		wait := retryAfter(resp.Header, time.Now())
 		if wait == 0 && resp.StatusCode == http.StatusTooManyRequests {
 			wait = time.Second // most limits are per second, and some services do not say how long
 		}
+		if limited(resp) {
+			t.host.asked(wait)
+		}
+		if !limited(resp) && resp.StatusCode < 500 || tries == 1 {
+			return resp, nil
+		}
+		unclear = unclear || resp.StatusCode >= 500
+		last = whole(resp)
 		if wait > MaxRetryAfter {
 			return nil, backoff.Permanent(&statusRetry{resp.StatusCode})
 		}
@@ -178,29 +188,53 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	},
 		backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0),
 		backoff.WithBackOff(&jittered{random: t.Jitter}),
-		backoff.WithNotify(func(_ error, pause time.Duration) {
-			if t.Waiting != nil {
-				t.Waiting(t.Service, pause)
-			}
-		}))
+		backoff.WithNotify(func(_ error, pause time.Duration) { tell(pause) }))
 	var again *statusRetry
 	if errors.As(err, &again) && last != nil {
 		return last, nil // out of tries: the caller gets the answer as it is
 	}
-	if err != nil {
-		discard(last)
-		return nil, err
+	return resp, err
+}
+
+// teller tells about pauses of a request.
+func (t *transport) teller(ctx context.Context) func(time.Duration) {
+	return func(pause time.Duration) {
+		if t.Waiting != nil {
+			t.Waiting(ctx, t.Service, pause)
+		}
 	}
-	return resp, nil
 }
 
 // once performs one try.
 func (t *transport) once(req *http.Request) (*http.Response, error) {
-	if l := t.limits[req.Method]; l != nil {
-		if err := l.Wait(req.Context()); err != nil {
-			return nil, err
-		}
+	leave, err := t.host.enter(req.Context(), classOf(req.Method), t.Limits, t.teller(req.Context()))
+	if err != nil {
+		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(req.Context(), tryTime)
+	over := sync.OnceFunc(func() { cancel(); leave() })
+	resp, err := t.send(req.WithContext(ctx))
+	if err != nil {
+		if ctx.Err() != nil && req.Context().Err() == nil {
+			err = fmt.Errorf("no answer within %s", tryTime)
+		}
+		if req.Context().Err() == nil && temporary(err) {
+			t.host.answered(err.Error())
+		}
+		over()
+		return nil, err
+	}
+	failure := ""
+	if resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented {
+		failure = strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode)
+	}
+	t.host.answered(failure)
+	resp.Body = &limitedBody{Reader: io.LimitReader(resp.Body, maxBody), Closer: resp.Body, over: over}
+	return resp, nil
+}
+
+// send sends one try.
+func (t *transport) send(req *http.Request) (*http.Response, error) {
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
@@ -231,10 +265,9 @@ func (t *transport) once(req *http.Request) (*http.Response, error) {
 		if u, err := resp.Location(); err == nil {
 			to, location = u.Scheme+"://"+u.Host, u
 		}
-		discard(resp)
+		_ = resp.Body.Close()
 		return nil, &RedirectError{Service: t.Service, From: t.Origin.Scheme + "://" + t.Origin.Host, To: to, Status: resp.StatusCode, location: location}
 	}
-	resp.Body = &limitedBody{Reader: io.LimitReader(resp.Body, maxBody), Closer: resp.Body}
 	return resp, nil
 }
 
@@ -253,9 +286,21 @@ func (e *RedirectError) Error() string {
 	return fmt.Sprintf("%s: %s answered with a redirect (%d) to %s, which is not followed with a credential", e.Service, e.From, e.Status, e.To)
 }
 
+// limitedBody is an answer that is cut off where it gets too long.
 type limitedBody struct {
 	io.Reader
 	io.Closer
+	over func() // the try is over
+}
+
+func (b *limitedBody) Close() error {
+	defer b.over()
+	return b.Closer.Close()
+}
+
+// limited reports whether the service says that there were too many requests; GitHub says it with a 403.
+func limited(r *http.Response) bool {
+	return r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusForbidden && retryAfter(r.Header, time.Now()) > 0
 }
 
 // repeatable reports whether sending the request twice has the effect of sending it once.
@@ -278,11 +323,12 @@ func temporary(err error) bool {
 		!errors.As(err, &redirect) && !errors.As(err, &cert)
 }
 
-func discard(r *http.Response) {
-	if r != nil {
-		_, _ = io.CopyN(io.Discard, r.Body, 64<<10)
-		_ = r.Body.Close()
-	}
+// whole reads the beginning of an answer and ends it, so that it does not stay open during a pause.
+func whole(r *http.Response) *http.Response {
+	raw, _ := io.ReadAll(io.LimitReader(r.Body, 64<<10)) // an error's text is of use, not more
+	_ = r.Body.Close()
+	r.Body = io.NopCloser(bytes.NewReader(raw))
+	return r
 }
 
 // retryAfter reads Retry-After (seconds or a date), else x-ratelimit-reset when nothing remains.

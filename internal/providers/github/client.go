@@ -44,15 +44,30 @@ func newClient(o Options) (*client, error) {
 		},
 		Transport: httpx.NewTransport(httpx.Options{
 			Service: "github", Origin: o.APIURL, Auth: httpx.Bearer(o.Token), Base: o.Base, Agent: o.Agent,
-			Jitter: o.Jitter, Waiting: o.Waiting, Debug: o.Debug,
+			Jitter: o.Jitter, Waiting: o.Waiting, Debug: o.Debug, Hosts: o.Hosts, Limits: limits(o.Host),
 		}),
-		Timeout: 2*httpx.MaxRetryAfter + time.Minute, LogIgnoreEnv: true,
+		LogIgnoreEnv:  true,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("github: %w", err)
 	}
 	return &client{rest, strings.TrimSuffix(o.APIURL.String(), "/")}, nil
+}
+
+// limits are what GitHub allows one user: 80 writes a minute and 500 an hour, and 900 points a minute, of
+// which a write takes five and a read one. Of the 5,000 requests an hour the reads get what the writes leave.
+// A server of one's own has no such limits unless somebody turns them on.
+func limits(host string) []httpx.Limit {
+	if host = strings.ToLower(host); host != "github.com" && !strings.HasSuffix(host, ".ghe.com") {
+		return nil
+	}
+	return []httpx.Limit{
+		{Of: httpx.Writes, N: 80, Per: time.Minute},
+		{Of: httpx.Writes, N: 500, Per: time.Hour},
+		{Of: httpx.Reads, N: 500, Per: time.Minute},
+		{Of: httpx.Reads, N: 4500, Per: time.Hour},
+	}
 }
 
 // do performs one request and decodes a JSON answer into out, which may be nil.

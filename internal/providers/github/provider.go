@@ -17,6 +17,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -42,7 +43,8 @@ type Options struct {
 	Base    http.RoundTripper
 	Agent   string
 	Jitter  func() float64
-	Waiting func(service string, pause time.Duration)
+	Hosts   *httpx.Hosts
+	Waiting func(ctx context.Context, service string, pause time.Duration)
 	Debug   func(line string)
 }
 
@@ -162,7 +164,12 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		return providers.Receipt{}, err
 	}
 	rec := providers.Receipt{Created: created, Proof: providers.Written}
-	if meta, exists, err := p.api.secret(ctx, a, t.Secret); err == nil && exists && !meta.UpdatedAt.Before(at.Add(-clockSlack)) {
+	meta, exists, err := p.api.secret(ctx, a, t.Secret)
+	switch {
+	case err != nil && !httpx.Refused(err):
+		// The write can be done again. Without its mark nobody could tell later that somebody else wrote there.
+		return providers.Receipt{}, err
+	case err == nil && exists && !meta.UpdatedAt.Before(at.Add(-clockSlack)):
 		rec.Proof, rec.Version = providers.Metadata, version(meta)
 	}
 	return rec, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/providertest"
+	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -230,5 +231,26 @@ func TestParseRepo(t *testing.T) {
 		if got, err := p.ParseRepo(text); got.Path != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
+	}
+}
+
+// A write whose mark cannot be read is not done: without it nobody could tell later that somebody else wrote
+// there. Who may write and not look gets the weaker proof.
+func TestAWriteNeedsItsMark(t *testing.T) {
+	server, w := newWorld(t)
+	x, v := target("acme/etl", "A"), testkit.Canary(t)
+	look := fault.Fault{Method: http.MethodGet, Path: "/repos/acme/etl/actions/secrets/A", Body: `{"message":"m","documentation_url":"https://docs.github.com","status":"500"}`}
+	look.Status, look.Times = http.StatusInternalServerError, 4
+	server.Faults.Add(look)
+	if _, err := w.Store.Put(t.Context(), x, v, providers.Meta{}); err == nil {
+		t.Error("nobody could look, and nothing is said")
+	}
+	if r, err := w.Store.Put(t.Context(), x, v, providers.Meta{}); err != nil || r.Version == "" {
+		t.Errorf("again: %+v, %v", r, err)
+	}
+	look.Status, look.Times = http.StatusForbidden, 1
+	server.Faults.Add(look)
+	if r, err := w.Store.Put(t.Context(), x, v, providers.Meta{}); err != nil || r.Version != "" || r.Proof != providers.Written {
+		t.Errorf("may not look: %+v, %v", r, err)
 	}
 }

@@ -19,23 +19,23 @@ import (
 
 // Options make a server.
 type Options struct {
-	Now       func() time.Time
-	State     []byte // what State returned before; nil starts with the default data
-	Unlimited bool   // no limit on requests a second
+	Now     func() time.Time
+	State   []byte // what State returned before; nil starts with the default data
+	Limited bool   // refuse more requests a second than the API allows a token
 }
 
 // Server is one embedded Astro.
 type Server struct {
 	Faults fault.Set
 
-	mu        sync.Mutex
-	now       func() time.Time
-	unlimited bool
-	buckets   map[string]*bucket
-	codes     map[string]code
-	refresh   map[[32]byte]string // SHA-256 of a refresh token -> user
-	state     state
-	onChange  func()
+	mu       sync.Mutex
+	now      func() time.Time
+	limited  bool
+	windows  map[string]*fault.Window // by caller and method
+	codes    map[string]code
+	refresh  map[[32]byte]string // SHA-256 of a refresh token -> user
+	state    state
+	onChange func()
 }
 
 // state is everything that is kept.
@@ -93,7 +93,7 @@ type deploy struct {
 
 // New starts a server with the data of o.State, or with the organization Acme Analytics.
 func New(o Options) (*Server, error) {
-	s := &Server{now: o.Now, unlimited: o.Unlimited, buckets: map[string]*bucket{}, codes: map[string]code{}, refresh: map[[32]byte]string{}, onChange: func() {}}
+	s := &Server{now: o.Now, limited: o.Limited, windows: map[string]*fault.Window{}, codes: map[string]code{}, refresh: map[[32]byte]string{}, onChange: func() {}}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
@@ -141,29 +142,17 @@ func (s *Server) lineage(id string) (org, ws, dep string) {
 	return org, ws, dep
 }
 
-// bucket counts the requests of one caller and method in the present second.
-type bucket struct {
-	second int64
-	n      int
-}
-
-// limited reports whether the caller sends more than the API allows: 25 GET, 10 POST and 5 DELETE
+// full is how long a caller has to wait that sends more than the API allows: 25 GET, 10 POST and 5 DELETE
 // a second.
-func (s *Server) limited(who, method string) bool {
+func (s *Server) full(who, method string) time.Duration {
 	limit := map[string]int{"GET": 25, "POST": 10, "DELETE": 5}[method]
-	if s.unlimited || limit == 0 {
-		return false
+	if !s.limited || limit == 0 {
+		return 0
 	}
-	b := s.buckets[who+method]
-	if b == nil {
-		b = &bucket{}
-		s.buckets[who+method] = b
+	if s.windows[who+method] == nil {
+		s.windows[who+method] = &fault.Window{}
 	}
-	if now := s.now().Unix(); b.second != now {
-		b.second, b.n = now, 0
-	}
-	b.n++
-	return b.n > limit
+	return s.windows[who+method].Full(s.now(), 1, limit, time.Second)
 }
 
 // Use is what a pipeline's run does with its secret: it calls Astro. nil stands for an empty secret.

@@ -32,7 +32,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	var err error
-	if w.astro, err = astrod.New(astrod.Options{Now: func() time.Time { return w.now }, Unlimited: true}); err != nil {
+	if w.astro, err = astrod.New(astrod.Options{Now: func() time.Time { return w.now }}); err != nil {
 		t.Fatal(err)
 	}
 	w.org, w.ws, w.dep = w.astro.Find("Data Platform", "etl-prod")
@@ -185,7 +185,7 @@ func TestStateKeepsTokensAliveAndHoldsNone(t *testing.T) {
 	id, value := w.create(ada, "DEPLOYMENT", w.dep, "DEPLOYMENT_ADMIN", 30)
 	state := w.astro.State()
 	testkit.MustNotLeak(t, value, state)
-	again, err := astrod.New(astrod.Options{Now: func() time.Time { return w.now }, State: state})
+	again, err := astrod.New(astrod.Options{Limited: true, Now: func() time.Time { return w.now }, State: state})
 	if err != nil || !again.Accepts(value, id) {
 		t.Errorf("the token is dead after a restart: %v", err)
 	}
@@ -193,7 +193,7 @@ func TestStateKeepsTokensAliveAndHoldsNone(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	astro, err := astrod.New(astrod.Options{Now: func() time.Time { return now }})
+	astro, err := astrod.New(astrod.Options{Limited: true, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,8 +115,10 @@ func (s *Server) answer(a answer, r *http.Request) (any, *refusal) {
 	if err != nil {
 		return nil, refuse(http.StatusUnauthorized, "Unauthorized: "+err.Error())
 	}
-	if s.limited(c.id(), r.Method) {
-		return nil, refuse(http.StatusTooManyRequests, "Too many requests")
+	if s.full(c.id(), r.Method) > 0 {
+		no := refuse(http.StatusTooManyRequests, "Too many requests")
+		no.header = map[string]string{"Retry-After": "1"}
+		return nil, no
 	}
 	return a(c, r)
 }

@@ -25,8 +25,9 @@ import (
 
 // Options make a server.
 type Options struct {
-	Now   func() time.Time
-	State []byte // what State returned before; nil starts with the default data
+	Now     func() time.Time
+	State   []byte // what State returned before; nil starts with the default data
+	Limited bool   // refuse what is over GitHub's limits
 }
 
 // Server is one embedded GitHub.
@@ -40,6 +41,8 @@ type Server struct {
 	scopes   []string // of the token; nil: a fine-grained token, which shows none
 	state    state
 	onChange func()
+
+	limits *limits // nil: none
 
 	oldServer bool // of the time before a dispatch named its run
 	use       func(*secret.Value) error
@@ -103,6 +106,9 @@ func New(o Options) (*Server, error) {
 	s := &Server{now: o.Now, scopes: []string{"repo", "workflow", "admin:org"}, onChange: func() {}}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if o.Limited {
+		s.limits = &limits{points: map[string]*fault.Window{}}
 	}
 	token := "gho_" + rand.Text()
 	s.token, s.tokenSum = secret.New([]byte(token)), sha256.Sum256([]byte(token))

@@ -74,7 +74,7 @@ func (s *Server) Handler() http.Handler {
 	on("GET /orgs/{org}/actions/secrets/{name}/repositories", s.listSelected)
 	on("PUT /orgs/{org}/actions/secrets/{name}/repositories/{id}", s.addSelected)
 	on("/", func(*http.Request) (int, any, *refusal) { return 0, nil, notFound })
-	return s.Faults.Wrap(m)
+	return s.atOnce(s.Faults.Wrap(m))
 }
 
 // guard checks what every request must bring, runs the handler under the lock, and writes.
@@ -110,6 +110,9 @@ func (s *Server) answer(w http.ResponseWriter, a answer, r *http.Request) (int, 
 	}
 	if !s.allowed(r) {
 		return 0, nil, refuse(http.StatusUnauthorized, "Bad credentials")
+	}
+	if no := s.limits.over(r, s.now()); no != nil {
+		return 0, nil, no
 	}
 	if s.scopes != nil {
 		w.Header().Set("X-Oauth-Scopes", strings.Join(s.scopes, ", "))

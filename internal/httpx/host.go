@@ -1,0 +1,247 @@
+package httpx
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+)
+
+const (
+	// atOnce is how many requests of one class may be open at a host; of all four classes together that is
+	// well below the 100 that GitHub allows.
+	atOnce = 16
+	// downAfter is how many requests in a row have to fail for a host to be left alone, downFor how long
+	// that is.
+	downAfter = 5
+	downFor   = 30 * time.Second
+)
+
+// Class is a set of kinds of request, by what they do.
+type Class uint8
+
+// The classes.
+const (
+	Reads   Class = 1 << iota // GET, HEAD
+	Creates                   // POST
+	Sets                      // PUT, PATCH
+	Deletes                   // DELETE
+	Writes  = Creates | Sets | Deletes
+	All     = Reads | Writes
+)
+
+func classOf(method string) Class {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return Reads
+	case http.MethodPut, http.MethodPatch:
+		return Sets
+	case http.MethodDelete:
+		return Deletes
+	}
+	return Creates
+}
+
+// Limit is what a service allows: N requests of the classes within any time of this length.
+type Limit struct {
+	Of  Class
+	N   int
+	Per time.Duration
+}
+
+// bucket lets less pass than the service allows: three fifths of it for ever and as a burst three tenths of
+// it, at most nine tenths in any such time. Others use the same credential, and requests that left one after
+// the other can arrive together.
+func (l Limit) bucket() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(float64(l.N)*.6/l.Per.Seconds()), max(1, l.N*3/10))
+}
+
+// Hosts is what all clients of a process know together: how much was asked of each host, and whether it
+// answers. The zero value knows nothing yet.
+type Hosts struct {
+	mu  sync.Mutex
+	all map[string]*host
+}
+
+// of is the host that a service has at an address.
+func (h *Hosts) of(service, address string) *host {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all == nil {
+		h.all = map[string]*host{}
+	}
+	key := service + " " + address
+	if h.all[key] == nil {
+		h.all[key] = &host{name: address, slots: map[Class]chan struct{}{}, buckets: map[Limit]*rate.Limiter{}}
+	}
+	return h.all[key]
+}
+
+type host struct {
+	name string
+
+	mu      sync.Mutex
+	slots   map[Class]chan struct{}
+	buckets map[Limit]*rate.Limiter
+	pause   time.Time // the service asked to be left alone until then
+	failed  int       // requests in a row
+	last    string    // why the last one failed
+	until   time.Time // when the next one is let through, after too many have failed
+}
+
+// DownError says that a request was not sent: the host is left alone for a while.
+type DownError struct {
+	Failed int    // how many requests in a row failed; 0 where the service itself asked for the pause
+	Last   string // why the last one did
+	Until  time.Time
+}
+
+func (e *DownError) Error() string {
+	until := e.Until.Local().Format(time.DateTime)
+	if e.Failed == 0 {
+		return "it asks to be left alone until " + until
+	}
+	return fmt.Sprintf("%d requests in a row failed, the last one with %q; it is left alone until %s", e.Failed, e.Last, until)
+}
+
+func (h *host) leftAlone(e *DownError) error {
+	next := "Try again after " + e.Until.Local().Format(time.DateTime) + "."
+	if e.Failed > 0 {
+		next += " If it goes on, check the network, and look at the status page of the service."
+	}
+	return &notSentError{&hint.Error{Doing: h.name, Next: next, Err: e}}
+}
+
+// enter waits until a request may be sent; leave has to be called when its answer is read. The error says
+// that it was not sent. tell learns of a pause.
+func (h *host) enter(ctx context.Context, class Class, limits []Limit, tell func(time.Duration)) (leave func(), err error) {
+	if err := h.down(false); err != nil {
+		return nil, err
+	}
+	slot := h.slot(class)
+	select {
+	case slot <- struct{}{}:
+	case <-ctx.Done():
+		return nil, &notSentError{ctx.Err()}
+	}
+	at, back := h.reserve(class, limits)
+	for err == nil {
+		var pause time.Duration
+		if pause, err = h.wait(at); err != nil || pause <= 0 {
+			break
+		}
+		if pause >= time.Second {
+			tell(pause)
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			err = &notSentError{ctx.Err()}
+		}
+	}
+	if err == nil {
+		err = h.down(true)
+	}
+	if err != nil {
+		back()
+		<-slot
+		return nil, err
+	}
+	return func() { <-slot }, nil
+}
+
+func (h *host) slot(class Class) chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.slots[class] == nil {
+		h.slots[class] = make(chan struct{}, atOnce)
+	}
+	return h.slots[class]
+}
+
+// reserve takes a place in every bucket of the class: when the request may be sent, and how the places are
+// given back.
+func (h *host) reserve(class Class, limits []Limit) (at time.Time, back func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	at = now
+	var taken []*rate.Reservation
+	for _, l := range limits {
+		if l.Of&class == 0 {
+			continue
+		}
+		if h.buckets[l] == nil {
+			h.buckets[l] = l.bucket()
+		}
+		r := h.buckets[l].ReserveN(now, 1)
+		if t := now.Add(r.DelayFrom(now)); t.After(at) {
+			at = t
+		}
+		taken = append(taken, r)
+	}
+	return at, func() {
+		for _, r := range taken {
+			r.Cancel()
+		}
+	}
+}
+
+// wait is how long it is until a time, or until a pause that the service asked for is over.
+func (h *host) wait(at time.Time) (time.Duration, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if left := time.Until(h.pause); left > MaxRetryAfter {
+		return 0, h.leftAlone(&DownError{Until: h.pause})
+	}
+	if h.pause.After(at) {
+		at = h.pause
+	}
+	return time.Until(at), nil
+}
+
+// down is an error while the host is left alone. After that one request at a time is let through, each for
+// the time of one such pause, until one succeeds; take says that this is it.
+func (h *host) down(take bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failed < downAfter {
+		return nil
+	}
+	now := time.Now()
+	if now.Before(h.until) {
+		return h.leftAlone(&DownError{h.failed, h.last, h.until})
+	}
+	if take {
+		h.until = now.Add(downFor)
+	}
+	return nil
+}
+
+// asked notes that the service asked for a pause.
+func (h *host) asked(pause time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until := time.Now().Add(pause); until.After(h.pause) {
+		h.pause = until
+	}
+}
+
+// answered notes how a request ended: failure is "" when the service did its part.
+func (h *host) answered(failure string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if failure == "" {
+		h.failed = 0
+		return
+	}
+	h.failed++
+	h.last, h.until = failure, time.Now().Add(downFor)
+}
