@@ -301,7 +301,7 @@ func TestMutants(t *testing.T) {
 		for _, c := range [][]class{{writeOnly}, {metadata}, {readable, writeOnly}, {writeOnly, metadata}} {
 			for _, m := range []Mode{Planned, FirstSetup} {
 				for _, b := range [][2]int8{{1, 0}, {0, 1}, {1, 1}, {2, 1}} {
-					if f(config{c, m, len(c) == 1, b[0], b[1]}) {
+					if f(config{c, m, len(c) == 1, b[0], b[1], 0}) {
 						return true
 					}
 				}
