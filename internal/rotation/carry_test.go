@@ -21,13 +21,17 @@ type held struct {
 	seals [3]int8 // versions; -1 for none
 }
 
-// shows is what the store of a target showed.
-func (h held) shows(target int) string {
-	if h.seals[target] < 0 {
-		return ""
+// seals are those of each target, of no mark and of each version.
+var seals = func() (out [3][stranger + 2]string) {
+	for i := range out {
+		t := setup.Target{Store: names[i]}
+		out[i][0] = setup.Seal(t, "")
+		for v := range names {
+			out[i][v+1] = setup.Seal(t, names[v])
+		}
 	}
-	return names[h.seals[target]]
-}
+	return out
+}()
 
 // carry is what the world needs for it.
 type carry struct {
@@ -69,8 +73,8 @@ func (n node) tokens() (out []astro.Token) {
 		m := setup.Mark{Setup: "x", Operation: "o"}
 		if h := n.w.marks[id]; h.token != 0 {
 			m.Held = epoch.Add(time.Duration(h.at) * tick)
-			for i, t := range n.s.Plan.Targets {
-				m.Seals = append(m.Seals, setup.Seal(t, h.shows(i)))
+			for i := range n.s.Plan.Targets {
+				m.Seals = append(m.Seals, seals[i][h.seals[i]+1])
 			}
 		}
 		out = append(out, astro.Token{ID: names[id], CreatedAt: epoch.Add(time.Duration(id) * time.Second), Description: display.Clean(m.String())})
@@ -128,8 +132,15 @@ func (n node) carryKey(b []byte) []byte {
 		if !n.time().Before(n.s.unknown()) {
 			b = append(b, 1)
 		}
-		for i, t := range n.s.Plan.Targets {
-			b = append(b, byte(c.compare(t, true, mark(n.w.version[i]))))
+		for i, seal := range c.Seals {
+			switch seal {
+			case seals[i][n.w.version[i]%(stranger+1)+1]:
+				b = append(b, 1)
+			case seals[i][0]:
+				b = append(b, 2)
+			default:
+				b = append(b, 0)
+			}
 		}
 	}
 	say := func(h held) {
@@ -140,10 +151,10 @@ func (n node) carryKey(b []byte) []byte {
 		x := byte(1)
 		for i := range n.s.Plan.Targets {
 			x <<= 2
-			switch h.shows(i) {
-			case mark(n.w.version[i]):
+			switch h.seals[i] {
+			case n.w.version[i] % (stranger + 1):
 				x |= 1
-			case "":
+			case -1:
 				x |= 2
 			}
 		}

@@ -100,7 +100,7 @@ func start(c config) node {
 	}
 	if c.mode != FirstSetup {
 		b.Old = []string{"0"}
-		n.w.made, n.w.alive = 1, 1
+		n.w.made, n.w.alive, n.w.marks[0] = 1, 1, held{token: 1, at: -1}
 		for i := range c.classes {
 			n.w.content[i] = 0
 		}
@@ -692,6 +692,9 @@ func searches(part int) (out []search) {
 	add := func(limit int, c []class, m Mode, aborts bool, crashes, faults int8) {
 		out = append(out, search{config{c, m, aborts, crashes, faults, 0}, limit})
 	}
+	carry := func(limit int, c []class, crashes, faults, losses int8) {
+		out = append(out, search{config{c, Planned, false, crashes, faults, losses}, limit})
+	}
 	for _, c := range mixes() {
 		for _, m := range []Mode{Planned, FirstSetup} {
 			add(0, c, m, false, 1, 1)
@@ -705,6 +708,12 @@ func searches(part int) (out []search) {
 		}
 		if len(c) < 3 {
 			add(0, c, Leaked, false, 1, 1)
+		}
+		carry(0, c, 0, 0, 2)
+		carry(part/2, c, 1, 1, 1)
+		if len(c) == 1 {
+			carry(0, c, 1, 0, 2)
+			carry(part, c, 2, 2, 2)
 		}
 	}
 	return out

@@ -223,9 +223,6 @@ func retire(s State, o Observation, cur int) Decision {
 		if until := s.Cut.Add(s.Drain); until.After(o.Now) && s.Mode != Leaked {
 			return act(Act{Kind: Wait, Until: until, Why: Draining, Token: i})
 		}
-		if at := s.unknown(); at.After(o.Now) {
-			return act(Act{Kind: Wait, Until: at, Why: Settling})
-		}
 		if o.Listed == nil {
 			return act(Act{Kind: List})
 		}
