@@ -2,7 +2,9 @@ package rotation
 
 import (
 	"math/bits"
+	"reflect"
 	"strconv"
+	"testing"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -170,4 +172,58 @@ func (n node) carryKey(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+// The newest token decides, and only what its mark says.
+func TestFromMarks(t *testing.T) {
+	token := func(id string, at int, m setup.Mark) astro.Token {
+		return astro.Token{ID: id, CreatedAt: epoch.Add(time.Duration(at) * time.Second), Description: display.Clean(m.String())}
+	}
+	plain := setup.Mark{Setup: "x", Operation: "o.1"}
+	held := plain
+	held.Held, held.Seals = epoch, []string{seals[0][3]}
+	is := Carried{Held: "2", Since: epoch.UTC(), Seals: held.Seals}
+	for name, x := range map[string]struct {
+		tokens     []astro.Token
+		want       Carried
+		unfinished bool
+	}{
+		"none":                         {},
+		"one, as a set-up leaves it":   {tokens: []astro.Token{token("2", 2, plain)}},
+		"one that is held":             {tokens: []astro.Token{token("2", 2, held)}, want: is},
+		"the newest is held":           {tokens: []astro.Token{token("1", 1, plain), token("2", 2, held)}, want: is, unfinished: true},
+		"the newest is not":            {tokens: []astro.Token{token("1", 1, held), token("2", 2, plain)}, unfinished: true},
+		"in another order":             {tokens: []astro.Token{token("2", 2, held), token("1", 1, held)}, want: is, unfinished: true},
+		"two of one moment":            {tokens: []astro.Token{token("1", 2, plain), token("2", 2, held)}, unfinished: true},
+		"two of one moment, otherwise": {tokens: []astro.Token{token("1", 2, held), token("2", 2, plain)}, unfinished: true},
+	} {
+		if c, unfinished := FromMarks(x.tokens); !reflect.DeepEqual(c, x.want) || unfinished != x.unfinished {
+			t.Errorf("%s: %+v, %v", name, c, unfinished)
+		}
+	}
+}
+
+// Seals tell what a store shows of a target that was written by an operation that nobody knows.
+func TestCompareBySeals(t *testing.T) {
+	a, b, other := setup.Target{Store: "a"}, setup.Target{Store: "b"}, setup.Target{Store: "c"}
+	c := Carried{Seals: []string{setup.Seal(a, "7"), setup.Seal(b, "")}}
+	for name, x := range map[string]struct {
+		target  setup.Target
+		exists  bool
+		version string
+		want    Check
+	}{
+		"as it was":                     {a, true, "7", Same},
+		"written since":                 {a, true, "8", Differs},
+		"gone":                          {a, false, "", Differs},
+		"not shown":                     {a, true, "", Unseen},
+		"a store that shows nothing":    {b, true, "", Unseen},
+		"a write that had no mark":      {b, true, "7", Unseen},
+		"a target that was not there":   {other, true, "7", Differs},
+		"such a one that shows nothing": {other, true, "", Differs},
+	} {
+		if got := c.compare(x.target, x.exists, x.version); got != x.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }

@@ -189,6 +189,10 @@ type sim struct {
 	issuer  *astro.Client
 	stores  map[string]providers.Store
 	log     memory
+	loses   bool // a machine that ends may take its journal along
+	lost    int
+	quiet   time.Duration
+	drain   time.Duration
 	broken  []string
 	last    error // what failed last
 }
@@ -280,6 +284,11 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 		if s.weather.dead {
 			s.weather.dead = false
 			time.Sleep(time.Duration(s.weather.chance.IntN(200)) * time.Second)
+			if s.loses && s.weather.chance.IntN(2) == 0 {
+				s.lost++
+				s.log.raw, begin = nil, s.carried
+				time.Sleep(30 * time.Minute) // it looks as if somebody were at work
+			}
 			d, b = s.process()
 			if b.State().Active() {
 				begin = nil
@@ -290,6 +299,23 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 			return
 		}
 	}
+}
+
+// carried begins with what the tokens on Astro say: with what is unfinished, or else with a rotation.
+func (s *sim) carried(b *rotation.Book) error {
+	all, err := s.issuer.Tokens(s.t.Context(), s.plan.Organization.ID, "", "")
+	if err != nil {
+		return err
+	}
+	begin := rotation.Begin{Op: fmt.Sprint("carried", s.lost), Mode: rotation.Planned, Plan: s.plan, Quiet: s.quiet, Drain: s.drain}
+	c, unfinished := rotation.FromMarks(all)
+	if begin.Carried = &c; !unfinished {
+		begin.Carried = &rotation.Carried{}
+	}
+	for _, t := range all {
+		begin.Old = append(begin.Old, t.ID)
+	}
+	return b.Begin(begin)
 }
 
 // epoch is when the clock of a simulation begins.
@@ -324,6 +350,7 @@ func history(t *testing.T, n uint64, quiet, drain time.Duration) (broken []strin
 			go func() { _ = server.Serve(p) }()
 			return base
 		})
+		s.quiet, s.drain = quiet, drain
 		begin := func(mode rotation.Mode, op string, old ...string) func(*rotation.Book) error {
 			return func(b *rotation.Book) error {
 				return b.Begin(rotation.Begin{Op: op, Mode: mode, Plan: s.plan, Old: old, Quiet: quiet, Drain: drain})
@@ -339,7 +366,7 @@ func history(t *testing.T, n uint64, quiet, drain time.Duration) (broken []strin
 				runs.Go(func() { s.run(ctx, own, target) })
 			}
 		})
-		s.weather.calm = false
+		s.weather.calm, s.loses = false, n%2 == 0
 		for i := range 2 {
 			_, b := s.process()
 			s.until(begin(rotation.Planned, fmt.Sprint("op", i), b.State().Last))
@@ -382,7 +409,8 @@ func (s *sim) check(i int) {
 func TestSimulationSeesFaults(t *testing.T) {
 	for name, x := range map[string][2]time.Duration{"no drain": {rotation.Quiet, 0}, "no quiet": {0, simDrain}} {
 		found := false
-		for n := uint64(1); n <= 400 && !found; n++ {
+		// In those with an even number journals are lost as well; from here on it does not take long.
+		for n := uint64(1101); n <= 2301 && !found; n += 2 {
 			broken, _ := history(t, n, x[0], x[1])
 			found = len(broken) > 0
 		}
