@@ -37,30 +37,8 @@ func (c candidate) token() (t astro.Token) {
 	return t
 }
 
-// dueAt is when two thirds of the token's life are over, to the second.
-func dueAt(t astro.Token) time.Time {
-	if t.EndAt.IsZero() {
-		return t.CreatedAt
-	}
-	return t.CreatedAt.Add(t.EndAt.Sub(t.CreatedAt) / 3 * 2).Truncate(time.Second)
-}
-
-// why says in words whether a token is due.
-func why(t astro.Token, now time.Time) (words string, due bool) {
-	switch {
-	case t.ID == "":
-		return "its token is gone", true
-	case t.EndAt.IsZero():
-		return "its token never expires", true
-	case t.Expired(now):
-		return "its token expired on " + t.EndAt.Format(time.DateOnly), true
-	case !now.Before(dueAt(t)):
-		return "two thirds of its life are over; it ends on " + t.EndAt.Format(time.DateOnly), true
-	}
-	return "due on " + dueAt(t).Format(time.DateOnly) + ", ends on " + t.EndAt.Format(time.DateOnly), false
-}
-
-// candidates are the setups that were named, or all of which there is a journal here.
+// candidates are the setups that were named, or all of which there is a journal here or an entry in
+// astro-ci.yaml.
 func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (out []candidate, err error) {
 	all, err := w.app.journals()
 	if err != nil {
@@ -87,13 +65,40 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 		}
 		out = append(out, c)
 	}
-	for _, name := range names {
-		if !here[name] {
+	file, err := w.setupFile()
+	if err != nil {
+		return nil, err
+	}
+	wanted := names
+	if len(names) == 0 {
+		wanted = file.Names()
+	}
+	for _, name := range wanted {
+		if here[name] {
+			continue
+		}
+		answers, ok := file.Answers(name)
+		if !ok {
 			c, err := w.marked(ctx, f, name)
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, c)
+			continue
+		}
+		p, err := w.fill(ctx, answers, nil)
+		if err != nil {
+			return nil, err
+		}
+		c := candidate{plan: p}
+		if err := w.look(ctx, &c); err != nil {
+			return nil, err
+		}
+		switch {
+		case len(c.old) > 0:
+			out = append(out, c)
+		case len(names) > 0:
+			return nil, usageError{hint.New("the setup "+name+" has no token on Astro yet", "Make it: astro-ci setup --like "+name, "")}
 		}
 	}
 	if len(out) == 0 {

@@ -126,7 +126,7 @@ func TestJournalLostAtEveryPoint(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process that was ended there has a code")
 	}
-	step := 3
+	step := 5
 	if testing.Short() {
 		step = 12
 	}

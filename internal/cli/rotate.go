@@ -124,7 +124,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	var out []outcome
 	var todo []candidate
 	for _, c := range all {
-		words, due := why(c.token(), time.Now())
+		words, due := rotation.Due(c.token(), time.Now())
 		if f.due && !due && !c.state.Active() && !c.unfinished {
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})
 			continue
@@ -195,7 +195,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 	if a.json == "" {
 		t := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
 		for _, c := range todo {
-			what, _ := why(c.token(), time.Now())
+			what, _ := rotation.Due(c.token(), time.Now())
 			switch {
 			case c.state.Active():
 				what = "it is not finished; it goes on"
@@ -290,7 +290,7 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 	out = outcome{Setup: c.name}
 	fail := func(err error) outcome {
 		out.State, out.err, out.Error = "failed", err, hint.Of(err).Error()
-		if b := w.books[c.name]; b != nil && b.State().Active() {
+		if b := w.book(c.name); b != nil && b.State().Active() {
 			out.Resume = "astro-ci resume " + c.name
 		}
 		return out
@@ -407,7 +407,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan) error {
 	if err != nil {
 		return err
 	}
-	actions, _, err := engine.Rest(p, platform, engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text})
+	actions, _, err := engine.Rest(p, platform, engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Note: w.note(p)})
 	if err != nil {
 		return err
 	}
@@ -529,7 +529,7 @@ func (a *app) status(ctx context.Context) (err error) {
 				if err := w.look(ctx, &c); err != nil {
 					return err
 				}
-				words, due := why(c.token(), time.Now())
+				words, due := rotation.Due(c.token(), time.Now())
 				o.State, o.Token, o.Why = map[bool]string{true: "due", false: "fine"}[due], c.token().ID, words
 				if end := c.token().EndAt; !end.IsZero() {
 					o.ExpiresAt = &end

@@ -363,3 +363,24 @@ func TestLegacyKey(t *testing.T) {
 		t.Errorf("another repository: %+v, %v", p.Retire, err)
 	}
 }
+
+// The second Workspace takes one answer: what builds on the Workspace is found anew, the rest stays.
+func TestLike(t *testing.T) {
+	t.Parallel()
+	first, err := fill(t, map[string]string{"credential": "deployment-token", "workspace": "Data", "expires-in": "45", "target": "github:acme/etl#staging", "branch": "main", "also": "vault:secret/x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := steps.SetUp(steps.Deps{})
+	p, err := fill(t, flow.Like(all, steps.Answers(first), map[string]string{"workspace": "ML", "deployment": "ml-prod"}, "workspace"))
+	if err != nil || p.Name != "ml-prod" || p.Deployment.ID != id("d3") || p.Credential != first.Credential || p.Target().Address != "acme/etl#staging" || p.Pipeline.Branch != "main" || len(p.Targets) != 1 {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	again := flow.Like(all, steps.Answers(first), nil, "workspace")
+	if again["workspace"] != "" || again["deployment"] != "" || again["name"] != "" || again["pipeline-file"] != "" || again["role"] == "" {
+		t.Errorf("with nothing said: %v", again)
+	}
+	if other := flow.Like(all, steps.Answers(first), map[string]string{"branch": "develop"}, "workspace"); other["workspace"] != id("w1") || other["name"] != "etl" {
+		t.Errorf("another branch: %v", other)
+	}
+}
