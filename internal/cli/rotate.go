@@ -59,7 +59,8 @@ func (a *app) rotateCommands() []*cobra.Command {
 		Use: "rotate [SETUP...]", Short: "Replace the token of a setup without breaking a run",
 		Long: "Makes a second token, writes it to every target, proves it, waits until no run can still use the old one,\n" +
 			"and only then deletes the old one. At every instant each target holds a token that works, whatever fails.\n" +
-			"The waiting takes hours: it can be left at any time, and astro-ci resume goes on.",
+			"The waiting takes hours: it can be left at any time, and astro-ci resume goes on. Where the journal is gone, as\n" +
+			"on the machines of a scheduled job, the same command goes on from what the tokens on Astro say.",
 		Example: "  astro-ci rotate etl-prod\n" +
 			"  astro-ci rotate --due --no-input --yes --json",
 		RunE: func(c *cobra.Command, args []string) error { return a.rotate(c.Context(), f, args) },
@@ -74,7 +75,7 @@ func (a *app) rotateCommands() []*cobra.Command {
 	fl.BoolVar(&f.due, "due", false, "only setups whose token is due: two thirds of its life are over")
 	fl.BoolVar(&f.leaked, "leaked", false, "the token is known to others: delete it first; pipelines fail until they have the new one")
 	fl.StringVar(&f.confirm, "confirm", "", "name of the setup, to accept an outage without being asked")
-	fl.StringVar(&f.secretName, "secret-name", setup.TokenVariable, "name of the secret, for a setup that this computer has no journal of")
+	fl.StringVar(&f.secretName, "secret-name", setup.TokenVariable, "name of the secret, for a setup that neither a journal here nor astro-ci.yaml knows")
 	resume.Flags().StringSliceVar(&f.forget, "forget-target", nil, "give a target up: what it holds will stop working")
 	resume.Flags().StringVar(&f.confirm, "confirm", "", "name of the setup, to give a target up without being asked")
 	resume.Flags().BoolVar(&f.abort, "abort", false, "take it back, where no target can hold the new token yet")
