@@ -141,7 +141,7 @@ func TestJournalLostAtEveryPoint(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process that was ended there has a code")
 	}
-	step := 5
+	step := 7
 	if testing.Short() {
 		step = 12
 	}
