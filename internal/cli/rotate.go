@@ -92,11 +92,7 @@ func (a *app) rotateCommands() []*cobra.Command {
 		c.Flags().BoolVar(&f.wait, "wait", false, "stay until it is finished")
 		c.Flags().StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
 	}
-	status := &cobra.Command{
-		Use: "status", Short: "Show the setups of this computer: what is due, and what is not finished", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context()) },
-	}
-	return []*cobra.Command{rotate, resume, status, targets}
+	return []*cobra.Command{rotate, resume, targets}
 }
 
 // outcome is what became of one setup.
@@ -497,61 +493,4 @@ func (a *app) outcome(o outcome) {
 	if o.Resume != "" {
 		say("Go on with: %s", o.Resume)
 	}
-}
-
-// status shows the setups of this computer.
-func (a *app) status(ctx context.Context) (err error) {
-	all, err := a.journals()
-	if err != nil {
-		return err
-	}
-	var out []outcome
-	if len(all) > 0 {
-		w, err := a.discover(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, w.close()) }()
-		for _, k := range all {
-			o := outcome{Setup: k.name}
-			c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
-			switch {
-			case k.err != nil:
-				o.State, o.Error = "damaged", hint.Of(k.err).Error()
-			case k.state.Active():
-				o.State, o.Resume = "not finished", "astro-ci resume "+k.name
-				halt := rotation.Preview(k.state, time.Now())
-				if o.Why = "it goes on at once"; halt.Kind == rotation.Wait {
-					o.Why, o.Until = waiting(halt), &halt.Until
-				}
-			case k.state.Last == "":
-				continue
-			default:
-				if err := w.look(ctx, &c); err != nil {
-					return err
-				}
-				words, due := rotation.Due(c.token(), time.Now())
-				o.State, o.Token, o.Why = map[bool]string{true: "due", false: "fine"}[due], c.token().ID, words
-				if end := c.token().EndAt; !end.IsZero() {
-					o.ExpiresAt = &end
-				}
-			}
-			out = append(out, o)
-		}
-	}
-	if a.json != "" {
-		e := json.NewEncoder(a.out)
-		e.SetEscapeHTML(false)
-		return e.Encode(slices.Concat([]outcome{}, out))
-	}
-	if len(out) == 0 {
-		_, err = fmt.Fprintln(a.out, "This computer knows no setup.")
-		return err
-	}
-	t := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "SETUP\tSTATE\tTOKEN\t")
-	for _, o := range out {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", o.Setup, o.State, o.Token, cmp.Or(o.Why, o.Error))
-	}
-	return t.Flush()
 }

@@ -40,6 +40,7 @@ import (
 type world struct {
 	app    *app
 	facts  []ui.Fact
+	login  astro.Login
 	astro  *astro.Client
 	base   http.RoundTripper
 	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready, books and closers
@@ -251,7 +252,7 @@ func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
 	if err != nil {
 		return err
 	}
-	w.astro = astro.New(login.Base, login.Auth, w.app.wire(base))
+	w.login, w.astro = login, astro.New(login.Base, login.Auth, w.app.wire(base))
 	who := login.Source
 	if !login.User.IsZero() {
 		who = login.User.String() + ", " + who
