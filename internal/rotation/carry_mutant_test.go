@@ -43,7 +43,7 @@ var carryMutants = map[string]func() protocol{
 			return c, len(tokens) > 1 && c.Held == ""
 		})
 	},
-	"the mark comes with the create": func() protocol { return marked(func(_ State, o Observation) bool { return true }) },
+	"the mark comes with the create": func() protocol { return marked(func(State, Observation) bool { return true }) },
 	"the mark comes with the first write": func() protocol {
 		return marked(func(s State, o Observation) bool {
 			return slices.ContainsFunc(s.Targets, func(x TargetState) bool { return x.Holds == o.Holding })
