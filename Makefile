@@ -40,7 +40,7 @@ fuzz: ## run every fuzz test for FUZZTIME
 		done; \
 	done
 
-PART ?= 30000
+PART ?= 15000
 HISTORIES ?= 2000
 EVERY ?= 1
 

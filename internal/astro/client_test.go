@@ -163,6 +163,37 @@ func TestProveAsksForWhatIsClosed(t *testing.T) {
 	}
 }
 
+// A token of a setup gets another description and keeps everything else; what somebody else wrote stays.
+func TestDescribeToken(t *testing.T) {
+	w := newWorld(t, setup.DeploymentToken, "DEPLOYMENT_ADMIN")
+	token, value, err := w.client.CreateToken(t.Context(), w.s, w.s.Marker("op1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := setup.Mark{Setup: w.s.Name, Operation: "op1", Held: time.Now(), Seals: []string{"AAAABBBB"}}.String()
+	w.server.Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/v1/organizations/*/tokens/*", Kind: fault.FailApplied, Status: 503, Body: `{"message":"m","requestId":"r","statusCode":503}`, Header: http.Header{"Retry-After": {"0"}}, Times: 1})
+	for range 2 {
+		if err := w.client.DescribeToken(t.Context(), w.s.Organization.ID, token.ID, held); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := w.client.Token(t.Context(), w.s.Organization.ID, token.ID)
+	if err != nil || got.Description.String() != held || got.Name != token.Name || !got.EndAt.Equal(token.EndAt) || !w.server.Accepts(value, token.ID) {
+		t.Errorf("it is %+v, %v", got, err)
+	}
+	for _, other := range []string{setup.Mark{Setup: "other", Operation: "op1"}.String(), w.s.Marker("op2")} {
+		if err := w.client.DescribeToken(t.Context(), w.s.Organization.ID, token.ID, other); err == nil || !strings.Contains(err.Error(), "not the one") {
+			t.Errorf("%s: got %v", other, err)
+		}
+	}
+	if err := w.client.DescribeToken(t.Context(), w.s.Organization.ID, "cm99999999999999999999999", held); httpx.Status(err) != http.StatusNotFound {
+		t.Errorf("a token that is gone: got %v", err)
+	}
+	if got, _ := w.client.Token(t.Context(), w.s.Organization.ID, token.ID); got.Description.String() != held {
+		t.Errorf("it says %q", got.Description)
+	}
+}
+
 // The reasons for which a new token is not accepted are told apart.
 func TestUnprovedInWords(t *testing.T) {
 	for status, want := range map[int]string{401: "does not accept it yet", 403: "role does not reach", 429: "fewer requests", 503: "trouble answering"} {

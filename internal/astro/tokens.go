@@ -105,6 +105,24 @@ func (c *Client) FindTokens(ctx context.Context, org, marker string) ([]Token, e
 	return out, nil
 }
 
+// DescribeToken changes the description of a token of a setup, and nothing else of it. One that somebody
+// gave another description is left as it is.
+func (c *Client) DescribeToken(ctx context.Context, org, id, description string) error {
+	t, err := c.Token(ctx, org, id)
+	if err != nil {
+		return err
+	}
+	switch was, is := setup.ParseMark(t.Description.String()), setup.ParseMark(description); {
+	case t.Description.String() == description:
+		return nil
+	case was.Setup != is.Setup || was.Operation != is.Operation:
+		return hint.New("the description of the token "+id+" is not the one that astro-ci gave it", "It is left as it is; a run without this journal will not know that every target holds the token.", "")
+	}
+	body := map[string]string{"name": t.Name.String(), "description": description}
+	_, err = c.http.Do(ctx, httpx.Call{Method: http.MethodPost, Path: tokenPath(org, id), Body: body, Repeatable: true})
+	return explain(err, "describe token "+id)
+}
+
 // DeleteToken deletes a token for good; one that is gone already is no error.
 func (c *Client) DeleteToken(ctx context.Context, org, id string) error {
 	_, err := c.http.Do(ctx, httpx.Call{Method: http.MethodDelete, Path: tokenPath(org, id)})

@@ -179,7 +179,7 @@ func (w *world) tokensOf(ctx context.Context, s inventory.Setup) (out []astro.To
 		return nil, nil // the log-in does not see the Organization
 	}
 	for _, t := range all {
-		if name, _ := setup.ParseMarker(t.Description.String()); name == s.Name {
+		if setup.ParseMark(t.Description.String()).Setup == s.Name {
 			out = append(out, t)
 		}
 	}

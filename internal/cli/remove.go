@@ -94,7 +94,7 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 // others with the setup's mark stand beside them.
 func owned(all []astro.Token, name string, s rotation.State) (own, beside []astro.Token) {
 	for _, t := range all {
-		marked, _ := setup.ParseMarker(t.Description.String())
+		marked := setup.ParseMark(t.Description.String()).Setup
 		switch {
 		case s.Op != "" && (t.ID == s.Last || s.Knows(t.ID)), s.Op == "" && marked == name:
 			own = append(own, t)

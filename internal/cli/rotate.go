@@ -14,8 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/astro-ci/astro-ci/internal/astro"
-	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -32,9 +30,19 @@ const (
 	sandboxDrain = 5 * time.Second
 )
 
-// busy is how young a token of an operation that this computer does not know has to be for somebody to be
-// at work on the same setup.
-const busy = 30 * time.Minute
+// sandboxQuiet is how long a request of the sandbox without an answer may have an effect: its servers end
+// with the program.
+const sandboxQuiet = time.Second
+
+// times are how long requests without an answer are waited for, and how young a token of an operation
+// that this computer does not know has to be for somebody to be at work on the same setup: half an hour.
+func (a *app) times() (quiet, busy time.Duration) {
+	quiet = a.quiet
+	if a.sandbox {
+		quiet = min(quiet, sandboxQuiet)
+	}
+	return quiet, 15 * quiet
+}
 
 // rotateFlags are the flags of rotate and resume.
 type rotateFlags struct {
@@ -51,7 +59,8 @@ func (a *app) rotateCommands() []*cobra.Command {
 		Use: "rotate [SETUP...]", Short: "Replace the token of a setup without breaking a run",
 		Long: "Makes a second token, writes it to every target, proves it, waits until no run can still use the old one,\n" +
 			"and only then deletes the old one. At every instant each target holds a token that works, whatever fails.\n" +
-			"The waiting takes hours: it can be left at any time, and astro-ci resume goes on.",
+			"The waiting takes hours: it can be left at any time, and astro-ci resume goes on. Where the journal is gone, as\n" +
+			"on the machines of a scheduled job, the same command goes on from what the tokens on Astro say.",
 		Example: "  astro-ci rotate etl-prod\n" +
 			"  astro-ci rotate --due --no-input --yes --json",
 		RunE: func(c *cobra.Command, args []string) error { return a.rotate(c.Context(), f, args) },
@@ -66,7 +75,7 @@ func (a *app) rotateCommands() []*cobra.Command {
 	fl.BoolVar(&f.due, "due", false, "only setups whose token is due: two thirds of its life are over")
 	fl.BoolVar(&f.leaked, "leaked", false, "the token is known to others: delete it first; pipelines fail until they have the new one")
 	fl.StringVar(&f.confirm, "confirm", "", "name of the setup, to accept an outage without being asked")
-	fl.StringVar(&f.secretName, "secret-name", setup.TokenVariable, "name of the secret, for a setup that this computer has no journal of")
+	fl.StringVar(&f.secretName, "secret-name", setup.TokenVariable, "name of the secret, for a setup that neither a journal here nor astro-ci.yaml knows")
 	resume.Flags().StringSliceVar(&f.forget, "forget-target", nil, "give a target up: what it holds will stop working")
 	resume.Flags().StringVar(&f.confirm, "confirm", "", "name of the setup, to give a target up without being asked")
 	resume.Flags().BoolVar(&f.abort, "abort", false, "take it back, where no target can hold the new token yet")
@@ -84,24 +93,6 @@ func (a *app) rotateCommands() []*cobra.Command {
 		c.Flags().StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
 	}
 	return []*cobra.Command{rotate, resume, targets}
-}
-
-// candidate is a setup whose token can be replaced.
-type candidate struct {
-	name  string
-	state rotation.State
-	plan  setup.Plan
-	old   []astro.Token // the newest one last; empty when it is gone
-	// strange are tokens with the mark of this setup that this computer's journal does not know.
-	strange []astro.Token
-}
-
-// token is the one in use; the zero one when it is gone.
-func (c candidate) token() (t astro.Token) {
-	if n := len(c.old); n > 0 {
-		t = c.old[n-1]
-	}
-	return t
 }
 
 // outcome is what became of one setup.
@@ -132,9 +123,12 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	var todo []candidate
 	for _, c := range all {
 		words, due := rotation.Due(c.token(), time.Now())
-		if f.due && !due && !c.state.Active() {
+		if f.due && !due && !c.state.Active() && !c.unfinished {
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})
 			continue
+		}
+		if c.carried != nil && (!c.unfinished || due || f.leaked || len(f.add) > 0) {
+			c.carried, c.unfinished = &rotation.Carried{}, false // a new token, whatever is left over
 		}
 		if len(f.add) > 0 {
 			if c.state.Active() {
@@ -153,6 +147,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	if a.sandbox {
 		drain = cmp.Or(f.drain, sandboxDrain)
 	}
+	quiet, _ := a.times()
 	mode := rotation.Planned
 	if f.leaked {
 		mode = rotation.Leaked
@@ -168,11 +163,11 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 			if err := w.preflight(ctx, c); err != nil {
 				return err
 			}
-			var old []string
+			begin := rotation.Begin{Op: rand.Text(), Mode: mode, Plan: c.plan, Quiet: quiet, Drain: drain, Carried: c.carried}
 			for _, t := range c.old {
-				old = append(old, t.ID)
+				begin.Old = append(begin.Old, t.ID)
 			}
-			return b.Begin(rotation.Begin{Op: rand.Text(), Mode: mode, Plan: c.plan, Old: old, Quiet: a.quiet, Drain: drain})
+			return b.Begin(begin)
 		}))
 	}
 	return a.outcomes(out)
@@ -199,15 +194,27 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 		t := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
 		for _, c := range todo {
 			what, _ := rotation.Due(c.token(), time.Now())
-			if c.state.Active() {
+			switch {
+			case c.state.Active():
 				what = "it is not finished; it goes on"
+			case c.sweeps():
+				what = "a rotation was begun elsewhere and is not finished"
+			case c.unfinished:
+				what = "a rotation elsewhere was broken off: which token is where is not known"
 			}
 			_, _ = fmt.Fprintf(t, "Setup:\t%s, %s\n", c.name, what)
-			_, _ = fmt.Fprintf(t, "New:\ta %s for %s, role %s, %d days\n", c.plan.Credential.Kind, c.plan.Entity(), c.plan.Credential.Role, c.plan.Credential.ExpiresInDays)
+			if c.sweeps() {
+				_, _ = fmt.Fprintf(t, "New:\tnone; every target was seen to hold %s on %s\n", c.carried.Held, c.carried.Since.Local().Format("2006-01-02 15:04"))
+			} else {
+				_, _ = fmt.Fprintf(t, "New:\ta %s for %s, role %s, %d days\n", c.plan.Credential.Kind, c.plan.Entity(), c.plan.Credential.Role, c.plan.Credential.ExpiresInDays)
+			}
 			for _, x := range c.plan.Targets {
 				_, _ = fmt.Fprintf(t, "Target:\t%s\n", x)
 			}
 			for _, x := range c.old {
+				if c.sweeps() && x.ID == c.carried.Held {
+					continue
+				}
 				last := "never used"
 				if !x.LastUsedAt.IsZero() {
 					last = "last used " + x.LastUsedAt.Local().Format("2006-01-02 15:04")
@@ -215,7 +222,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 				_, _ = fmt.Fprintf(t, "Old:\t%s, %s\n", x.ID, last)
 			}
 			for _, x := range c.strange {
-				_, _ = fmt.Fprintf(t, "Beside:\t%s has the mark of this setup and is not in its journal; it is left alone\n", x.ID)
+				_, _ = fmt.Fprintf(t, "Beside:\t%s has the mark of this setup and is none of its own; it is left alone\n", x.ID)
 			}
 		}
 		_ = t.Flush()
@@ -274,65 +281,6 @@ func short(d time.Duration) string {
 		s = strings.Replace(s, zero, zero[:1], 1)
 	}
 	return s
-}
-
-func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err error) {
-	all, err := a.journals()
-	if err != nil {
-		return err
-	}
-	var todo []candidate
-	for _, k := range all {
-		switch {
-		case len(names) > 0 && !slices.Contains(names, k.name):
-		case k.err != nil:
-			return k.err
-		case k.state.Active():
-			todo = append(todo, candidate{name: k.name, state: k.state, plan: k.state.Plan})
-		}
-	}
-	if len(todo) == 0 {
-		a.tell("Nothing is unfinished.")
-		return a.outcomes(nil)
-	}
-	if len(f.forget) > 0 && len(todo) > 1 {
-		return usageError{hint.New("several setups are unfinished: "+words(todo), "Name the one whose target is given up.", "")}
-	}
-	w, err := a.discover(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.close()) }()
-	var out []outcome
-	for _, c := range todo {
-		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) }))
-	}
-	return a.outcomes(out)
-}
-
-// forget gives targets up.
-func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error {
-	for _, name := range f.forget {
-		p := b.State().Plan
-		i := slices.IndexFunc(p.Targets, func(t setup.Target) bool { return t.String() == name })
-		if i < 0 {
-			var all []string
-			for _, t := range p.Targets {
-				all = append(all, t.String())
-			}
-			return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name), "Give one of: "+strings.Join(all, ", ")+".", "")}
-		}
-		if b.State().Targets[i].Forgotten {
-			continue
-		}
-		if err := a.typed(ctx, f.confirm, p.Name, "What "+name+" holds will stop working. Type the name of the setup to give it up: "); err != nil {
-			return err
-		}
-		if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // work opens the journal of a setup and goes on as far as it goes.
@@ -411,7 +359,7 @@ func waiting(act rotation.Act) string {
 		return "the old token is still being used; it is deleted once it was not used until " + at
 	case rotation.Settling, rotation.Broken, rotation.TooMany:
 	}
-	return "a request has no answer yet; going on at " + at
+	return "a request may still have an effect; going on at " + at
 }
 
 // seen tells about acts that ended. A look that finds what the last one found is not told again.
@@ -470,11 +418,10 @@ func (w *world) rest(ctx context.Context, p setup.Plan) error {
 // preflight asks, before a token exists, whether it can be made and stored, and whether somebody else is
 // at work.
 func (w *world) preflight(ctx context.Context, c candidate) error {
-	for _, t := range c.strange {
-		if time.Since(t.CreatedAt) < busy {
-			return hint.New("somebody else works on "+c.name+": the token "+t.ID+" was made "+short(time.Since(t.CreatedAt))+" ago, and not from here",
-				"Wait until they are done. What they made is not touched.", "")
-		}
+	_, busy := w.app.times()
+	if t := c.working(time.Now(), busy); t.ID != "" {
+		return hint.New("somebody else works on "+c.name+": the token "+t.ID+" was made "+short(time.Since(t.CreatedAt))+" ago, and not from here",
+			"Wait until they are done, or for "+short(busy)+" if they broke off. What they made is not touched.", "")
 	}
 	if _, err := w.astro.CheckCreate(ctx, c.plan); err != nil {
 		return err
@@ -486,161 +433,6 @@ func (w *world) preflight(ctx context.Context, c candidate) error {
 	for _, t := range c.plan.Targets {
 		if _, err := stores[t.Store].Check(ctx, t); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// candidates are the setups that were named, or all of which there is a journal here.
-func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (out []candidate, err error) {
-	all, err := w.app.journals()
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]bool{}
-	for _, k := range all {
-		if len(names) > 0 && !slices.Contains(names, k.name) {
-			continue
-		}
-		if k.err != nil {
-			return nil, k.err
-		}
-		c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
-		if k.state.Last == "" && !k.state.Active() {
-			continue // it was taken back
-		}
-		if !k.state.Active() {
-			c.plan = k.state.Setup()
-		}
-		found[k.name] = true
-		if err := w.look(ctx, &c); err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
-	for _, name := range names {
-		if !found[name] {
-			c, err := w.rebuild(ctx, f, name)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, c)
-		}
-	}
-	if len(out) == 0 {
-		return nil, usageError{hint.New("this computer knows no setup", "Name the setup; its tokens on Astro carry the name. Or make one: astro-ci setup", "")}
-	}
-	return out, nil
-}
-
-// look finds the tokens of a setup on Astro.
-func (w *world) look(ctx context.Context, c *candidate) error {
-	all, err := w.astro.Tokens(ctx, c.plan.Organization.ID, "", "")
-	if err != nil {
-		return err
-	}
-	for _, t := range all {
-		switch name, _ := setup.ParseMarker(t.Description.String()); {
-		case t.ID == c.state.Last:
-			c.old = append(c.old, t)
-		case name == c.name && !c.state.Knows(t.ID) && !t.Expired(time.Now()):
-			c.strange = append(c.strange, t)
-		}
-	}
-	return nil
-}
-
-// rebuild finds a setup by the marks of its tokens, where there is no journal: every one of them may be
-// the one that a target holds.
-func (w *world) rebuild(ctx context.Context, f rotateFlags, name string) (c candidate, err error) {
-	page, err := w.astro.Organizations(ctx)
-	org, err := pick(ctx, "organization", cmp.Or(f.at.organization, w.app.env.get("ASTRO_CI_ORGANIZATION")), page, err, func(o astro.Organization) (string, display.Text) { return o.ID, o.Name })
-	if err != nil {
-		return c, err
-	}
-	c.name = name
-	c.plan.Name, c.plan.Organization = name, setup.Ref{ID: org}
-	all, err := w.astro.Tokens(ctx, org, "", "")
-	if err != nil {
-		return c, err
-	}
-	for _, t := range all {
-		if of, _ := setup.ParseMarker(t.Description.String()); of == name && !t.Expired(time.Now()) {
-			c.old = append(c.old, t)
-		}
-	}
-	if len(c.old) == 0 {
-		return c, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal here, and no token on Astro with its mark", display.Clean(name)), "See what there is: astro-ci token list. Or make it: astro-ci setup", "")}
-	}
-	t := c.token()
-	platform, address, _ := strings.Cut(t.Name.String(), " ")
-	kind, ok := setup.KindOf(t.Scope)
-	if !ok || address == "" || t.Days == 0 {
-		return c, hint.New("the token "+t.ID+" does not say enough about the setup "+name, "Set it up anew: astro-ci setup --name "+name, "")
-	}
-	c.plan.Credential = setup.Credential{Kind: kind, Role: t.On().Role, ExpiresInDays: t.Days}
-	c.plan.Platform, c.plan.Pipeline.Own = platform, true
-	if c.plan.Repository = w.repos[platform]; c.plan.Repository.IsZero() {
-		c.plan.Repository.Path, _, _ = strings.Cut(address, "#")
-	}
-	if err := w.locate(ctx, &c.plan, t.On().EntityID); err != nil {
-		return c, err
-	}
-	at := setup.Target{Store: platform, Address: address, Secret: f.secretName}
-	if id, rest, ok := strings.Cut(address, ":"); ok && slices.ContainsFunc(w.backends(), func(b backend) bool { return b.id == id }) {
-		at.Store, at.Address = id, rest
-	}
-	c.plan.Targets = []setup.Target{at}
-	store, err := w.store(ctx, c.plan, at.Store)
-	if err != nil {
-		return c, err
-	}
-	st, err := store.Stat(ctx, c.plan.Target())
-	if err == nil && !st.Exists {
-		err = hint.New("there is no secret "+c.plan.Target().String(), "Give its name with --secret-name.", "")
-	}
-	return c, err
-}
-
-// locate fills in what the credential is for, by its id.
-func (w *world) locate(ctx context.Context, p *setup.Plan, id string) error {
-	switch p.Credential.Kind {
-	case setup.WorkspaceToken:
-		p.Workspace.ID = id
-	case setup.DeploymentToken:
-		p.Deployment.ID = id
-	case setup.OrganizationToken, setup.DeploymentKey:
-		return nil
-	}
-	page, err := w.astro.Workspaces(ctx, p.Organization.ID)
-	if err != nil {
-		return err
-	}
-	all, err := page.All(ctx)
-	if err != nil {
-		return err
-	}
-	for _, ws := range all {
-		if ws.ID == p.Workspace.ID {
-			p.Workspace.Name = ws.Name
-			return nil
-		}
-		if p.Deployment.ID == "" {
-			continue
-		}
-		page, err := w.astro.Deployments(ctx, p.Organization.ID, ws.ID)
-		if err != nil {
-			return err
-		}
-		deployments, err := page.All(ctx)
-		if err != nil {
-			return err
-		}
-		for _, d := range deployments {
-			if d.ID == p.Deployment.ID {
-				p.Workspace, p.Deployment.Name = setup.Ref{ID: ws.ID, Name: ws.Name}, d.Name
-				return nil
-			}
 		}
 	}
 	return nil

@@ -98,8 +98,8 @@ type Call struct {
 	Raw    []byte     // the body as it is, instead of Body; Type is its media type
 	Type   string
 	Header map[string]string // more headers
-	// Repeatable says that a POST may be sent again after an unclear answer: the service refuses to
-	// make the same thing twice, and the caller knows that refusal.
+	// Repeatable says that a POST may be sent again after an unclear answer: the second has no effect of
+	// its own, or the service refuses to make the same thing twice and the caller knows that refusal.
 	Repeatable bool
 	Out        any     // decoded from JSON; nil to ignore the answer
 	Text       *string // gets the answer as it is, instead of Out

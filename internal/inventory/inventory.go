@@ -194,7 +194,7 @@ func (b *builder) index() {
 		if t.Expired(b.Now) {
 			of = b.ended
 		}
-		if name, _ := setup.ParseMarker(t.Description.String()); newer(t, of[name]) {
+		if name := setup.ParseMark(t.Description.String()).Setup; newer(t, of[name]) {
 			of[name] = t
 		}
 		what := purpose(t)
@@ -228,7 +228,7 @@ func (b *builder) token(t astro.Token) Item {
 	if s, ok := b.inUse[t.ID]; ok {
 		i.Whose, i.Setup = Ours, s.Name
 		b.attach(&i, s)
-	} else if name, _ := setup.ParseMarker(t.Description.String()); name != "" {
+	} else if name := setup.ParseMark(t.Description.String()).Setup; name != "" {
 		i.Whose, i.Setup = Marked, name
 		b.attach(&i, b.byName[name])
 		if platform, address, ok := strings.Cut(t.Name.String(), " "); ok && len(i.Targets) == 0 {

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -34,6 +35,9 @@ func Decode(raw []json.RawMessage) ([]Record, error) {
 	return out, nil
 }
 
+// most is how many tokens may be there when an operation begins, and how many targets.
+const most = 31
+
 // What a record has to name.
 const (
 	begins = 1 << iota
@@ -42,7 +46,7 @@ const (
 )
 
 var abouts = map[RecordKind]int{
-	RecPlanned: begins, RecIntent: 0, RecRefused: 0, RecCreated: 0, RecWriting: aToken | aTarget, RecWritten: aToken | aTarget, RecChanged: aTarget, RecVerified: aToken,
+	RecPlanned: begins, RecIntent: 0, RecRefused: 0, RecCreated: 0, RecWriting: aToken | aTarget, RecWritten: aToken | aTarget, RecChanged: aTarget, RecVerified: aToken, RecMarked: aToken,
 	RecDead: aToken, RecDeleting: aToken, RecDeleted: aToken, RecForgot: aTarget, RecAborting: 0, RecAborted: 0, RecDone: aToken, RecRemoved: 0,
 }
 
@@ -51,7 +55,7 @@ func fits(records []Record) bool {
 	r := records[len(records)-1]
 	s := Fold(records[:len(records)-1])
 	about, known := abouts[r.Kind]
-	return known && (about&begins == 0 || r.Begin != nil && len(r.Begin.Old) < 32 && len(r.Begin.Plan.Targets) < 32) &&
+	return known && (about&begins == 0 || r.Begin != nil && len(r.Begin.Old) <= most && len(r.Begin.Plan.Targets) <= most) &&
 		(about&aTarget == 0 || r.Target >= 0 && r.Target < len(s.Targets)) && (about&aToken == 0 || s.Knows(r.Token))
 }
 
@@ -67,6 +71,9 @@ func (b *Book) State() State {
 func (b *Book) Begin(begin Begin) error {
 	if b != nil && b.state.Active() {
 		return hint.New("an operation on "+begin.Plan.Name+" is not finished", "Finish it first: astro-ci resume "+begin.Plan.Name, "")
+	}
+	if len(begin.Old) > most || len(begin.Plan.Targets) > most {
+		return hint.New(fmt.Sprintf("%s has %d tokens and %d targets, which is more than %d", begin.Plan.Name, len(begin.Old), len(begin.Plan.Targets), most), "Delete tokens that nothing uses: astro-ci token list, astro-ci token revoke.", "")
 	}
 	return b.Record(Record{Kind: RecPlanned, Begin: &begin})
 }

@@ -25,6 +25,7 @@ type Issuer interface {
 	Prove(ctx context.Context, s setup.Setup, t astro.Token, v *secret.Value) (detail string, err error)
 	Token(ctx context.Context, organization, id string) (astro.Token, error)
 	Tokens(ctx context.Context, organization, workspace, deployment string) ([]astro.Token, error)
+	DescribeToken(ctx context.Context, organization, id, description string) error
 	DeleteToken(ctx context.Context, organization, id string) error
 }
 
@@ -98,7 +99,7 @@ func (d *Driver) Go(ctx context.Context) Halt {
 		case Wait:
 			_, d.obs = Learn(d.state, d.obs, next.Do, Answer{})
 			return Halt{Act: next.Do}
-		case Create, Prove, Write, Verify, List, Delete:
+		case Create, Prove, Write, Verify, Mark, List, Delete:
 		}
 		answer, err := d.do(ctx, next)
 		if err != nil {
@@ -151,7 +152,7 @@ func (d *Driver) do(ctx context.Context, next Decision) (Answer, error) {
 	if unrecorded != nil {
 		return answer, unrecorded
 	}
-	if answer.Err != nil {
+	if answer.Err != nil && do.Kind != Mark {
 		d.errs = append(d.errs, answer.Err)
 	}
 	ev.Ended, ev.Detail, ev.Err, ev.Took = true, detail, answer.Err, d.Now().Sub(start)
@@ -179,6 +180,8 @@ func (d *Driver) say(do Act) string {
 		return "Write the secret " + d.target(do).String()
 	case Verify:
 		return "Look whether " + d.target(do).String() + " still holds it"
+	case Mark:
+		return "Note on Astro that every target holds the token " + d.state.Tokens[do.Token].ID
 	case List:
 		return "List the tokens on Astro"
 	case Delete:
@@ -210,8 +213,10 @@ func (d *Driver) ask(ctx context.Context, do Act) (a Answer, detail string) {
 		return Answer{Err: err, Version: r.Version}, r.Said()
 	case Verify:
 		st, err := d.store(do).Stat(ctx, d.target(do))
-		a := Answer{Err: err, Check: d.compare(do, st)}
+		a := Answer{Err: err, Check: d.state.compare(do.Target, st.Exists, st.Version)}
 		return a, map[Check]string{Same: "it does", Differs: "it holds something else", Unseen: "the store does not show it"}[a.Check]
+	case Mark:
+		return Answer{Err: d.Issuer.DescribeToken(ctx, org, d.state.Tokens[do.Token].ID, d.state.mark(do.Token).String())}, ""
 	case List:
 		return d.list(ctx, org)
 	case Delete:
@@ -232,20 +237,6 @@ func unfit(err error) bool {
 	return httpx.Status(err) == 0 && hint.Of(err).Err == nil
 }
 
-// compare says what a store's record tells of the last write.
-func (d *Driver) compare(do Act, st providers.State) Check {
-	mark := d.state.Targets[do.Target].Version
-	switch {
-	case !st.Exists:
-		return Differs
-	case mark == "" || st.Version == "":
-		return Unseen
-	case mark == st.Version:
-		return Same
-	}
-	return Differs
-}
-
 // list finds the tokens of this operation. One that is known and not in the list is asked for by itself,
 // because a list may be late; one that has expired is gone.
 func (d *Driver) list(ctx context.Context, org string) (Answer, string) {
@@ -255,13 +246,16 @@ func (d *Driver) list(ctx context.Context, org string) (Answer, string) {
 	}
 	attempts := map[string]int{}
 	for n := 1; n <= d.state.Attempts; n++ {
-		attempts[d.state.Marker(n)] = n
+		attempts[AttemptName(d.state.Op, n)] = n
 	}
 	out, there := []Found{}, map[string]bool{}
 	take := func(t astro.Token) {
 		there[t.ID] = true
 		i := d.state.index(t.ID)
-		n := attempts[t.Description.String()]
+		n := 0
+		if m := setup.ParseMark(t.Description.String()); m.Setup == d.state.Plan.Name {
+			n = attempts[m.Operation]
+		}
 		if (i >= 0 || n > 0) && (i >= 0 && i < len(d.state.Old) || !t.Expired(d.Now())) {
 			out = append(out, Found{ID: t.ID, Attempt: n, LastUsed: t.LastUsedAt})
 		}

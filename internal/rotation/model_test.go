@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -42,10 +43,11 @@ type config struct {
 	aborts  bool // the person may want it to end
 	// How often the process may end, and how often a request may fail.
 	crashes, faults int8
+	losses          int8 // how often the journal may be lost; the next process begins with the marks then
 }
 
 func (c config) String() string {
-	return fmt.Sprintf("%s %s abort=%v, %d crashes, %d faults", c.mode, string(asBytes(c.classes)), c.aborts, c.crashes, c.faults)
+	return fmt.Sprintf("%s %s abort=%v, %d crashes, %d faults, %d losses", c.mode, string(asBytes(c.classes)), c.aborts, c.crashes, c.faults, c.losses)
 }
 
 func asBytes(c []class) (out []byte) {
@@ -71,6 +73,7 @@ type world struct {
 	crashes  int8
 	faults   int8
 	foreign  int8 // how often somebody else may still write the old token back
+	carry
 }
 
 // node is one state of everything.
@@ -88,14 +91,16 @@ func start(c config) node {
 	n := node{up: true, o: Observe(epoch)}
 	b := Begin{Op: "op", Mode: c.mode, Quiet: tick, Drain: tick}
 	b.Plan.Name = "x"
-	b.Plan.Targets = make([]setup.Target, len(c.classes))
-	n.w = world{running: [2]int8{-1, -1}, starts: 2, crashes: c.crashes, faults: c.faults, foreign: 1}
+	for i := range c.classes {
+		b.Plan.Targets = append(b.Plan.Targets, setup.Target{Store: names[i]})
+	}
+	n.w = world{running: [2]int8{-1, -1}, starts: 2, crashes: c.crashes, faults: c.faults, foreign: 1, carry: carry{losses: c.losses, on: c.losses > 0}}
 	for i := range n.w.content {
 		n.w.content[i] = -1
 	}
 	if c.mode != FirstSetup {
 		b.Old = []string{"0"}
-		n.w.made, n.w.alive = 1, 1
+		n.w.made, n.w.alive, n.w.marks[0] = 1, 1, held{token: 1, at: -1}
 		for i := range c.classes {
 			n.w.content[i] = 0
 		}
@@ -139,6 +144,7 @@ func (w *world) create(attempt int8) int8 {
 	w.attempt[id] = attempt
 	w.alive |= 1 << id
 	w.made++
+	w.idle = false
 	return id
 }
 
@@ -182,6 +188,8 @@ func (n *node) apply(do Act, when int) bool {
 			return false
 		}
 		w.writing[i] = [2]int8{int8(do.Target) + 1, token}
+	case do.Kind == Mark:
+		return w.mark(n.s, do.Token, when)
 	case do.Kind == Delete && when == now:
 		w.alive &^= 1 << token
 	case do.Kind == Delete:
@@ -210,19 +218,19 @@ func (n node) answer(c config, do Act) (a Answer) {
 		x := n.s.Targets[do.Target]
 		switch held := x.Holds == n.o.Holding; {
 		case c.classes[do.Target] == writeOnly:
-			a.Check = Unseen
+			a.Check = n.s.compare(do.Target, true, "")
 		case c.classes[do.Target] == readable && held:
 			a.Check = sameIf(n.w.content[do.Target] == worldToken(n.s, x.Holds))
 		default:
-			a.Check = sameIf(x.Version == mark(n.w.version[do.Target]))
+			a.Check = n.s.compare(do.Target, true, mark(n.w.version[do.Target]))
 		}
 	case List:
 		for id := range names {
 			if n.w.alive&(1<<id) != 0 {
-				a.Tokens = append(a.Tokens, Found{ID: names[id], Attempt: int(n.w.attempt[id])})
+				a.Tokens = append(a.Tokens, Found{ID: names[id], Attempt: max(int(n.w.attempt[id]), 0)})
 			}
 		}
-	case None, Delete, Wait, Stop:
+	case None, Mark, Delete, Wait, Stop:
 	}
 	return a
 }
@@ -246,13 +254,14 @@ type protocol struct {
 	learn func(State, Observation, Act, Answer) ([]Record, Observation)
 	again func(Observation) Observation
 	wake  func(State, Observation) Observation // what a process makes of its start; nil for nothing
+	from  func([]astro.Token) (Carried, bool)
 }
 
-var protocolItself = protocol{step: Step, learn: Learn, again: Observation.again}
+var protocolItself = protocol{step: Step, learn: Learn, again: Observation.again, from: FromMarks}
 
 // inFlight reports whether something of the past can still happen.
 func (w world) inFlight() bool {
-	return w.creating != [3]int8{} || w.writing != [3][2]int8{} || w.deleting != 0
+	return w.creating != [3]int8{} || w.writing != [3][2]int8{} || w.deleting != 0 || w.marking != held{}
 }
 
 // passed is the world one tick later, when nothing is under way any more.
@@ -265,7 +274,7 @@ func (n node) passed() node {
 
 // settle lets everything that is under way come to nothing.
 func (n node) settle() node {
-	n.w.creating, n.w.writing, n.w.deleting = [3]int8{}, [3][2]int8{}, 0
+	n.w.creating, n.w.writing, n.w.deleting, n.w.marking = [3]int8{}, [3][2]int8{}, 0, held{}
 	return n
 }
 
@@ -273,9 +282,13 @@ func (n node) settle() node {
 func (p protocol) next(c config, n node, yield func(node)) {
 	p.outside(c, n, yield)
 	if n.s.Ended != "" {
+		if n.unfinished() {
+			yield(p.begin(n))
+		}
 		return
 	}
 	if !n.up {
+		p.lose(n, yield)
 		up := n
 		up.up, up.o = true, Observe(n.time())
 		if p.wake != nil {
@@ -303,6 +316,7 @@ func (p protocol) next(c config, n node, yield func(node)) {
 		yield(n)
 		return
 	case Stop:
+		p.lose(n, yield)
 		m := n
 		m.o = p.again(n.o)
 		if m.o.Stopped || m.o.Failed != 0 || d.Do.Why == TooMany {
@@ -311,6 +325,7 @@ func (p protocol) next(c config, n node, yield func(node)) {
 		yield(m)
 		return
 	case Wait:
+		p.lose(n, yield)
 		if !n.w.inFlight() {
 			m := n.passed()
 			_, m.o = p.learn(m.s, m.o, d.Do, Answer{})
@@ -325,7 +340,7 @@ func (p protocol) next(c config, n node, yield func(node)) {
 	}
 	// It fails, clearly or not; whatever it does, the process may also end before it hears of it.
 	effects := []int{nothing, now, later}
-	if d.Do.Kind == Prove || d.Do.Kind == Verify || d.Do.Kind == List {
+	if d.Do.Kind == Prove || d.Do.Kind == Verify || d.Do.Kind == List || d.Do.Kind == Mark && !n.w.on {
 		effects = effects[:1]
 	}
 	for _, e := range effects {
@@ -378,6 +393,13 @@ func (p protocol) outside(c config, n node, yield func(node)) {
 			m.w.write(x[0]-1, x[1])
 			yield(m)
 		}
+	}
+	if n.w.marking != (held{}) {
+		m := n
+		m.w.marking = held{}
+		yield(m)
+		m.w.marks[n.w.marking.token-1] = n.w.marking
+		yield(m)
 	}
 	for id := range n.w.made {
 		if n.w.deleting&(1<<id) != 0 {
@@ -436,8 +458,11 @@ func (n node) fault(c config) string {
 	live := n.w.alive &^ (1 << stranger)
 	switch n.s.Ended {
 	case RecDone:
+		if n.unfinished() {
+			return "" // a later run has something to do
+		}
 		for _, a := range n.w.creating {
-			if a != 0 {
+			if a > 0 {
 				return "done, while a token may come into being"
 			}
 		}
@@ -484,7 +509,8 @@ func (n node) key(buf []byte) []byte {
 	}
 	s, o, w := n.s, n.o, n.w
 	b := buf[:0]
-	b = append(b, yes(s.Unclear, s.open, s.Aborting, n.up, o.Proven, o.Abort, o.Stopped, o.Unfit), yes(s.Ended == RecDone, s.Ended == RecAborted, o.Listed == nil), byte(s.Attempts), byte(s.Refused), age(s.IntentAt), age(s.Cut), byte(s.CutFor+1))
+	b = append(b, yes(s.Unclear, s.open, s.Aborting, n.up, o.Proven, o.Abort, o.Stopped, o.Unfit), yes(s.Ended == RecDone, s.Ended == RecAborted, o.Listed == nil, o.Mute), byte(s.Attempts), byte(s.Refused), age(s.IntentAt), age(s.Cut), byte(s.CutFor+1), byte(s.Marked+1))
+	b = n.carryKey(b)
 	for _, t := range s.Tokens {
 		b = append(b, byte(worldToken(s, s.index(t.ID)))<<2|yes(t.Tried, t.Dead))
 	}
@@ -591,7 +617,7 @@ func (p protocol) ends(c config, n node, good map[digest]bool) string {
 	var way []digest
 	for range 400 {
 		k := sum(n.key(nil))
-		if n.s.Ended != "" || good[k] {
+		if n.s.Ended != "" && !n.unfinished() || good[k] {
 			for _, d := range way {
 				good[d] = true
 			}
@@ -599,6 +625,9 @@ func (p protocol) ends(c config, n node, good map[digest]bool) string {
 		}
 		way = append(way, k)
 		n = n.settle()
+		if n.s.Ended != "" {
+			n = p.begin(n)
+		}
 		if !n.up {
 			n.up, n.o = true, Observe(n.time())
 			if p.wake != nil {
@@ -661,7 +690,10 @@ type search struct {
 // searches are the worlds of a full search: some of them whole, the large ones in part.
 func searches(part int) (out []search) {
 	add := func(limit int, c []class, m Mode, aborts bool, crashes, faults int8) {
-		out = append(out, search{config{c, m, aborts, crashes, faults}, limit})
+		out = append(out, search{config{c, m, aborts, crashes, faults, 0}, limit})
+	}
+	carry := func(limit int, c []class, crashes, faults, losses int8) {
+		out = append(out, search{config{c, Planned, false, crashes, faults, losses}, limit})
 	}
 	for _, c := range mixes() {
 		for _, m := range []Mode{Planned, FirstSetup} {
@@ -676,6 +708,12 @@ func searches(part int) (out []search) {
 		}
 		if len(c) < 3 {
 			add(0, c, Leaked, false, 1, 1)
+		}
+		carry(0, c, 0, 0, 2)
+		carry(part/2, c, 1, 1, 1)
+		if len(c) == 1 {
+			carry(0, c, 1, 0, 2)
+			carry(part, c, 2, 2, 2)
 		}
 	}
 	return out

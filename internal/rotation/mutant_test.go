@@ -224,6 +224,7 @@ var harmless = map[string]func() protocol{
 			}
 		})
 	},
+	"no token is described":       func() protocol { return seen(func(_ State, o *Observation) { o.Mute = true }) },
 	"the new token is not proved": func() protocol { return seen(func(_ State, o *Observation) { o.Proven = o.Holding >= 0 }) },
 }
 
@@ -297,11 +298,21 @@ func heard(f func(State, Observation, Act, Answer) (Answer, bool)) protocol {
 // The model finds every fault that matters: otherwise its silence about the real protocol says little.
 func TestMutants(t *testing.T) {
 	t.Parallel()
+	lossy := func(f func(config) bool) bool {
+		for _, c := range [][]class{{writeOnly}, {metadata}, {readable, writeOnly}, {writeOnly, metadata}} {
+			for _, b := range [][2]int8{{0, 0}, {1, 0}, {0, 1}, {1, 1}} {
+				if f(config{c, Planned, false, b[0], b[1], 1}) {
+					return true
+				}
+			}
+		}
+		return false
+	}
 	small := func(f func(config) bool) bool {
 		for _, c := range [][]class{{writeOnly}, {metadata}, {readable, writeOnly}, {writeOnly, metadata}} {
 			for _, m := range []Mode{Planned, FirstSetup} {
 				for _, b := range [][2]int8{{1, 0}, {0, 1}, {1, 1}, {2, 1}} {
-					if f(config{c, m, len(c) == 1, b[0], b[1]}) {
+					if f(config{c, m, len(c) == 1, b[0], b[1], 0}) {
 						return true
 					}
 				}
@@ -320,10 +331,19 @@ func TestMutants(t *testing.T) {
 			}
 		})
 	}
+	for name, build := range carryMutants {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !lossy(func(c config) bool { return build().explore(c, 60_000, false).fault != "" }) {
+				t.Error("the model finds nothing wrong with it")
+			}
+		})
+	}
 	for name, build := range harmless {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if small(func(c config) bool { return build().explore(c, 3_000, false).fault != "" }) {
+			wrong := func(c config) bool { return build().explore(c, 3_000, false).fault != "" }
+			if small(wrong) || lossy(wrong) {
 				t.Error("it is harmful")
 			}
 		})

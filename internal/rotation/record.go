@@ -30,6 +30,7 @@ const (
 	RecWritten  RecordKind = "written"  // the target took it
 	RecChanged  RecordKind = "changed"  // a target holds something else than what was written
 	RecVerified RecordKind = "verified" // every target holds the token; from now on the others drain
+	RecMarked   RecordKind = "marked"   // the token's description on Astro says so
 	RecDead     RecordKind = "dead"     // a token is gone, or not what was asked for, through no act of ours
 	RecDeleting RecordKind = "deleting" // announces: a token is deleted
 	RecDeleted  RecordKind = "deleted"  // it is gone
@@ -60,6 +61,8 @@ type Begin struct {
 	Old   []string      `json:"old,omitempty"`
 	Quiet time.Duration `json:"quiet"` // after which a request without an answer can have no effect any more
 	Drain time.Duration `json:"drain"` // how long a run may still use a token that it has read
+	// Carried is there when the journal of who made the old tokens is not.
+	Carried *Carried `json:"carried,omitempty"`
 }
 
 // Token is a token as far as an operation knows it.
@@ -88,8 +91,10 @@ type State struct {
 	Refused  int       // how many of them Astro clearly refused
 	Unclear  bool      // some create had no clear answer: its token may come into being yet
 	IntentAt time.Time // of the last attempt
+	Began    time.Time
 	Cut      time.Time // when every target was seen to hold the token CutFor
 	CutFor   int
+	Marked   int // the token whose description says that; -1 for none
 	Aborting bool
 	Ended    RecordKind // done or aborted; "" while it goes on
 	Last     string     // id of the token that the last operation ended with
@@ -125,7 +130,7 @@ func (s State) Setup() setup.Plan {
 // With is the state after one more record. It shares nothing with s that it changes.
 func (s State) With(r Record) State {
 	if r.Kind == RecPlanned {
-		return begin(s, *r.Begin)
+		return begin(s, r.At, *r.Begin)
 	}
 	s.Tokens, s.Targets = slices.Clone(s.Tokens), slices.Clone(s.Targets)
 	t := s.index(r.Token)
@@ -157,7 +162,9 @@ func (s State) With(r Record) State {
 		x.May, x.Holds, x.Version = s.tried(), -1, ""
 		s.CutFor = -1
 	case RecVerified:
-		s.Cut, s.CutFor = r.At, t
+		s.Cut, s.CutFor, s.Marked = r.At, t, -1
+	case RecMarked:
+		s.Marked = t
 	case RecDead, RecDeleted:
 		s.Tokens[t].Dead = true
 	case RecDeleting:
@@ -175,15 +182,15 @@ func (s State) With(r Record) State {
 	return s
 }
 
-func begin(before State, b Begin) State {
-	s := State{Begin: b, Last: before.Last, Targets: make([]TargetState, len(b.Plan.Targets)), CutFor: -1}
+func begin(before State, at time.Time, b Begin) State {
+	s := State{Begin: b, Began: at, Last: before.Last, Targets: make([]TargetState, len(b.Plan.Targets)), CutFor: -1, Marked: -1}
 	for _, id := range b.Old {
 		s.Tokens = append(s.Tokens, Token{ID: id, Tried: true})
 	}
 	for i := range s.Targets {
 		s.Targets[i] = TargetState{May: 1<<len(b.Old) - 1, Holds: -1, Tried: make([]time.Time, len(b.Old))}
 	}
-	return s
+	return s.carry()
 }
 
 // Knows reports whether a token is one of the operation.

@@ -163,6 +163,10 @@ type sim struct {
 	clients func() (rotation.Issuer, map[string]providers.Store) // of a new process
 	log     memory
 	foreign func() // what somebody else does while runs may still use the old token; nil once it is done
+	loses   bool   // a machine that ends may take its journal along
+	lost    int
+	quiet   time.Duration
+	drain   time.Duration
 	broken  []string
 	last    error // what failed last
 	seen    tally
@@ -323,6 +327,11 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 				s.seen.inSetup++
 			}
 			time.Sleep(time.Duration(s.weather.chance.IntN(200)) * time.Second)
+			if s.loses && s.weather.chance.IntN(2) == 0 {
+				s.lost++
+				s.log.raw, begin = nil, s.carried
+				time.Sleep(30 * time.Minute) // it looks as if somebody were at work
+			}
 			d, b = s.process()
 			if b.State().Active() {
 				begin = nil
@@ -333,6 +342,24 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 			return
 		}
 	}
+}
+
+// carried begins with what the tokens on Astro say: with what is unfinished, or else with a rotation.
+func (s *sim) carried(b *rotation.Book) error {
+	issuer, _ := s.clients()
+	all, err := issuer.Tokens(s.t.Context(), s.plan.Organization.ID, "", "")
+	if err != nil {
+		return err
+	}
+	begin := rotation.Begin{Op: fmt.Sprint("carried", s.lost), Mode: rotation.Planned, Plan: s.plan, Quiet: s.quiet, Drain: s.drain}
+	c, unfinished := rotation.FromMarks(all)
+	if begin.Carried = &c; !unfinished {
+		begin.Carried = &rotation.Carried{}
+	}
+	for _, t := range all {
+		begin.Old = append(begin.Old, t.ID)
+	}
+	return b.Begin(begin)
 }
 
 // epoch is when the clock of a simulation begins.
@@ -372,6 +399,7 @@ func history(t *testing.T, n uint64, x pace) (broken []string, digest string, se
 			return base
 		})
 		s.blind = x.blind
+		s.quiet, s.drain = x.quiet, x.drain
 		begin := func(mode rotation.Mode, op string, old ...string) func(*rotation.Book) error {
 			return func(b *rotation.Book) error {
 				return b.Begin(rotation.Begin{Op: op, Mode: mode, Plan: s.plan, Old: old, Quiet: x.quiet, Drain: x.drain})
@@ -389,6 +417,7 @@ func history(t *testing.T, n uint64, x pace) (broken []string, digest string, se
 		s.until(begin(rotation.FirstSetup, "first"))
 		s.weather.late.Wait()
 		s.check("the first set-up")
+		s.loses = n%2 == 0
 		for i := range 2 {
 			s.meddle()
 			_, b := s.process()
@@ -433,7 +462,7 @@ func TestSimulationSeesFaults(t *testing.T) {
 		"no drain": {quiet: rotation.Quiet}, "no quiet": {drain: simDrain}, "no look": {quiet: rotation.Quiet, drain: simDrain, blind: true},
 	} {
 		found := false
-		for n := uint64(1); n <= 400 && !found; n++ {
+		for n := uint64(1401); n <= 2001 && !found; n++ { // from here on it does not take long
 			broken, _, _ := history(t, n, x)
 			found = len(broken) > 0
 		}

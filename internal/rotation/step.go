@@ -41,6 +41,7 @@ type Observation struct {
 	Clean   int     // how many times in a row a list showed nothing that is left over
 	Abort   bool    // the person wants it to end
 	Unfit   bool    // the token that was made is not what was asked for
+	Mute    bool    // the token's description could not be changed; only a run without this journal would miss it
 	Stopped bool    // an act failed; the person or a timer decides when to go on
 }
 
@@ -57,6 +58,7 @@ const (
 	Prove  ActKind = "prove"  // call Astro with the new token itself
 	Write  ActKind = "write"  // write the value to the target; sent again as often as needed
 	Verify ActKind = "verify" // look whether the target holds what was written
+	Mark   ActKind = "mark"   // say in the token's description on Astro that every target holds it
 	List   ActKind = "list"   // list the tokens on Astro
 	Delete ActKind = "delete" // delete a token; one that is gone is fine
 	Wait   ActKind = "wait"   // until a time
@@ -79,7 +81,7 @@ const (
 type Act struct {
 	Kind    ActKind
 	Attempt int // of create
-	Token   int // index, of prove, write, delete and of a wait that is about one
+	Token   int // index, of prove, write, mark, delete and of a wait that is about one
 	Target  int // index, of write and verify
 	Until   time.Time
 	Why     Reason
@@ -127,6 +129,9 @@ func Step(s State, o Observation) Decision {
 	if s.CutFor != cur {
 		return act(Act{Kind: List}, Record{Kind: RecVerified, Token: s.Tokens[cur].ID})
 	}
+	if s.Marked != cur && !o.Mute {
+		return act(Act{Kind: Mark, Token: cur})
+	}
 	return retire(s, o, cur)
 }
 
@@ -152,6 +157,9 @@ func spread(s State, o Observation) Decision {
 		}
 		if s.Attempts-s.Refused >= MaxAttempts {
 			return act(Act{Kind: Stop, Why: TooMany})
+		}
+		if at := s.unknown(); at.After(o.Now) {
+			return act(Act{Kind: Wait, Until: at, Why: Settling})
 		}
 		n := s.Attempts + 1
 		return act(Act{Kind: Create, Attempt: n}, Record{Kind: RecIntent, Attempt: n})
@@ -323,6 +331,12 @@ func Learn(s State, o Observation, do Act, a Answer) ([]Record, Observation) {
 			}
 			return nil, o
 		}
+	case Mark:
+		if !ok {
+			o.Mute = true
+			return nil, o
+		}
+		return []Record{{Kind: RecMarked, Token: s.Tokens[do.Token].ID}}, o
 	case List:
 		if ok {
 			return listed(s, o, a.Tokens)
@@ -377,6 +391,6 @@ func AttemptName(op string, attempt int) string { return op + "." + strconv.Itoa
 
 // again is the observation with which a process goes on after an act that failed.
 func (o Observation) again() Observation {
-	o.Failed, o.Unfit, o.Stopped, o.Checked, o.Listed, o.Clean = 0, false, false, nil, nil, 0
+	o.Failed, o.Unfit, o.Mute, o.Stopped, o.Checked, o.Listed, o.Clean = 0, false, false, false, nil, nil, 0
 	return o
 }

@@ -285,19 +285,3 @@ func (s Setup) TokenName() string {
 	}
 	return name
 }
-
-// ParseMarker reads what Marker wrote; the name is "" when it did not.
-func ParseMarker(text string) (name, operation string) {
-	if rest, ok := strings.CutPrefix(text, "astro-ci setup="); ok {
-		if name, op, ok := strings.Cut(rest, " op="); ok && setupName.MatchString(name) {
-			return name, op
-		}
-	}
-	return "", ""
-}
-
-// Marker is the description the token gets on Astro. It names the setup and the operation that
-// made the token, so that astro-ci finds its own tokens again, and only those.
-func (s Setup) Marker(operation string) string {
-	return "astro-ci setup=" + s.Name + " op=" + operation
-}

@@ -139,6 +139,46 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// An update changes name and description, never the value, the role or the end.
+func TestUpdate(t *testing.T) {
+	w := newWorld(t)
+	ada := w.astro.Login("ada@acme.example")
+	id, value := w.create(ada, "DEPLOYMENT", w.dep, "DEPLOYMENT_ADMIN", 30)
+	path := "/organizations/{org}/tokens/" + id
+	before := w.must(200, ada, "GET", path, nil)
+	for name, body := range map[string]map[string]any{
+		"no name":       {"description": "x"},
+		"long name":     {"name": strings.Repeat("x", 257)},
+		"long text":     {"name": "n", "description": strings.Repeat("x", 501)},
+		"another end":   {"name": "n", "tokenExpiryPeriodInDays": 90},
+		"another role":  {"name": "n", "role": "DEPLOYMENT_ADMIN"},
+		"another scope": {"name": "n", "scope": "WORKSPACE"},
+	} {
+		if got, _ := w.call(ada, "POST", path, body); got != 400 {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+	good := map[string]any{"name": "n", "description": "since 3:40"}
+	_, author := w.create(ada, "WORKSPACE", w.ws, "WORKSPACE_MEMBER", 30)
+	if got, _ := w.call(author, "POST", path, good); got != 403 && got != 404 {
+		t.Errorf("a member changes a token: %d", got)
+	}
+	w.must(401, nil, "POST", path, good)
+	w.must(404, ada, "POST", "/organizations/{org}/tokens/cm99999999999999999999999", good)
+	w.now = w.now.Add(time.Hour)
+	out := w.must(200, ada, "POST", path, good)
+	after := w.must(200, ada, "GET", path, nil)
+	if out["token"] != nil || after["name"] != "n" || after["description"] != "since 3:40" || after["updatedAt"] == before["updatedAt"] {
+		t.Errorf("it is %v", after)
+	}
+	for _, field := range []string{"createdAt", "endAt", "shortToken", "scope"} {
+		if after[field] != before[field] {
+			t.Errorf("%s was %v and is %v", field, before[field], after[field])
+		}
+	}
+	w.must(200, value, "GET", "/organizations/{org}/deployments/"+w.dep, nil)
+}
+
 func TestRightsEndAtTheToken(t *testing.T) {
 	w := newWorld(t)
 	ada := w.astro.Login("ada@acme.example")

@@ -1,0 +1,280 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// candidate is a setup whose token can be replaced.
+type candidate struct {
+	name  string
+	state rotation.State
+	plan  setup.Plan
+	old   []astro.Token // that targets may hold, the newest one last; empty when it is gone
+	// carried is what the marks on Astro say, where no journal here knows the newest token; else nil.
+	carried *rotation.Carried
+	// unfinished says that a rotation elsewhere has left something over, as far as the marks tell.
+	unfinished bool
+	// strange are tokens with the mark of this setup that are none of its own.
+	strange []astro.Token
+}
+
+// token is the one in use; the zero one when it is gone.
+func (c candidate) token() (t astro.Token) {
+	if n := len(c.old); n > 0 {
+		t = c.old[n-1]
+	}
+	return t
+}
+
+// candidates are the setups that were named, or all of which there is a journal here or an entry in
+// astro-ci.yaml.
+func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (out []candidate, err error) {
+	all, err := w.app.journals()
+	if err != nil {
+		return nil, err
+	}
+	here := map[string]bool{}
+	for _, k := range all {
+		if len(names) > 0 && !slices.Contains(names, k.name) {
+			continue
+		}
+		if k.err != nil {
+			return nil, k.err
+		}
+		c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
+		if k.state.Last == "" && !k.state.Active() {
+			continue // it was taken back
+		}
+		if !k.state.Active() {
+			c.plan = k.state.Setup()
+		}
+		here[k.name] = true
+		if err := w.look(ctx, &c); err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	file, err := w.setupFile()
+	if err != nil {
+		return nil, err
+	}
+	wanted := names
+	if len(names) == 0 {
+		wanted = file.Names()
+	}
+	for _, name := range wanted {
+		if here[name] {
+			continue
+		}
+		answers, ok := file.Answers(name)
+		if !ok {
+			c, err := w.marked(ctx, f, name)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, c)
+			continue
+		}
+		p, err := w.fill(ctx, answers, nil)
+		if err != nil {
+			return nil, err
+		}
+		c := candidate{plan: p}
+		if err := w.look(ctx, &c); err != nil {
+			return nil, err
+		}
+		switch {
+		case len(c.old) > 0:
+			out = append(out, c)
+		case len(names) > 0:
+			return nil, usageError{hint.New("the setup "+name+" has no token on Astro yet", "Make it: astro-ci setup --like "+name, "")}
+		}
+	}
+	if len(out) == 0 {
+		return nil, usageError{hint.New("this computer knows no setup", "Name the setup; its tokens on Astro carry the name. Or make one: astro-ci setup", "")}
+	}
+	return out, nil
+}
+
+// look finds the tokens of a setup on Astro.
+func (w *world) look(ctx context.Context, c *candidate) error {
+	all, err := w.astro.Tokens(ctx, c.plan.Organization.ID, "", "")
+	if err == nil {
+		*c = found(c.plan, c.state, all, time.Now())
+	}
+	return err
+}
+
+// found sorts the tokens of an Organization, oldest first, for a setup. The plan may come from anywhere:
+// a journal, a file, the marks. The state is what the journal here says; the zero one when there is none.
+func found(p setup.Plan, s rotation.State, all []astro.Token, now time.Time) candidate {
+	c := candidate{name: p.Name, state: s, plan: p}
+	var own []astro.Token
+	for _, t := range all {
+		marked := setup.ParseMark(t.Description.String()).Setup == p.Name
+		switch {
+		case t.ID == s.Last, marked && t.Name.String() == display.Clean(p.TokenName()).String():
+			own = append(own, t)
+		case marked && !t.Expired(now): // of a setup with the same name for another place
+			c.strange = append(c.strange, t)
+		}
+	}
+	if len(own) == 0 {
+		return c
+	}
+	newest := own[len(own)-1].ID
+	own = slices.DeleteFunc(own, func(t astro.Token) bool { return t.ID != newest && t.Expired(now) })
+	if newest == s.Last || s.Active() {
+		for _, t := range own {
+			if t.ID == s.Last {
+				c.old = append(c.old, t)
+			} else if !s.Knows(t.ID) {
+				c.strange = append(c.strange, t)
+			}
+		}
+		return c
+	}
+	carried, unfinished := rotation.FromMarks(own)
+	if s.Last != "" && !carried.Since.After(s.Began) { // the token of the journal here is gone
+		carried, unfinished = rotation.Carried{}, true
+	}
+	c.old, c.carried, c.unfinished = own, &carried, unfinished
+	return c
+}
+
+// sweeps reports whether a token that every target holds is there already: what is left is to delete the
+// others in time.
+func (c candidate) sweeps() bool { return c.unfinished && c.carried.Held != "" }
+
+// working is a token that somebody made a moment ago, and who may be at work with it; the zero one when
+// there is none.
+func (c candidate) working(now time.Time, busy time.Duration) (t astro.Token) {
+	made := c.strange
+	if c.unfinished && !c.sweeps() {
+		made = slices.Concat(made, c.old)
+	}
+	for _, x := range made {
+		if now.Sub(x.CreatedAt) < busy {
+			t = x
+		}
+	}
+	return t
+}
+
+// marked finds a setup by nothing but the marks of its tokens.
+func (w *world) marked(ctx context.Context, f rotateFlags, name string) (c candidate, err error) {
+	page, err := w.astro.Organizations(ctx)
+	org, err := pick(ctx, "organization", cmp.Or(f.at.organization, w.app.env.get("ASTRO_CI_ORGANIZATION")), page, err, func(o astro.Organization) (string, display.Text) { return o.ID, o.Name })
+	if err != nil {
+		return c, err
+	}
+	all, err := w.astro.Tokens(ctx, org, "", "")
+	if err != nil {
+		return c, err
+	}
+	p, err := w.planOf(ctx, f, name, org, all)
+	if err != nil {
+		return c, err
+	}
+	return found(p, rotation.State{}, all, time.Now()), nil
+}
+
+// planOf is the plan of a setup, as far as its newest token tells.
+func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all []astro.Token) (p setup.Plan, err error) {
+	var t astro.Token
+	for _, x := range all {
+		switch {
+		case setup.ParseMark(x.Description.String()).Setup != name || x.Expired(time.Now()):
+		case t.ID != "" && t.Name != x.Name:
+			return p, hint.New(fmt.Sprintf("tokens of the setup %q are for different places: %s, and %s", name, t.Name, x.Name), "Rotate it on the computer that has its journal, or revoke those that nothing uses.", "")
+		default:
+			t = x
+		}
+	}
+	if t.ID == "" {
+		return p, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal here, and no token on Astro with its mark", display.Clean(name)), "See what there is: astro-ci token list. Or make it: astro-ci setup", "")}
+	}
+	p.Name, p.Organization = name, setup.Ref{ID: org}
+	platform, address, _ := strings.Cut(t.Name.String(), " ")
+	kind, ok := setup.KindOf(t.Scope)
+	if !ok || address == "" || t.Days == 0 {
+		return p, hint.New("the token "+t.ID+" does not say enough about the setup "+name, "Set it up anew: astro-ci setup --name "+name, "")
+	}
+	p.Credential = setup.Credential{Kind: kind, Role: t.On().Role, ExpiresInDays: t.Days}
+	p.Platform, p.Pipeline.Own = platform, true
+	if p.Repository = w.repos[platform]; p.Repository.IsZero() {
+		p.Repository.Path, _, _ = strings.Cut(address, "#")
+	}
+	if err := w.locate(ctx, &p, t.On().EntityID); err != nil {
+		return p, err
+	}
+	at := setup.Target{Store: platform, Address: address, Secret: f.secretName}
+	if id, rest, ok := strings.Cut(address, ":"); ok && slices.ContainsFunc(w.backends(), func(b backend) bool { return b.id == id }) {
+		at.Store, at.Address = id, rest
+	}
+	p.Targets = []setup.Target{at}
+	store, err := w.store(ctx, p, at.Store)
+	if err != nil {
+		return p, err
+	}
+	st, err := store.Stat(ctx, p.Target())
+	if err == nil && !st.Exists {
+		err = hint.New("there is no secret "+p.Target().String(), "Give its name with --secret-name.", "")
+	}
+	return p, err
+}
+
+// locate fills in what the credential is for, by its id.
+func (w *world) locate(ctx context.Context, p *setup.Plan, id string) error {
+	switch p.Credential.Kind {
+	case setup.WorkspaceToken:
+		p.Workspace.ID = id
+	case setup.DeploymentToken:
+		p.Deployment.ID = id
+	case setup.OrganizationToken, setup.DeploymentKey:
+		return nil
+	}
+	page, err := w.astro.Workspaces(ctx, p.Organization.ID)
+	if err != nil {
+		return err
+	}
+	all, err := page.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ws := range all {
+		if ws.ID == p.Workspace.ID {
+			p.Workspace.Name = ws.Name
+			return nil
+		}
+		if p.Deployment.ID == "" {
+			continue
+		}
+		page, err := w.astro.Deployments(ctx, p.Organization.ID, ws.ID)
+		if err != nil {
+			return err
+		}
+		deployments, err := page.All(ctx)
+		if err != nil {
+			return err
+		}
+		for _, d := range deployments {
+			if d.ID == p.Deployment.ID {
+				p.Workspace, p.Deployment.Name = setup.Ref{ID: ws.ID, Name: ws.Name}, d.Name
+				return nil
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// resume goes on with what the journals say is not finished.
+func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err error) {
+	all, err := a.journals()
+	if err != nil {
+		return err
+	}
+	var todo []candidate
+	for _, k := range all {
+		switch {
+		case len(names) > 0 && !slices.Contains(names, k.name):
+		case k.err != nil:
+			return k.err
+		case k.state.Active():
+			todo = append(todo, candidate{name: k.name, state: k.state, plan: k.state.Plan})
+		}
+	}
+	if len(todo) == 0 {
+		a.tell("Nothing is unfinished.")
+		return a.outcomes(nil)
+	}
+	if len(f.forget) > 0 && len(todo) > 1 {
+		return usageError{hint.New("several setups are unfinished: "+words(todo), "Name the one whose target is given up.", "")}
+	}
+	w, err := a.discover(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	var out []outcome
+	for _, c := range todo {
+		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) }))
+	}
+	return a.outcomes(out)
+}
+
+// forget gives targets up.
+func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error {
+	for _, name := range f.forget {
+		p := b.State().Plan
+		i := slices.IndexFunc(p.Targets, func(t setup.Target) bool { return t.String() == name })
+		if i < 0 {
+			var all []string
+			for _, t := range p.Targets {
+				all = append(all, t.String())
+			}
+			return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+		}
+		if b.State().Targets[i].Forgotten {
+			continue
+		}
+		if err := a.typed(ctx, f.confirm, p.Name, "What "+name+" holds will stop working. Type the name of the setup to give it up: "); err != nil {
+			return err
+		}
+		if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
