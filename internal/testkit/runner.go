@@ -31,6 +31,7 @@ type Runner struct {
 	Calls string       // the file in which the stand-in writes its arguments
 	URL   string       // folder of the releases
 	Sum   string       // SHA-256 of the archive of version 1.99.0
+	Self  string       // SHA-256 of the stand-in for astro-ci itself, of the same version
 	Asked atomic.Int64 // how often something was downloaded
 }
 
@@ -51,8 +52,16 @@ func NewRunner(t *testing.T) *Runner {
 	_, _ = w.Close(), z.Close()
 	sum := sha256.Sum256(buf.Bytes())
 	r.Sum = hex.EncodeToString(sum[:])
+	// astro-ci itself: it wants both of its log-ins, and ends with the code that the test wrote down.
+	self := "#!/bin/sh\nprintf '%s\\n' \"$*\" >>'" + r.Calls + "'\n[ -n \"$ASTRO_API_TOKEN\" ] && [ -n \"$(printenv \"$LOGIN\")\" ] || exit 9\n[ ! -e '" + r.Calls + ".code' ] || exit \"$(cat '" + r.Calls + ".code')\"\n"
+	sum = sha256.Sum256([]byte(self))
+	r.Self = hex.EncodeToString(sum[:])
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		r.Asked.Add(1)
+		if strings.HasPrefix(req.URL.Path, "/dl/v1.99.0/astro-ci-linux-") {
+			_, _ = rw.Write([]byte(self))
+			return
+		}
 		if !strings.HasPrefix(req.URL.Path, "/dl/v1.99.0/astro_1.99.0_linux_") {
 			http.NotFound(rw, req)
 			return
