@@ -21,7 +21,7 @@ func takeOver(environ []string) environment {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	for _, k := range []string{"ASTRO_API_TOKEN", "ASTRONOMER_KEY_ID", "ASTRONOMER_KEY_SECRET", "TEA_TRACE", "TEA_DEBUG"} {
+	for _, k := range []string{"ASTRO_API_TOKEN", "ASTRONOMER_KEY_ID", "ASTRONOMER_KEY_SECRET", "ASTRO_CI_PLATFORM_TOKEN", "TEA_TRACE", "TEA_DEBUG"} {
 		_ = os.Unsetenv(k)
 	}
 	return env

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,11 +125,16 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if err != nil {
 		return nil, err
 	}
+	login, err := a.platformToken()
+	if err != nil {
+		return nil, err
+	}
 	w.steps = steps.SetUp(steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
+		LoginGiven: !login.Empty(), Program: w.program,
 	})
-	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
+	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key, SelfRotation: setup.SelfRotation{Login: login}}, w.steps, a.setup.given(a.env, w.steps))
 	return w, nil
 }
 
@@ -289,13 +295,18 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err := w.unfinished(p.Name); err != nil {
 		return ui.Review{}, err
 	}
+	if p.SelfRotation.Every.Rotates() {
+		if err := w.unfinished(setup.RenewalName(p.Name)); err != nil {
+			return ui.Review{}, err
+		}
+	}
 	stores, err := w.stores(ctx, p)
 	if err != nil {
 		return ui.Review{}, err
 	}
 	actions, result, err := engine.SetUp(p, platform, engine.Deps{
 		Issuer: w.astro, Stores: stores, Files: w.files,
-		NewID: rand.Text, Live: w.app.redactor.Add, Book: func() (*rotation.Book, error) { return w.openBook(p.Name) }, Quiet: w.app.quiet,
+		NewID: rand.Text, Live: w.app.redactor.Add, Book: w.openBook, Quiet: w.app.quiet,
 	})
 	if err != nil {
 		return ui.Review{}, err
@@ -401,6 +412,13 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 		}
 		out = append(out, c)
 	}
+	if !p.SelfRotation.IsZero() {
+		more, err := w.changes(ctx, engine.Renewal(p, platform), platform)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
 	for _, path := range p.Retire.Files {
 		m, ok := platform.(providers.Modernizer)
 		if !ok {
@@ -418,13 +436,17 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 // next says what is left to the person.
 func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
 	var changed []string
-	for _, f := range r.Files {
+	files := r.Files
+	if r.Renewal != nil {
+		files = slices.Concat(files, r.Renewal.Files)
+	}
+	for _, f := range files {
 		if f.Request != "" {
 			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
 			continue
 		}
-		if f.Changed {
-			changed = append(changed, providers.ShellWord(f.Path))
+		if word := providers.ShellWord(f.Path); f.Changed && !slices.Contains(changed, word) {
+			changed = append(changed, word)
 		}
 	}
 	if len(changed) > 0 {
@@ -437,7 +459,7 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
-	for _, f := range r.Files {
+	for _, f := range files {
 		if f.Say != "" {
 			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
@@ -446,6 +468,9 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 	}
 	if r.Token.EndAt.IsZero() {
 		return out
+	}
+	if r.Plan.SelfRotation.Every.Rotates() {
+		return append(out, ui.NextStep{Say: "Note when the log-in in " + r.Renewal.Plan.LoginTarget().Secret + " ends: only a person can renew that one"})
 	}
 	warns := "the pipeline warns 14 days ahead"
 	if r.Plan.Pipeline.Own {

@@ -1,8 +1,11 @@
 package pipeline
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -53,3 +56,34 @@ func scheduled(p setup.Plan, out Portable) (Portable, error) {
 	out.Script = assemble(p, []string{"begin", "remind", "check-token"})
 	return out, nil
 }
+
+// ProgramURL is the folder that holds the releases of astro-ci itself.
+const ProgramURL = "https://github.com/astro-ci/astro-ci/releases/download"
+
+// ProgramSums reads the SHA-256 of the programs of a release of astro-ci, per "os_arch", from the list that
+// lies beside them.
+func (r *Releases) ProgramSums(ctx context.Context, base, version string) (map[string]string, error) {
+	if !anyVersion.MatchString(version) {
+		return nil, fmt.Errorf("%q is no release", version)
+	}
+	raw, err := r.get(ctx, fmt.Sprintf("%s/v%s/SHA256SUMS", strings.TrimRight(base, "/"), version))
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]string{}
+	for line := range strings.Lines(string(raw)) {
+		m := sumLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+		if m == nil {
+			return nil, errors.New("a line of its list is not a sum and a file name")
+		}
+		if target, ok := strings.CutPrefix(m[2], "astro-ci-"); ok {
+			sums[strings.Replace(target, "-", "_", 1)] = m[1]
+		}
+	}
+	if sums["linux_amd64"] == "" {
+		return nil, errors.New("its list has no sum for linux_amd64")
+	}
+	return sums, nil
+}
+
+var anyVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
