@@ -20,6 +20,14 @@ func NewRotation(p setup.Plan, place, login string) (Portable, error) {
 	return x, err
 }
 
+// Logins is shell that gives a run its log-ins, where every secret is a variable of its own name: the one to
+// Astro, and the one to the platform in the variable login.
+func Logins(p setup.Plan, login string) Literal {
+	at := p.LoginTarget()
+	at.Variable = login
+	return Exports([]setup.Target{p.Target(), at})
+}
+
 // NewReminder makes the script of a plan that opens an issue when a token ends soon. It reads ISSUE_TOKEN,
 // by which a run may open one, and the variables that runs of GitHub have, and those of its likes.
 func NewReminder(p setup.Plan, place string) (Portable, error) { return portable(p, place, false) }
