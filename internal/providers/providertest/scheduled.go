@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -97,18 +98,19 @@ func (s ScheduledSubject) rotates(t *testing.T) {
 				testkit.MustNotLeak(t, secret.New([]byte(login)), []byte(out))
 				return out, ok
 			}
-			both := map[string]string{p.Target().Secret: token, p.LoginTarget().Secret: login}
+			// What the pipeline that deploys uses is there as well, and must not be taken for the run's own.
+			both := map[string]string{setup.TokenVariable: testkit.AstroToken(time.Now().Add(time.Hour)), p.Target().Secret: token, p.LoginTarget().Secret: login}
 			const call = "rotate etl-prod etl-prod-rotation --due --no-input --yes --json"
 			for code, want := range map[int]string{0: "Nothing is left", 5: "the next run goes on", 1: "The rotation failed with code 1"} {
 				if err := os.WriteFile(r.Calls+".code", fmt.Append(nil, code), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if out, ok := run(p, both); ok != (code != 1) || !strings.Contains(out, want) || r.Called() != call {
+				if out, ok := run(p, both); ok != (code != 1) || !strings.Contains(out, want) || r.Called() != call || !r.CalledWith(token) {
 					t.Errorf("%v, code %d: %v %s", shell, code, ok, out)
 				}
 			}
 			for _, missing := range []string{p.Target().Secret, p.LoginTarget().Secret} {
-				some := map[string]string{p.Target().Secret: token, p.LoginTarget().Secret: login}
+				some := maps.Clone(both)
 				delete(some, missing)
 				asked := r.Asked.Load()
 				if out, ok := run(p, some); ok || r.Called() != "" || r.Asked.Load() != asked || !strings.Contains(out, "The secret "+missing+" is empty") {
