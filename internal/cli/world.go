@@ -464,7 +464,10 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
 		}
-		out = append(out, ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)})
+		watch := ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
+		if !slices.Contains(out, watch) { // two jobs can have one page
+			out = append(out, watch)
+		}
 	}
 	if r.Token.EndAt.IsZero() {
 		return out
