@@ -76,18 +76,16 @@ func Render(p setup.Plan) ([]byte, error) {
 	}, Above: []string{"No pull requests: they must not see the secret."}}
 	id, work, group := "deploy", "Deploy to Astro", "astro-"+p.Entity().ID
 	rights := pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}
-	switch p.Job {
-	case setup.RotateTokens:
-		id, work, group = "rotate", "Install astro-ci, renew what is due", "astro-rotation-"+p.Pipeline.Renews
-	case setup.RemindOfEnd:
-		id, work, group = "remind", "Open an issue when it ends soon", "astro-rotation-"+p.Pipeline.Renews
-		rights = append(rights, pipeline.Pair{Key: "issues", Value: pipeline.Plain("write")})
-	}
 	if p.Job.Scheduled() {
+		id, work, group = "rotate", "Install astro-ci, renew what is due", "astro-rotation-"+p.Pipeline.Renews
 		on = pipeline.Pair{Key: "on", Value: pipeline.Map{
 			{Key: "schedule", Value: pipeline.List{pipeline.Map{{Key: "cron", Value: p.Pipeline.Cron}}}},
 			{Key: "workflow_dispatch", Value: pipeline.Map{}},
 		}, Above: []string{"In UTC, and on the default branch alone."}}
+	}
+	if p.Job == setup.RemindOfEnd {
+		id, work = "remind", "Open an issue when it ends soon"
+		rights = append(rights, pipeline.Pair{Key: "issues", Value: pipeline.Plain("write")})
 	}
 	pin := pipeline.Pins().Actions["actions/checkout"]
 	raw, err := pipeline.YAML(x.Header(p), pipeline.Map{

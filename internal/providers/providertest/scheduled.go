@@ -113,7 +113,7 @@ func (s ScheduledSubject) rotates(t *testing.T) {
 				some := maps.Clone(both)
 				delete(some, missing)
 				asked := r.Asked.Load()
-				if out, ok := run(p, some); ok || r.Called() != "" || r.Asked.Load() != asked || !strings.Contains(out, "The secret "+missing+" is empty") {
+				if out, ok := run(p, some); ok || r.Called() != "" || r.Asked.Load() != asked || !strings.Contains(out, "The secret "+missing) {
 					t.Errorf("%v without %s: %v %s", shell, missing, ok, out)
 				}
 			}
