@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // environment is the process environment, read once. Nothing else in the program reads it.
@@ -118,4 +120,13 @@ func (e environment) stateDir(flag string) (string, error) {
 		return "", hint.New("no folder for astro-ci's state is known", "Set HOME, or give --state-dir.", "")
 	}
 	return filepath.Join(base, "astro-ci"), nil
+}
+
+// apiURL reads an address from an environment variable.
+func apiURL(name, raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(raw, "/"))
+	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "https" && !setup.Loopback(raw) {
+		return nil, hint.New(name+" is not an https address", "Correct it, or unset it.", "")
+	}
+	return u, nil
 }

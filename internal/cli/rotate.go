@@ -108,29 +108,6 @@ func (c candidate) token() (t astro.Token) {
 	return t
 }
 
-// dueAt is when two thirds of the token's life are over, to the second.
-func dueAt(t astro.Token) time.Time {
-	if t.EndAt.IsZero() {
-		return t.CreatedAt
-	}
-	return t.CreatedAt.Add(t.EndAt.Sub(t.CreatedAt) / 3 * 2).Truncate(time.Second)
-}
-
-// why says in words whether a token is due.
-func why(t astro.Token, now time.Time) (words string, due bool) {
-	switch {
-	case t.ID == "":
-		return "its token is gone", true
-	case t.EndAt.IsZero():
-		return "its token never expires", true
-	case t.Expired(now):
-		return "its token expired on " + t.EndAt.Format(time.DateOnly), true
-	case !now.Before(dueAt(t)):
-		return "two thirds of its life are over; it ends on " + t.EndAt.Format(time.DateOnly), true
-	}
-	return "due on " + dueAt(t).Format(time.DateOnly) + ", ends on " + t.EndAt.Format(time.DateOnly), false
-}
-
 // outcome is what became of one setup.
 type outcome struct {
 	Setup     string     `json:"setup"`
@@ -157,7 +134,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	var out []outcome
 	var todo []candidate
 	for _, c := range all {
-		words, due := why(c.token(), time.Now())
+		words, due := rotation.Due(c.token(), time.Now())
 		if f.due && !due && !c.state.Active() {
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})
 			continue
@@ -224,7 +201,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 	if a.json == "" {
 		t := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
 		for _, c := range todo {
-			what, _ := why(c.token(), time.Now())
+			what, _ := rotation.Due(c.token(), time.Now())
 			if c.state.Active() {
 				what = "it is not finished; it goes on"
 			}
@@ -366,7 +343,7 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 	out = outcome{Setup: c.name}
 	fail := func(err error) outcome {
 		out.State, out.err, out.Error = "failed", err, hint.Of(err).Error()
-		if b := w.books[c.name]; b != nil && b.State().Active() {
+		if b := w.book(c.name); b != nil && b.State().Active() {
 			out.Resume = "astro-ci resume " + c.name
 		}
 		return out
@@ -483,7 +460,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan) error {
 	if err != nil {
 		return err
 	}
-	actions, _, err := engine.Rest(p, platform, engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text})
+	actions, _, err := engine.Rest(p, platform, engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Note: w.note(p)})
 	if err != nil {
 		return err
 	}
@@ -761,7 +738,7 @@ func (a *app) status(ctx context.Context) (err error) {
 				if err := w.look(ctx, &c); err != nil {
 					return err
 				}
-				words, due := why(c.token(), time.Now())
+				words, due := rotation.Due(c.token(), time.Now())
 				o.State, o.Token, o.Why = map[bool]string{true: "due", false: "fine"}[due], c.token().ID, words
 				if end := c.token().EndAt; !end.IsZero() {
 					o.ExpiresAt = &end

@@ -11,6 +11,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
 )
 
 // platformToken is the log-in by which scheduled runs write secrets, as far as it was given beforehand.
@@ -55,9 +56,19 @@ func (w *world) program(ctx context.Context, wanted string) (setup.CLI, string, 
 	}
 	sums, err := w.pins.ProgramSums(ctx, read, out.Version)
 	if err != nil {
-		return out, "", hint.Wrap(err, "find the SHA-256 of astro-ci "+out.Version,
-			"Give a release with --astro-ci-version, or a program of your own with --astro-ci-url, --astro-ci-version and --astro-ci-sha256.", "")
+		// Who only rotates has no use for them; a set-up is refused without.
+		return out, "its SHA-256 could not be read: " + err.Error(), ctx.Err()
 	}
 	out.SHA256 = sums
 	return out, "with the sums that its release publishes", nil
+}
+
+// renews finds the setup of astro-ci.yaml that another one, of this name, renews.
+func renews(f setupfile.File, name string) (setupfile.Answers, bool) {
+	for _, s := range f.Setups {
+		if a, _ := f.Answers(s.Name); setup.RenewalName(s.Name) == name && setup.Cadence(a["self-rotate"]).Rotates() {
+			return a, true
+		}
+	}
+	return nil, false
 }

@@ -68,6 +68,9 @@ func TestSelfRotation(t *testing.T) {
 			}) != nil {
 				t.Error(err)
 			}
+			if file := p.read("astro-ci.yaml"); !strings.Contains(file, "self-rotate: weekly") || !strings.Contains(file, "rotation-role: "+role.own) || strings.Contains(file, "etl-prod-rotation") {
+				t.Errorf("the file says:\n%s", file)
+			}
 			before := own(s)
 			run := func(more ...string) (string, string, int) {
 				asTheRun(t, p, s)

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -30,6 +30,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -42,6 +43,7 @@ type world struct {
 	facts  []ui.Fact
 	astro  *astro.Client
 	base   http.RoundTripper
+	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready, books and closers
 	opened map[string]providers.Platform // by id
 	ready  map[string]providers.Backend  // by id
 	repo   *gitrepo.Repo                 // nil: one stands in no repository
@@ -52,8 +54,10 @@ type world struct {
 	platform string
 	sandbox  *sandbox.Sandbox          // nil: the real services
 	books    map[string]*rotation.Book // journals that are open, by setup
+	login    *secret.Value             // by which scheduled runs write secrets, as far as it was given
 	closers  []func() error
 	pins     pipeline.Releases
+	deps     steps.Deps
 	steps    []flow.Step
 	walk     *flow.Walk
 }
@@ -125,16 +129,24 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if err != nil {
 		return nil, err
 	}
-	login, err := a.platformToken()
-	if err != nil {
+	if w.login, err = a.platformToken(); err != nil {
 		return nil, err
 	}
-	w.steps = steps.SetUp(steps.Deps{
-		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
+	w.deps = steps.Deps{
+		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
-		LoginGiven: !login.Empty(), Program: w.program,
-	})
-	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key, SelfRotation: setup.SelfRotation{Login: login}}, w.steps, a.setup.given(a.env, w.steps))
+		LoginGiven: !w.login.Empty(), Program: w.program,
+	}
+	w.steps = steps.SetUp(w.deps)
+	given := a.setup.given(a.env, w.steps)
+	if a.setup.like != "" {
+		earlier, err := w.answers(a.setup.like)
+		if err != nil {
+			return nil, err
+		}
+		given = flow.Like(w.steps, earlier, given, "workspace")
+	}
+	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key, SelfRotation: setup.SelfRotation{Login: w.login}}, w.steps, given)
 	return w, nil
 }
 
@@ -254,15 +266,6 @@ func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
 	return nil
 }
 
-// apiURL reads an address from an environment variable.
-func apiURL(name, raw string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSuffix(raw, "/"))
-	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "https" && !setup.Loopback(raw) {
-		return nil, hint.New(name+" is not an https address", "Correct it, or unset it.", "")
-	}
-	return u, nil
-}
-
 // pin finds the release of the Astro CLI that the pipeline installs. Where its sums are read is a
 // matter of this machine; the pipeline itself installs from the official place, or from --cli-url.
 func (w *world) pin(ctx context.Context, wanted string) (setup.CLI, string, error) {
@@ -306,7 +309,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	}
 	actions, result, err := engine.SetUp(p, platform, engine.Deps{
 		Issuer: w.astro, Stores: stores, Files: w.files,
-		NewID: rand.Text, Live: w.app.redactor.Add, Book: w.openBook, Quiet: w.app.quiet,
+		NewID: rand.Text, Live: w.app.redactor.Add, Book: w.openBook, Quiet: w.app.quiet, Note: w.note(p),
 	})
 	if err != nil {
 		return ui.Review{}, err
@@ -334,7 +337,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 
 // unfinished is an error when an operation on the setup was broken off.
 func (w *world) unfinished(name string) error {
-	if w.books[name] != nil {
+	if w.book(name) != nil {
 		return nil // it is our own
 	}
 	dir, err := w.app.journalDir()
@@ -419,6 +422,13 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 		}
 		out = append(out, more...)
 	}
+	if n := w.note(p); n.Path != "" {
+		c, err := w.files.PlanAmend(n.Path, n.Edit)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
 	for _, path := range p.Retire.Files {
 		m, ok := platform.(providers.Modernizer)
 		if !ok {
@@ -436,11 +446,11 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 // next says what is left to the person.
 func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
 	var changed []string
-	files := r.Files
+	files, written := r.Files, r.Written()
 	if r.Renewal != nil {
-		files = slices.Concat(files, r.Renewal.Files)
+		files, written = slices.Concat(files, r.Renewal.Files), slices.Concat(written, r.Renewal.Files)
 	}
-	for _, f := range files {
+	for _, f := range written {
 		if f.Request != "" {
 			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
 			continue

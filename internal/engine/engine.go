@@ -53,6 +53,14 @@ type Deps struct {
 	Quiet time.Duration
 	// Live is told about every secret value as soon as it exists (for the redacting writers).
 	Live func(*secret.Value)
+	// Note keeps the setup in the file that lists those of the repository; the zero one keeps it nowhere.
+	Note Note
+}
+
+// Note is a change of a file that lists setups.
+type Note struct {
+	Path string // slash-separated, relative to the repository's root
+	Edit func([]byte) ([]byte, error)
 }
 
 // TargetResult is what happened to one target.
@@ -69,11 +77,21 @@ type Result struct {
 	Token        astro.Token // zero until it was created
 	Targets      []TargetResult
 	Files        []FileResult // the pipeline files: the one that is written, or those that are changed
+	Noted        FileResult   // the file that lists the setups; its path is "" when there is none
 	TokenRevoked bool
 	Renewal      *Result // of the setup that renews the token by itself; nil for none
 }
 
-// FileResult is what happened to one pipeline file.
+// Written are all files that the set-up is about.
+func (r *Result) Written() []FileResult {
+	out := slices.Clone(r.Files)
+	if r.Noted.Path != "" {
+		out = append(out, r.Noted)
+	}
+	return out
+}
+
+// FileResult is what happened to one file.
 type FileResult struct {
 	Path    string // slash-separated, relative to the repository's root
 	Changed bool
@@ -134,12 +152,13 @@ func setUp(p setup.Plan, platform providers.Platform, d Deps, login *secret.Valu
 		b.file()
 	}
 	if b.policy.Path != "" {
-		b.change("policy:write", "Write "+b.policy.Path+", the right that a run needs", b.policy.Path, func() (pipeline.Change, error) {
+		b.change("policy:write", "Write "+b.policy.Path+", the right that a run needs", b.newFile(b.policy.Path), func() (pipeline.Change, error) {
 			return b.Files.Write(b.policy, p.Name, p.ReplaceEdits)
 		})
 		b.result.Files[len(b.result.Files)-1].Say = b.policySays
 	}
 	b.schedule()
+	b.note()
 	b.retire()
 	if d.Book != nil && !legacy && makes {
 		b.add(Action{
@@ -158,7 +177,7 @@ func Rest(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result,
 	actions, result, err := setUp(p, platform, d, nil)
 	return slices.DeleteFunc(actions, func(a Action) bool {
 		kind, _, _ := strings.Cut(a.Key, ":")
-		return !slices.Contains([]string{"pipeline", "policy", "schedule", "legacy"}, kind)
+		return !slices.Contains([]string{"pipeline", "policy", "schedule", "note", "legacy"}, kind)
 	}), result, err
 }
 
@@ -221,6 +240,15 @@ func (b *builder) checks() error {
 			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.policy, p.Name, p.ReplaceEdits) },
 		})
 	}
+	if n := b.Note; n.Path != "" {
+		b.add(Action{
+			Key: "check:note", Read: true, Say: "Check that " + n.Path + " can be written",
+			Do: func(context.Context) (string, error) {
+				_, err := b.Files.PlanAmend(n.Path, n.Edit)
+				return "", err
+			},
+		})
+	}
 	for _, path := range p.Retire.Files {
 		b.add(Action{
 			Key: "check:file:" + path, Read: true, Say: "Check that the key in " + path + " can be replaced",
@@ -250,37 +278,6 @@ func (b *builder) key() {
 	b.add(Action{
 		Key: "key:prove", Read: true, Say: "Exchange the Deployment API key at Astro and use it",
 		Do: func(ctx context.Context) (string, error) { return b.Issuer.ProveKey(ctx, b.plan.Setup, b.plan.Key) },
-	})
-}
-
-// role makes the custom role when there is none yet.
-func (b *builder) role() {
-	p := b.plan
-	if len(p.NewRole) == 0 {
-		return
-	}
-	made := ""
-	b.add(Action{
-		Key: "role:create", Say: fmt.Sprintf("Create the custom role %s with exactly %s", p.Credential.Role, strings.Join(p.NewRole, " and ")),
-		UndoSays: "Delete the custom role " + p.Credential.Role,
-		Do: func(ctx context.Context) (string, error) {
-			r, created, err := b.Issuer.CreateRole(ctx, p.Organization.ID, p.Credential.Role, p.NewRole)
-			if err != nil {
-				return "", err
-			}
-			if !created {
-				return "it is there already", nil
-			}
-			made = r.ID
-			return r.ID, nil
-		},
-		Stands: func() bool { return made != "" },
-		Undo: func(ctx context.Context) (string, error) {
-			if made == "" {
-				return "it was there before", nil
-			}
-			return made, b.Issuer.DeleteRole(ctx, p.Organization.ID, made)
-		},
 	})
 }
 
@@ -432,15 +429,21 @@ func (b *builder) secrets() {
 // file writes the pipeline file.
 func (b *builder) file() {
 	p := b.plan
-	b.change("pipeline:write", "Write "+b.rendered.Path, b.rendered.Path, func() (pipeline.Change, error) {
+	b.change("pipeline:write", "Write "+b.rendered.Path, b.newFile(b.rendered.Path), func() (pipeline.Change, error) {
 		return b.Files.Write(b.rendered, p.Name, p.ReplaceEdits)
 	})
 }
 
-// change adds the action that changes one file, and its result.
-func (b *builder) change(key, say, path string, do func() (pipeline.Change, error)) {
+// newFile adds a file to the result.
+func (b *builder) newFile(path string) func() *FileResult {
 	i := len(b.result.Files)
 	b.result.Files = append(b.result.Files, FileResult{Path: path})
+	return func() *FileResult { return &b.result.Files[i] }
+}
+
+// change adds the action that changes one file, whose result is at of.
+func (b *builder) change(key, say string, of func() *FileResult, do func() (pipeline.Change, error)) {
+	path := of().Path
 	var written pipeline.Change
 	b.add(Action{
 		Key: key, Say: say, UndoSays: "Put " + path + " back as it was",
@@ -450,7 +453,7 @@ func (b *builder) change(key, say, path string, do func() (pipeline.Change, erro
 			if err != nil {
 				return "", err
 			}
-			b.result.Files[i].Changed = c.Changed()
+			of().Changed = c.Changed()
 			if !c.Changed() {
 				return "already as it should be", nil
 			}
@@ -460,7 +463,7 @@ func (b *builder) change(key, say, path string, do func() (pipeline.Change, erro
 			if !written.Changed() {
 				return "it was not changed", nil
 			}
-			b.result.Files[i].Changed = false
+			of().Changed = false
 			return path, b.Files.Restore(written)
 		},
 	})

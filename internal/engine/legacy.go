@@ -12,7 +12,7 @@ import (
 // files first, then the key's secrets go. Their values cannot be read, so that is not undone.
 func (b *builder) retire() {
 	for _, path := range b.plan.Retire.Files {
-		b.change("legacy:"+path, "Replace the Deployment API key in "+path, path, func() (pipeline.Change, error) {
+		b.change("legacy:"+path, "Replace the Deployment API key in "+path, b.newFile(path), func() (pipeline.Change, error) {
 			return b.Files.Edit(path, b.modernize)
 		})
 	}

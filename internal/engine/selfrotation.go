@@ -35,6 +35,8 @@ func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action
 		return nil, hint.New("a run on "+platform.Info().Name+" cannot open an issue by itself", instead, docsSelfRotation)
 	case p.PullRequest && platform.Info().OneFile:
 		return nil, hint.New("two requests for one file would be in each other's way", "Give --deliver file, and open the request for the file yourself.", "")
+	case s.Every.Rotates() && len(s.Program.SHA256) == 0:
+		return nil, hint.New("the SHA-256 of astro-ci "+s.Program.Version+" is not known", "Give a release with --astro-ci-version, or a program of your own with --astro-ci-url, --astro-ci-version and --astro-ci-sha256.", docsSelfRotation)
 	case s.Every.Rotates() && s.Login.Empty():
 		return nil, hint.New("the log-in to "+platform.Info().Name+" by which scheduled runs write secrets is not known", x.Scheduled().Right+" Put it into "+setup.LoginSecret+".", x.Scheduled().Link)
 	}
@@ -42,6 +44,7 @@ func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action
 	if !s.Every.Rotates() { // a reminder has no use for one that was given
 		login = nil
 	}
+	d.Note = Note{} // the entry of p says that it is renewed
 	more, of, err := setUp(Renewal(p, platform), platform, d, login)
 	if err != nil {
 		return nil, err
@@ -123,6 +126,21 @@ func (b *builder) schedule() {
 				return "it was there before, and stays", nil
 			}
 			return "", timer.RemoveSchedule(ctx, b.plan.Repository, s.Name)
+		},
+	})
+}
+
+// unschedule deletes the schedule, where that is no part of the file.
+func (b *builder) unschedule() {
+	timer, ok := b.platform.(providers.Timer)
+	if !ok || !b.plan.Job.Scheduled() {
+		return
+	}
+	name := providers.ScheduleOf(b.plan).Name
+	b.add(Action{
+		Key: "schedule:remove", Say: fmt.Sprintf("Delete the schedule %q", name),
+		Do: func(ctx context.Context) (string, error) {
+			return "", timer.RemoveSchedule(ctx, b.plan.Repository, name)
 		},
 	})
 }

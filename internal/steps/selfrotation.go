@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/flow"
@@ -94,6 +95,19 @@ func rotationRole(d Deps) flow.Step {
 				c.Label = text("%s, a new custom role %s", a.Credential.Kind, a.Credential.Role)
 			}
 			return flow.Choices{Default: c.Value, Items: []flow.Choice{c}, Note: text("%s", a.Reason)}, nil
+		},
+		// A run that reads its setup from a file may not see the roles: the name tells.
+		Parse: func(ctx context.Context, p setup.Plan, s string) (flow.Choice, error) {
+			if _, err := d.Astro.Roles(ctx, p.Organization.ID); httpx.Status(err) != http.StatusForbidden {
+				return flow.Choice{}, errors.New("the least role that can do it is chosen; leave it out")
+			}
+			a := astro.RotationAdvice{Credential: setup.Credential{Kind: setup.DeploymentToken, Role: s, ExpiresInDays: setup.DefaultDays}}
+			for prefix, kind := range map[string]setup.Kind{"WORKSPACE_": setup.WorkspaceToken, "ORGANIZATION_": setup.OrganizationToken} {
+				if strings.HasPrefix(s, prefix) {
+					a.Credential.Kind = kind
+				}
+			}
+			return flow.Choice{Value: s, Label: text("%s, role %s", a.Credential.Kind, s), Data: a}, nil
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			a, ok := c.Data.(astro.RotationAdvice)

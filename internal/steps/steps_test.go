@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -171,6 +172,9 @@ func TestAnswersMakeAValidPlan(t *testing.T) {
 			return p.Credential.ExpiresInDays == 45 && p.Target().String() == "github:acme/other#production/PROD_TOKEN" && p.Pipeline.Deploy == setup.Image &&
 				p.Pipeline.Branch == "main" && p.Name == "x" && p.Pipeline.File == "a/b.yml" && p.Pipeline.CLI.Version == "1.39.0"
 		}},
+		"copies": {map[string]string{"credential": "deployment-token", "workspace": "Data", "also": "vault:secret/a,age:b=OTHER"}, func(p setup.Plan) bool {
+			return len(p.Targets) == 3 && p.Targets[2].Secret == "OTHER"
+		}},
 		"a target in its own notation": {map[string]string{"credential": "deployment-token", "workspace": "Data", "target": "github:acme/etl#qa"}, func(p setup.Plan) bool {
 			return p.Target().Address == "acme/etl#qa"
 		}},
@@ -193,6 +197,15 @@ func TestAnswersMakeAValidPlan(t *testing.T) {
 			}
 			if !tc.check(p) {
 				t.Errorf("got %+v", p)
+			}
+			for _, own := range []bool{false, true} {
+				if own {
+					p.Pipeline = setup.Pipeline{Own: true, Branch: p.Pipeline.Branch}
+				}
+				again, err := fill(t, steps.Answers(p))
+				if err != nil || !reflect.DeepEqual(again.Setup, p.Setup) {
+					t.Errorf("its answers make another setup:\n%+v\n%+v\n%v", p.Setup, again.Setup, err)
+				}
 			}
 		})
 	}
@@ -384,6 +397,10 @@ func TestSelfRotate(t *testing.T) {
 	if s := p.SelfRotation; err != nil || s.Credential.Role != "WORKSPACE_OWNER" {
 		t.Errorf("roles that cannot be seen: %+v, %v", s, err)
 	}
+	p, err = place{acme: acme{noRoles: true}}.fill(t, given("self-rotate", "weekly", "rotation-role", "CI_Rotate"))
+	if s := p.SelfRotation; err != nil || s.Credential.Role != "CI_Rotate" || s.Credential.Kind != setup.DeploymentToken {
+		t.Errorf("a run that reads its setup and cannot see the roles: %+v, %v", s, err)
+	}
 	p, err = fill(t, given("self-rotate", "reminder"))
 	if s := p.SelfRotation; err != nil || s.Every != setup.Reminder || s.Credential.Role != "" || s.Program.Version != "" {
 		t.Errorf("a reminder has a credential: %+v, %v", s, err)
@@ -392,5 +409,26 @@ func TestSelfRotate(t *testing.T) {
 		if _, err := fill(t, wrong); err == nil {
 			t.Errorf("%v is taken", wrong)
 		}
+	}
+}
+
+// The second Workspace takes one answer: what builds on the Workspace is found anew, the rest stays.
+func TestLike(t *testing.T) {
+	t.Parallel()
+	first, err := fill(t, map[string]string{"credential": "deployment-token", "workspace": "Data", "expires-in": "45", "target": "github:acme/etl#staging", "branch": "main", "also": "vault:secret/x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := steps.SetUp(steps.Deps{})
+	p, err := fill(t, flow.Like(all, steps.Answers(first), map[string]string{"workspace": "ML", "deployment": "ml-prod"}, "workspace"))
+	if err != nil || p.Name != "ml-prod" || p.Deployment.ID != id("d3") || p.Credential != first.Credential || p.Target().Address != "acme/etl#staging" || p.Pipeline.Branch != "main" || len(p.Targets) != 1 {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	again := flow.Like(all, steps.Answers(first), nil, "workspace")
+	if again["workspace"] != "" || again["deployment"] != "" || again["name"] != "" || again["pipeline-file"] != "" || again["role"] == "" {
+		t.Errorf("with nothing said: %v", again)
+	}
+	if other := flow.Like(all, steps.Answers(first), map[string]string{"branch": "develop"}, "workspace"); other["workspace"] != id("w1") || other["name"] != "etl" {
+		t.Errorf("another branch: %v", other)
 	}
 }

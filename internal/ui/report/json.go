@@ -20,6 +20,7 @@ type object struct {
 	Pipeline *file         `json:"pipeline"`          // the first of the files
 	Files    []file        `json:"files,omitempty"`   // all of them, when there are several
 	Renewal  *renewal      `json:"renewal,omitempty"` // the setup that renews the token by itself
+	Noted    *file         `json:"noted,omitempty"`   // the file that lists the setups
 	Actions  []action      `json:"actions"`
 	Error    *failure      `json:"error,omitempty"`
 	Exists   []string      `json:"exists,omitempty"`  // with an error: what stands in the world
@@ -104,6 +105,9 @@ func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed er
 	if x := r.Renewal; x != nil {
 		out.Renewal = &renewal{Setup: x.Plan.Name, Cron: x.Plan.Pipeline.Cron}
 		out.Renewal.Token, out.Renewal.Targets, out.Renewal.Files = parts(x)
+	}
+	if n := r.Noted; n.Path != "" {
+		out.Noted = &file{File: n.Path, Changed: n.Changed}
 	}
 	for _, ev := range actions {
 		out.Actions = append(out.Actions, actionOf(ev))

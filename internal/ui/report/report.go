@@ -100,7 +100,7 @@ func made(t io.Writer, r *engine.Result) {
 	for _, x := range r.Targets {
 		say(t, "Secret:\t%s, %s", x.Target, InWords(x.Proof))
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		file := "already as it should be"
 		switch {
 		case f.Request != "":
@@ -165,7 +165,7 @@ func exists(r *engine.Result) (out []string) {
 			out = append(out, "secret "+t.Target.String())
 		}
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		if f.Changed {
 			out = append(out, "file "+f.Path)
 		}
