@@ -79,6 +79,7 @@ dist: ## build for every system into dist/
 		echo "build $$t"; \
 		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o dist/astro-ci-$$os-$$arch$$ext ./cmd/astro-ci; \
 	done
+	@cd dist && sha256sum astro-ci-* > SHA256SUMS
 
 .PHONY: smoke
 smoke: build ## run the built program once through, with an empty home folder

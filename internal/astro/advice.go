@@ -58,6 +58,7 @@ func needs(job setup.Job, kind setup.Kind) (out []*regexp.Regexp) {
 		patterns = []string{`(workspace\.deployments|deployment)\.create`, `deployment\.update`, `deployment\.delete`}
 	case setup.ManageUsers:
 		patterns = []string{strings.ToLower(kind.Scope()) + `\.user(s|Roles)\.(create|update|access)`}
+	case setup.RotateTokens, setup.RemindOfEnd: // see Rotator
 	}
 	for _, p := range patterns {
 		out = append(out, regexp.MustCompile("^"+p+"$"))

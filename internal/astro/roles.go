@@ -79,7 +79,7 @@ func (c *Client) CreateRole(ctx context.Context, org, name string, permissions [
 		}
 	}
 	_, err = c.http.Do(ctx, httpx.Call{Method: http.MethodPost, Path: orgPath(org) + "/roles", Out: &r, Body: map[string]any{
-		"name": name, "description": "made by astro-ci: deploys code and nothing else", "scopeType": "DEPLOYMENT", "permissions": permissions,
+		"name": name, "description": "made by astro-ci: exactly what a pipeline needs", "scopeType": "DEPLOYMENT", "permissions": permissions,
 	}})
 	if err == nil && !same(r.Permissions, permissions) {
 		err = fmt.Errorf("astro: the new role has other permissions: %v", r.Permissions)

@@ -78,7 +78,7 @@ func TestRotateOnMachinesThatKeepNothing(t *testing.T) {
 	if code != 0 || !strings.Contains(out, `"done"`) || len(own(s)) != 1 || own(s)[0].ID != newest {
 		t.Fatalf("exit %d: %s%s", code, out, stderr)
 	}
-	if err := sound(p, s); err != nil {
+	if err := sound(p, s, 1); err != nil {
 		t.Error(err)
 	}
 	assertNoToken(t, p)
@@ -181,7 +181,7 @@ func TestJournalLostAtEveryPoint(t *testing.T) {
 				t.Fatalf("killed at %d: run %d: exit %d: %s%s", at, runs, code, out, stderr)
 			}
 		}
-		if err := sound(p, s); err != nil {
+		if err := sound(p, s, 1); err != nil {
 			t.Errorf("killed at %d: %v", at, err)
 		}
 		if held := !setup.ParseMark(newest.Description).Held.IsZero(); (held || len(left) == 1) && own(s)[0].ID != newest.ID {

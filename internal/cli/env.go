@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // environment is the process environment, read once. Nothing else in the program reads it.
@@ -21,7 +23,7 @@ func takeOver(environ []string) environment {
 		k, v, _ := strings.Cut(kv, "=")
 		env[k] = v
 	}
-	for _, k := range []string{"ASTRO_API_TOKEN", "ASTRONOMER_KEY_ID", "ASTRONOMER_KEY_SECRET", "TEA_TRACE", "TEA_DEBUG"} {
+	for _, k := range []string{"ASTRO_API_TOKEN", "ASTRONOMER_KEY_ID", "ASTRONOMER_KEY_SECRET", "ASTRO_CI_PLATFORM_TOKEN", "TEA_TRACE", "TEA_DEBUG"} {
 		_ = os.Unsetenv(k)
 	}
 	return env
@@ -118,4 +120,13 @@ func (e environment) stateDir(flag string) (string, error) {
 		return "", hint.New("no folder for astro-ci's state is known", "Set HOME, or give --state-dir.", "")
 	}
 	return filepath.Join(base, "astro-ci"), nil
+}
+
+// apiURL reads an address from an environment variable.
+func apiURL(name, raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(raw, "/"))
+	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "https" && !setup.Loopback(raw) {
+		return nil, hint.New(name+" is not an https address", "Correct it, or unset it.", "")
+	}
+	return u, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -59,7 +60,8 @@ type known struct {
 	err   error // the journal cannot be read
 }
 
-// journals reads what the journals say, without waiting for who writes one.
+// journals reads what the journals say, without waiting for who writes one. Those that renew others come
+// last: what they log in with is replaced after what they replace.
 func (a *app) journals() (out []known, err error) {
 	dir, err := a.journalDir()
 	if err != nil {
@@ -76,7 +78,16 @@ func (a *app) journals() (out []known, err error) {
 			out = append(out, x)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b known) int { return rank(a) - rank(b) })
 	return out, nil
+}
+
+// rank is 1 for a setup that renews others.
+func rank(k known) int {
+	if k.state.Plan.Job.Scheduled() {
+		return 1
+	}
+	return 0
 }
 
 func read(dir, name string) (rotation.State, error) {

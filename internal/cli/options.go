@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // globals are the flags that every command knows.
@@ -40,6 +41,9 @@ type setupFlags struct {
 	replaceEdits bool
 	onFailure    string
 	keyStdin     bool
+	loginStdin   bool
+	ownSHA256    []string
+	ownURL       string
 	like         string
 }
 
@@ -52,6 +56,9 @@ func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
 		}
 	}
 	f.BoolVar(&s.keyStdin, "key-stdin", false, "read a Deployment API key from stdin: its id, then its secret, a line each [ASTRONOMER_KEY_ID, ASTRONOMER_KEY_SECRET]")
+	f.BoolVar(&s.loginStdin, "platform-token-stdin", false, "read the log-in by which scheduled runs write secrets from stdin, one line ["+setup.LoginSecret+"]")
+	f.StringSliceVar(&s.ownSHA256, "astro-ci-sha256", nil, "SHA-256 of the programs of astro-ci that scheduled runs install, as OS_ARCH=SUM (for a build of your own)")
+	f.StringVar(&s.ownURL, "astro-ci-url", "", "folder from which scheduled runs install astro-ci, for a mirror of your own")
 	f.StringSliceVar(&s.cliSHA256, "cli-sha256", nil, "SHA-256 of the Astro CLI archives, as OS_ARCH=SUM (for a version astro-ci does not know)")
 	f.StringVar(&s.cliURL, "cli-url", "", "folder from which the pipeline installs the Astro CLI, for a mirror of your own")
 	f.StringVar(&s.like, "like", "", "repeat this setup for another Workspace: everything else stays unless it is given")
@@ -78,6 +85,12 @@ func flagHelp(s flow.Step) string {
 		return "as whom runs read the secret from a secrets backend: a role of Vault or AWS, for example"
 	case "reader-runs":
 		return "the ids by which CircleCI and Bitbucket know the runs, where they cannot be asked for"
+	case "self-rotate":
+		return "a schedule renews the token: no, weekly or daily; reminder opens an issue instead (see docs/self-rotate.md)"
+	case "rotation-role":
+		return "role of the scheduled runs on Astro; left out, the least one that can do it"
+	case "astro-ci-version":
+		return "version of astro-ci that scheduled runs install"
 	case "also":
 		return "keep copies there, as STORE:ADDRESS or STORE:ADDRESS=NAME, with commas between them"
 	case "legacy-key":

@@ -67,7 +67,7 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	}
 	d := engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, Quiet: w.app.quiet}
 	if state.Op != "" {
-		d.Book = func() (*rotation.Book, error) { return w.openBook(name) }
+		d.Book = w.openBook
 	}
 	f, err := w.setupFile()
 	if err != nil {

@@ -57,12 +57,12 @@ func (w *world) answers(name string) (map[string]string, error) {
 // fill makes a plan of the answers of a setup, without asking anybody. keep may be nil.
 func (w *world) fill(ctx context.Context, answers map[string]string, keep *steps.Kept) (setup.Plan, error) {
 	d := w.deps
-	d.Keep = keep
+	d.Keep, d.LoginGiven = keep, true // a file holds no secret; who writes one asks for it
 	given := maps.Clone(answers)
 	if given["legacy-key"] == "" {
 		given["legacy-key"] = "keep" // a file says what there is; what became of an old key was said once
 	}
-	walk := flow.NewWalk(setup.Plan{ReplaceEdits: w.app.setup.replaceEdits}, steps.SetUp(d), given)
+	walk := flow.NewWalk(setup.Plan{ReplaceEdits: w.app.setup.replaceEdits, SelfRotation: setup.SelfRotation{Login: w.login}}, steps.SetUp(d), given)
 	err := flow.Fill(ctx, walk)
 	return walk.Plan(), err
 }
@@ -85,6 +85,12 @@ func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotat
 		return p, s, err
 	}
 	answers, ok := f.Answers(name)
+	if of, renewal := renews(f, name); !ok && renewal {
+		if p, err = w.fill(ctx, of, nil); err != nil {
+			return p, s, err
+		}
+		return engine.Renewal(p, w.platformAt(p.Platform)), s, nil
+	}
 	if !ok {
 		return p, s, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
 	}

@@ -9,9 +9,9 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +30,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -54,6 +55,7 @@ type world struct {
 	platform string
 	sandbox  *sandbox.Sandbox          // nil: the real services
 	books    map[string]*rotation.Book // journals that are open, by setup
+	login    *secret.Value             // by which scheduled runs write secrets, as far as it was given
 	closers  []func() error
 	pins     pipeline.Releases
 	deps     steps.Deps
@@ -128,9 +130,13 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.login, err = a.platformToken(); err != nil {
+		return nil, err
+	}
 	w.deps = steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
+		LoginGiven: !w.login.Empty(), Program: w.program,
 	}
 	w.steps = steps.SetUp(w.deps)
 	given := a.setup.given(a.env, w.steps)
@@ -141,7 +147,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		}
 		given = flow.Like(w.steps, earlier, given, "workspace")
 	}
-	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, given)
+	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key, SelfRotation: setup.SelfRotation{Login: w.login}}, w.steps, given)
 	return w, nil
 }
 
@@ -267,15 +273,6 @@ func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
 	return nil
 }
 
-// apiURL reads an address from an environment variable.
-func apiURL(name, raw string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSuffix(raw, "/"))
-	if err != nil || u.User != nil || u.Host == "" || u.Scheme != "https" && !setup.Loopback(raw) {
-		return nil, hint.New(name+" is not an https address", "Correct it, or unset it.", "")
-	}
-	return u, nil
-}
-
 // pin finds the release of the Astro CLI that the pipeline installs. Where its sums are read is a
 // matter of this machine; the pipeline itself installs from the official place, or from --cli-url.
 func (w *world) pin(ctx context.Context, wanted string) (setup.CLI, string, error) {
@@ -308,14 +305,18 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err := w.unfinished(p.Name); err != nil {
 		return ui.Review{}, err
 	}
+	if p.SelfRotation.Every.Rotates() {
+		if err := w.unfinished(setup.RenewalName(p.Name)); err != nil {
+			return ui.Review{}, err
+		}
+	}
 	stores, err := w.stores(ctx, p)
 	if err != nil {
 		return ui.Review{}, err
 	}
 	actions, result, err := engine.SetUp(p, platform, engine.Deps{
 		Issuer: w.astro, Stores: stores, Files: w.files,
-		NewID: rand.Text, Live: w.app.redactor.Add, Book: func() (*rotation.Book, error) { return w.openBook(p.Name) }, Quiet: w.app.quiet,
-		Note: w.note(p),
+		NewID: rand.Text, Live: w.app.redactor.Add, Book: w.openBook, Quiet: w.app.quiet, Note: w.note(p),
 	})
 	if err != nil {
 		return ui.Review{}, err
@@ -421,6 +422,13 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 		}
 		out = append(out, c)
 	}
+	if !p.SelfRotation.IsZero() {
+		more, err := w.changes(ctx, engine.Renewal(p, platform), platform)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
 	if n := w.note(p); n.Path != "" {
 		c, err := w.files.PlanAmend(n.Path, n.Edit)
 		if err != nil {
@@ -445,13 +453,17 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 // next says what is left to the person.
 func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
 	var changed []string
-	for _, f := range r.Written() {
+	files, written := r.Files, r.Written()
+	if r.Renewal != nil {
+		files, written = slices.Concat(files, r.Renewal.Files), slices.Concat(written, r.Renewal.Files)
+	}
+	for _, f := range written {
 		if f.Request != "" {
 			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
 			continue
 		}
-		if f.Changed {
-			changed = append(changed, providers.ShellWord(f.Path))
+		if word := providers.ShellWord(f.Path); f.Changed && !slices.Contains(changed, word) {
+			changed = append(changed, word)
 		}
 	}
 	if len(changed) > 0 {
@@ -464,15 +476,21 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
-	for _, f := range r.Files {
+	for _, f := range files {
 		if f.Say != "" {
 			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
 		}
-		out = append(out, ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)})
+		watch := ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
+		if !slices.Contains(out, watch) { // two jobs can have one page
+			out = append(out, watch)
+		}
 	}
 	if r.Token.EndAt.IsZero() {
 		return out
+	}
+	if r.Plan.SelfRotation.Every.Rotates() {
+		return append(out, ui.NextStep{Say: "Note when the log-in in " + r.Renewal.Plan.LoginTarget().Secret + " ends: only a person can renew that one"})
 	}
 	warns := "the pipeline warns 14 days ahead"
 	if r.Plan.Pipeline.Own {

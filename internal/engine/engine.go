@@ -48,8 +48,8 @@ type Deps struct {
 	// NewID returns an identifier that no other run has: it marks this run's token, so that a
 	// token whose answer was lost can be found again.
 	NewID func() string
-	// Book opens the journal of the setup; nil for none.
-	Book func() (*rotation.Book, error)
+	// Book opens the journal of a setup; nil for none.
+	Book func(setup string) (*rotation.Book, error)
 	// Quiet is how long a request without an answer may still have an effect.
 	Quiet time.Duration
 	// Live is told about every secret value as soon as it exists (for the redacting writers).
@@ -81,6 +81,7 @@ type Result struct {
 	Files        []FileResult // the pipeline files: the one that is written, or those that are changed
 	Noted        FileResult   // the file that lists the setups; its path is "" when there is none
 	TokenRevoked bool
+	Renewal      *Result // of the setup that renews the token by itself; nil for none
 }
 
 // Written are all files that the set-up is about.
@@ -103,6 +104,16 @@ type FileResult struct {
 // SetUp builds the actions of a first set-up and the result they fill in. It validates the whole
 // plan again and refuses one with faults, so that no front end has to be trusted.
 func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result, error) {
+	actions, result, err := setUp(p, platform, d, nil)
+	if err == nil && !p.SelfRotation.IsZero() {
+		actions, err = renewal(p, platform, d, actions, result)
+	}
+	return actions, result, err
+}
+
+// setUp is SetUp without the setup that renews. login is what its scheduled runs write secrets with, for a
+// plan that is that setup.
+func setUp(p setup.Plan, platform providers.Platform, d Deps, login *secret.Value) ([]Action, *Result, error) {
 	if err := p.Validate(); err != nil {
 		return nil, nil, hint.Wrap(err, "check the plan", "Correct the answers named above.", "")
 	}
@@ -111,7 +122,8 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 	if legacy && !p.Key.Given() {
 		return nil, nil, hint.New("the Deployment API key is not known", "Give its id and its secret.", "")
 	}
-	if !legacy {
+	makes := p.Job != setup.RemindOfEnd // a token
+	if !legacy && makes {
 		b.add(Action{
 			Key: "check:astro", Read: true, Say: fmt.Sprintf("Check that you may create a %s with role %s", p.Credential.Kind, p.Credential.Role),
 			Do: func(ctx context.Context) (string, error) { return d.Issuer.CheckCreate(ctx, p) },
@@ -120,13 +132,20 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 	if err := b.checks(); err != nil {
 		return nil, nil, err
 	}
-	if legacy {
+	if !login.Empty() {
+		b.keepLogin(login)
+	}
+	switch {
+	case !makes:
+	case legacy:
 		b.key()
-	} else {
+	default:
 		b.role()
 		b.token()
 	}
-	b.secrets()
+	if makes {
+		b.secrets()
+	}
 	switch {
 	case p.Pipeline.Own:
 	case p.PullRequest:
@@ -140,9 +159,10 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		})
 		b.result.Files[len(b.result.Files)-1].Say = b.policySays
 	}
+	b.schedule()
 	b.note()
 	b.retire()
-	if d.Book != nil && !legacy {
+	if d.Book != nil && !legacy && makes {
 		b.add(Action{
 			Key: "journal:done", Say: "Record the set-up, for its rotation",
 			Do: func(context.Context) (string, error) {
@@ -156,9 +176,10 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 // Rest is what a set-up does after the secrets: its files. It is for a set-up that was broken off, and
 // whose token another process brought to its targets.
 func Rest(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result, error) {
-	actions, result, err := SetUp(p, platform, d)
+	actions, result, err := setUp(p, platform, d, nil)
 	return slices.DeleteFunc(actions, func(a Action) bool {
-		return !strings.HasPrefix(a.Key, "pipeline:") && !strings.HasPrefix(a.Key, "policy:") && !strings.HasPrefix(a.Key, "note:") && !strings.HasPrefix(a.Key, "legacy:")
+		kind, _, _ := strings.Cut(a.Key, ":")
+		return !slices.Contains([]string{"pipeline", "policy", "schedule", "note", "legacy"}, kind)
 	}), result, err
 }
 
@@ -259,37 +280,6 @@ func (b *builder) key() {
 	b.add(Action{
 		Key: "key:prove", Read: true, Say: "Exchange the Deployment API key at Astro and use it",
 		Do: func(ctx context.Context) (string, error) { return b.Issuer.ProveKey(ctx, b.plan.Setup, b.plan.Key) },
-	})
-}
-
-// role makes the custom role when there is none yet.
-func (b *builder) role() {
-	p := b.plan
-	if len(p.NewRole) == 0 {
-		return
-	}
-	made := ""
-	b.add(Action{
-		Key: "role:create", Say: fmt.Sprintf("Create the custom role %s with exactly %s", p.Credential.Role, strings.Join(p.NewRole, " and ")),
-		UndoSays: "Delete the custom role " + p.Credential.Role,
-		Do: func(ctx context.Context) (string, error) {
-			r, created, err := b.Issuer.CreateRole(ctx, p.Organization.ID, p.Credential.Role, p.NewRole)
-			if err != nil {
-				return "", err
-			}
-			if !created {
-				return "it is there already", nil
-			}
-			made = r.ID
-			return r.ID, nil
-		},
-		Stands: func() bool { return made != "" },
-		Undo: func(ctx context.Context) (string, error) {
-			if made == "" {
-				return "it was there before", nil
-			}
-			return made, b.Issuer.DeleteRole(ctx, p.Organization.ID, made)
-		},
 	})
 }
 
@@ -407,7 +397,7 @@ func (b *builder) begin(op string) (err error) {
 		return nil
 	}
 	if b.book == nil {
-		if b.book, err = b.Book(); err != nil {
+		if b.book, err = b.Book(b.plan.Name); err != nil {
 			return err
 		}
 	}
@@ -451,49 +441,6 @@ func (b *builder) newFile(path string) func() *FileResult {
 	i := len(b.result.Files)
 	b.result.Files = append(b.result.Files, FileResult{Path: path})
 	return func() *FileResult { return &b.result.Files[i] }
-}
-
-// note keeps the setup in the list of the repository's setups.
-func (b *builder) note() {
-	n := b.Note
-	if n.Path == "" {
-		return
-	}
-	b.result.Noted.Path = n.Path
-	b.change("note:write", "Note the setup in "+n.Path, func() *FileResult { return &b.result.Noted }, func() (pipeline.Change, error) {
-		return b.Files.Amend(n.Path, n.Edit)
-	})
-}
-
-// retire puts the token into the place of a Deployment API key: in the repository's own pipeline
-// files first, then the key's secrets go. Their values cannot be read, so that is not undone.
-func (b *builder) retire() {
-	for _, path := range b.plan.Retire.Files {
-		b.change("legacy:"+path, "Replace the Deployment API key in "+path, b.newFile(path), func() (pipeline.Change, error) {
-			return b.Files.Edit(path, b.modernize)
-		})
-	}
-	for _, t := range b.plan.Retire.Secrets {
-		b.add(Action{
-			Key: "legacy:" + t.String(), Say: "Remove the old secret " + t.String() + ", for good",
-			Do: func(ctx context.Context) (string, error) {
-				rm, ok := b.Stores[t.Store].(providers.Remover)
-				if !ok {
-					return "", hint.New("secrets of "+t.Store+" cannot be removed from here", "Remove it by hand.", "")
-				}
-				return "", rm.Remove(ctx, t)
-			},
-		})
-	}
-}
-
-// modernize puts the new token's secret into the place of a Deployment API key.
-func (b *builder) modernize(content []byte) ([]byte, error) {
-	m, ok := b.platform.(providers.Modernizer)
-	if !ok {
-		return nil, hint.New("pipeline files of "+b.plan.Platform+" cannot be changed from here", "Replace the key by hand.", "")
-	}
-	return m.Modernize(content, b.plan.Target())
 }
 
 // change adds the action that changes one file, whose result is at of.

@@ -27,26 +27,27 @@ const id = "cm0000000000000000000org1"
 // earth is a world in memory: an issuer and a store that can fail at every call, before or after
 // the call had its effect.
 type earth struct {
-	tokens  map[string]string // id -> description
-	values  map[string]*secret.Value
-	stored  map[setup.Target]*secret.Value
-	stamps  map[setup.Target]time.Time
-	roles   []string
-	clock   time.Time
-	calls   []string
-	after   map[string]func() // runs once, after the call of this name
-	late    bool              // a failed create has its effect only after the next look at the list
-	failAt  string            // name of the call that fails once
-	pending []func()
-	refuse  bool // the failing call is clearly refused
-	applied bool // the failing call has its effect all the same
+	tokens    map[string]string // id -> description
+	values    map[string]*secret.Value
+	stored    map[setup.Target]*secret.Value
+	stamps    map[setup.Target]time.Time
+	roles     []string
+	schedules map[string]string // by name
+	clock     time.Time
+	calls     []string
+	after     map[string]func() // runs once, after the call of this name
+	late      bool              // a failed create has its effect only after the next look at the list
+	failAt    string            // name of the call that fails once
+	pending   []func()
+	refuse    bool // the failing call is clearly refused
+	applied   bool // the failing call has its effect all the same
 }
 
 var errBoom = errors.New("boom")
 
 func newEarth() *earth {
 	return &earth{
-		tokens: map[string]string{}, values: map[string]*secret.Value{}, stored: map[setup.Target]*secret.Value{}, stamps: map[setup.Target]time.Time{},
+		tokens: map[string]string{}, values: map[string]*secret.Value{}, stored: map[setup.Target]*secret.Value{}, stamps: map[setup.Target]time.Time{}, schedules: map[string]string{},
 		clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
 	}
 }

@@ -32,7 +32,10 @@ func (b *builder) propose() {
 	b.result.Files = append(b.result.Files, FileResult{Path: b.rendered.Path})
 	var proposal providers.Proposal
 	var request providers.Request
-	begun := false
+	begun, about := false, "Deploy to Astro"
+	if p.Job.Scheduled() {
+		about = "Renew the Astro API token"
+	}
 	b.add(Action{
 		Key: "pipeline:propose", Say: fmt.Sprintf("Open a request to merge %s into %s", b.rendered.Path, p.Pipeline.Branch),
 		UndoSays: "Close the request and delete its branch",
@@ -43,8 +46,8 @@ func (b *builder) propose() {
 			}
 			proposal = providers.Proposal{
 				Base: p.Pipeline.Branch, Branch: "astro-ci/" + p.Name, Path: c.Path, Content: c.After,
-				Title: "Deploy to Astro (" + p.Name + ")",
-				Body:  "This file deploys to Astro. It was made by astro-ci for the setup " + p.Name + "; the secret that it reads is in place.",
+				Title: about + " (" + p.Name + ")",
+				Body:  "It was made by astro-ci for the setup " + p.Name + "; the secret that it reads is in place.",
 			}
 			begun = true
 			x, _ := b.platform.(providers.Proposer)

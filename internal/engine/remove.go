@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
@@ -33,7 +34,15 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 		b.drop("policy:remove", policy)
 		kept = append(kept, "what "+policy.Path+" had allowed stays allowed until somebody takes it back there")
 	}
-	for _, t := range p.Targets {
+	b.unschedule()
+	targets := p.Targets
+	if p.Job == setup.RotateTokens {
+		targets = append(slices.Clone(targets), p.LoginTarget())
+	}
+	if p.SelfRotation.Every.Rotates() {
+		kept = append(kept, "the setup that renews it: astro-ci remove "+setup.RenewalName(p.Name))
+	}
+	for _, t := range targets {
 		store, ok := b.Stores[t.Store]
 		if !ok {
 			return nil, nil, hint.New(fmt.Sprintf("store %q is not known", t.Store), "Run astro-ci setup --help for the list.", "")
@@ -73,7 +82,7 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 		b.add(Action{
 			Key: "journal:removed", Say: "Record that the setup is no more",
 			Do: func(context.Context) (string, error) {
-				book, err := d.Book()
+				book, err := d.Book(p.Name)
 				if err != nil {
 					return "", err
 				}

@@ -33,6 +33,9 @@ func NewPortable(p setup.Plan, place string, before bool) (Portable, error) {
 	if p.Job == setup.PreviewDeployments {
 		return Portable{}, hint.New("previews of requests cannot be made on this platform", "It does not say when a request is closed, so nothing would delete them. Choose another --job, or GitHub Actions or GitLab CI.", "")
 	}
+	if p.Job.Scheduled() {
+		return Portable{}, hint.New("tokens cannot be renewed by a schedule on this platform from here", "Leave --self-rotate out; astro-ci rotate --due does it from anywhere.", "")
+	}
 	return portable(p, place, before)
 }
 
@@ -66,6 +69,9 @@ func portable(p setup.Plan, place string, before bool) (Portable, error) {
 			add(c.Name, c.Value, "")
 		}
 		parts = slices.Insert(parts, 1, from.Scripts...)
+	}
+	if p.Job.Scheduled() {
+		return scheduled(p, out)
 	}
 	if p.Credential.Kind == setup.DeploymentKey {
 		parts[1] = "check-key" // it is never fetched
@@ -130,19 +136,25 @@ func portable(p setup.Plan, place string, before bool) (Portable, error) {
 	if p.Fetches() { // what is installed before has no use for it
 		parts = slices.Insert(parts, slices.Index(parts, "home"), "fetch-end")
 	}
+	out.Script = assemble(p, parts)
+	return out, nil
+}
+
+// assemble is the script that the parts make.
+func assemble(p setup.Plan, parts []string) Literal {
+	cli := p.Pipeline.CLI
 	var script strings.Builder
 	for i, part := range parts {
 		if i > 0 {
 			script.WriteByte('\n')
 		}
 		text := assets.Shell("portable/" + part)
-		if part == "install-cli" && setup.Loopback(cli.BaseURL) || part == "fetch" && setup.Loopback(p.Pipeline.Reader.Server) {
+		if strings.HasPrefix(part, "install-") && setup.Loopback(cli.BaseURL) || part == "fetch" && setup.Loopback(p.Pipeline.Reader.Server) {
 			text = strings.Replace(text, "--proto '=https'", "--proto '=http'", 1)
 		}
 		script.WriteString(text)
 	}
-	out.Script = Literal(script.String())
-	return out, nil
+	return Literal(script.String())
 }
 
 // Exports is shell that gives the variables of the Astro CLI the values of secrets with other names,

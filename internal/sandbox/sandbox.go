@@ -358,6 +358,9 @@ func (s *Sandbox) AWSRegion() string { return awsd.Region }
 // ReleasesURL is the folder with the releases of the Astro CLI.
 func (s *Sandbox) ReleasesURL() string { return s.url + "/releases/download" }
 
+// Program is the version of astro-ci that is released here.
+func (s *Sandbox) Program() string { return released.StandIn }
+
 // UpdatesURL is the list of the Astro CLI's versions.
 func (s *Sandbox) UpdatesURL() string { return s.url + "/astro-cli" }
 

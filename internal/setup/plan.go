@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -31,7 +32,12 @@ type Plan struct {
 	// ReplaceEdits allows the managed block of an existing pipeline file to be replaced although
 	// somebody edited it by hand.
 	ReplaceEdits bool
+	// SelfRotation says how the token is renewed without a person.
+	SelfRotation SelfRotation `json:"selfRotation,omitzero"`
 }
+
+// Validate returns every fault of the plan, joined.
+func (p Plan) Validate() error { return errors.Join(p.Setup.Validate(), p.SelfRotation.fault(p)) }
 
 // Key is a Deployment API key.
 type Key struct {
@@ -57,5 +63,7 @@ func (p Plan) Clone() Plan {
 	p.NewRole = slices.Clone(p.NewRole)
 	p.Retire = Legacy{slices.Clone(p.Retire.Files), slices.Clone(p.Retire.Secrets)}
 	p.Pipeline.CLI.SHA256 = maps.Clone(p.Pipeline.CLI.SHA256)
+	p.SelfRotation.NewRole = slices.Clone(p.SelfRotation.NewRole)
+	p.SelfRotation.Program.SHA256 = maps.Clone(p.SelfRotation.Program.SHA256)
 	return p
 }

@@ -36,7 +36,14 @@ const (
 	ManageUsers       Job = "users"       // users and roles
 	// PreviewDeployments makes a copy of one Deployment for each request to merge, and deletes it again.
 	PreviewDeployments Job = "previews"
+	// RotateTokens replaces tokens that are due, and RemindOfEnd opens an issue when one ends soon. They
+	// run at set times, for another setup (Plan.Renewal).
+	RotateTokens Job = "rotate"
+	RemindOfEnd  Job = "remind"
 )
+
+// Scheduled reports whether the pipeline runs at set times, and not after a push.
+func (j Job) Scheduled() bool { return j == RotateTokens || j == RemindOfEnd }
 
 // Deploys reports whether the job runs `astro deploy` on one Deployment.
 func (j Job) Deploys() bool { return j == DeployCode || j == DeployDAGs }
@@ -176,10 +183,10 @@ const (
 	ImageOnly Deploy = "image-only" // image only; DAGs stay as they are
 )
 
-// CLI pins the Astro CLI that the pipeline installs.
+// CLI pins the Astro CLI, or astro-ci itself, that the pipeline installs.
 type CLI struct {
 	Version string `json:"version"` // 1.40.1
-	BaseURL string `json:"baseUrl"` // folder that holds v<version>/astro_<version>_<os>_<arch>.tar.gz
+	BaseURL string `json:"baseUrl"` // folder that holds v<version>/astro_<version>_<os>_<arch>.tar.gz or astro-ci-<os>-<arch>
 	// SHA256 of the archive per "os_arch", lower-case hex.
 	SHA256 map[string]string `json:"sha256"`
 }
@@ -197,6 +204,10 @@ type Pipeline struct {
 	Deploy Deploy `json:"deploy"` // set when the job deploys
 	CLI    CLI    `json:"cli"`
 	Reader Reader `json:"reader,omitzero"`
+	// Of a scheduled job: the setup that it is for, and when it runs, as five fields of cron, in UTC. Its
+	// CLI is astro-ci itself.
+	Renews string `json:"renews,omitempty"`
+	Cron   string `json:"cron,omitempty"`
 }
 
 // Reader is as whom a run logs in to a secrets backend to read the secret there; the zero one where the

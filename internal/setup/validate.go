@@ -28,6 +28,7 @@ var (
 	setupName  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 	branchBad  = regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|/\.|^[./-]|[/.]$`)
 	version    = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	cron       = regexp.MustCompile(`^[0-9]{1,2} [0-9]{1,2} \* \* [0-6*]$`)
 	sum        = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
@@ -55,7 +56,7 @@ func (s Setup) Validate() error {
 		check(CheckRole(s.Credential.Role), "role", "%q is not a role", s.Credential.Role)
 		check(CheckDays(s.Credential.ExpiresInDays) == nil, "expires-in", "%v", CheckDays(s.Credential.ExpiresInDays))
 	}
-	check(slices.Contains([]Job{DeployCode, DeployDAGs, ManageDeployments, ManageUsers, PreviewDeployments}, s.Job), "job", "%q is not a job", string(s.Job))
+	check(slices.Contains([]Job{DeployCode, DeployDAGs, ManageDeployments, ManageUsers, PreviewDeployments, RotateTokens, RemindOfEnd}, s.Job), "job", "%q is not a job", string(s.Job))
 	if s.Job.OnDeployment() {
 		check(CheckID(s.Deployment.ID), "deployment", "%q is not an Astro id", s.Deployment.ID)
 	}
@@ -65,6 +66,11 @@ func (s Setup) Validate() error {
 	}
 	if s.Job == ManageUsers {
 		check(!s.Credential.Kind.Deployment(), "credential", "a %s cannot manage users", s.Credential.Kind)
+	}
+	if s.Job.Scheduled() {
+		check(s.Credential.Kind != DeploymentKey, "credential", "a %s is not renewed", s.Credential.Kind)
+		check(cron.MatchString(s.Pipeline.Cron), "job", "%q says no time at which it runs", s.Pipeline.Cron)
+		check(CheckName(s.Pipeline.Renews) == nil, "job", "it does not say which setup it is for; give --self-rotate")
 	}
 	check(s.Platform != "", "platform", "no platform")
 	check(!s.Repository.IsZero(), "repo", "no repository")

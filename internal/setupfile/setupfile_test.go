@@ -159,7 +159,7 @@ func TestAnyOrderOfChanges(t *testing.T) {
 	var ids []string
 	for _, s := range questions() {
 		switch s.ID {
-		case "name", "expires-in-days", "environment", "legacy-key", "key-id", "key-secret", "also":
+		case "name", "expires-in-days", "environment", "legacy-key", "key-id", "key-secret", "platform-token", "also":
 		default:
 			ids = append(ids, s.ID)
 		}

@@ -56,6 +56,9 @@ func Answers(p setup.Plan) map[string]string {
 	if p.PullRequest {
 		out["deliver"] = toPullRequest
 	}
+	if r := p.SelfRotation; !r.IsZero() {
+		out["self-rotate"], out["rotation-role"], out["astro-ci-version"] = string(r.Every), r.Credential.Role, r.Program.Version
+	}
 	for id, a := range out {
 		if a == "" {
 			delete(out, id)

@@ -84,6 +84,11 @@ func (d Deps) mayMakeRole(ctx context.Context, p setup.Plan, all []astro.Role) (
 	if slices.ContainsFunc(all, func(r astro.Role) bool { return r.Name == astro.DeployRole }) {
 		return false, nil // somebody gave the name to a role that can do more
 	}
+	return d.mayMakeRoles(ctx, p, all)
+}
+
+// mayMakeRoles is the same without regard to the role's name.
+func (d Deps) mayMakeRoles(ctx context.Context, p setup.Plan, all []astro.Role) (bool, error) {
 	org, err := d.Astro.Organization(ctx, p.Organization.ID)
 	if err != nil || !org.CustomRoles() {
 		return false, err

@@ -57,12 +57,16 @@ type Deps struct {
 	Here     string
 	// KeyGiven says that a Deployment API key was given beforehand: it is not asked for.
 	KeyGiven bool
+	// LoginGiven says the same of the log-in by which scheduled runs write secrets.
+	LoginGiven bool
 	// Live is told about every secret that is typed.
 	Live func(*secret.Value)
 	// Keep holds what was loaded for set-ups that are prepared side by side; nil: everything is asked anew.
 	Keep *Kept
 	// Pin finds the Astro CLI release to install; version "" means the newest.
 	Pin func(ctx context.Context, version string) (cli setup.CLI, note string, err error)
+	// Program finds the release of astro-ci itself that scheduled runs install; version "" means this one.
+	Program func(ctx context.Context, version string) (program setup.CLI, note string, err error)
 }
 
 // Platform is a CI platform that can be chosen.
@@ -80,7 +84,7 @@ func SetUp(d Deps) []flow.Step {
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
 		projectFolder(d), deploy(), branch(d), name(), secretName(d),
-	}, readBy(d), []flow.Step{also(), file(d), deliver(d), cli(d)})
+	}, readBy(d), []flow.Step{also(), file(d), deliver(d), cli(d)}, renewing(d))
 }
 
 // env is the environment variable that answers a question.

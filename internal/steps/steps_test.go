@@ -1,6 +1,7 @@
 package steps_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -108,6 +109,8 @@ func (hub) Environment(r setup.Repository, name string) (string, error) {
 	return r.Path + "#" + name, nil
 }
 
+func (hub) Scheduled() providers.Scheduled { return providers.Scheduled{Issues: true} }
+
 func (hub) PipelineFile(s setup.Setup) string { return ".github/workflows/" + s.Name + ".yml" }
 
 // place is where a set-up is run.
@@ -137,6 +140,10 @@ func (x place) fill(t *testing.T, given map[string]string) (setup.Plan, error) {
 		Open:   func(context.Context, string) (providers.Platform, error) { return x.hub, nil },
 		Opened: func(string) providers.Platform { return x.hub }, Repos: map[string]setup.Repository{"github": {Host: "github.com", Path: "acme/etl"}}, Platform: "github",
 		Projects: func() []string { return nil }, Free: func(path, _ string, _ bool) string { return path },
+		LoginGiven: true,
+		Program: func(_ context.Context, v string) (setup.CLI, string, error) {
+			return setup.CLI{Version: cmp.Or(v, "0.1.0"), BaseURL: "https://example.com", SHA256: map[string]string{"linux_amd64": strings.Repeat("b", 64)}}, "", nil
+		},
 		Pin: func(_ context.Context, v string) (setup.CLI, string, error) {
 			if v == "" {
 				v = "1.40.1"
@@ -361,6 +368,47 @@ func TestLegacyKey(t *testing.T) {
 	p, err = place{hub: hub{secrets: map[string][]string{"acme/other": {"ASTRONOMER_KEY_ID"}}}, files: file}.fill(t, given("legacy-key", "replace", "repo", "acme/other"))
 	if err != nil || len(p.Retire.Files) != 0 {
 		t.Errorf("another repository: %+v, %v", p.Retire, err)
+	}
+}
+
+// Nobody is asked whether a schedule renews the token; who wants it gets the least that can do it.
+func TestSelfRotate(t *testing.T) {
+	t.Parallel()
+	given := func(more ...string) map[string]string {
+		out := map[string]string{"credential": "deployment-token", "workspace": "Data", "role": "DEPLOYMENT_ADMIN"}
+		for i := 0; i < len(more); i += 2 {
+			out[more[i]] = more[i+1]
+		}
+		return out
+	}
+	p, err := fill(t, given())
+	if err != nil || !p.SelfRotation.IsZero() {
+		t.Errorf("by default: %+v, %v", p.SelfRotation, err)
+	}
+	p, err = fill(t, given("self-rotate", "daily", "astro-ci-version", "0.2.0"))
+	if s := p.SelfRotation; err != nil || s.Every != setup.Daily || s.Credential.Role != "WORKSPACE_OWNER" || s.Credential.Kind != setup.WorkspaceToken || s.Program.Version != "0.2.0" || p.Validate() != nil {
+		t.Errorf("daily: %+v, %v, %v", s, err, p.Validate())
+	}
+	p, err = place{acme: acme{enterprise: true}}.fill(t, given("role", "new:CI_Deploy", "self-rotate", "weekly"))
+	if s := p.SelfRotation; err != nil || s.Credential.Role != astro.RotateRole || s.Credential.Kind != setup.DeploymentToken || len(s.NewRole) != 5 {
+		t.Errorf("with custom roles: %+v, %v", s, err)
+	}
+	p, err = place{acme: acme{noRoles: true}}.fill(t, given("self-rotate", "weekly"))
+	if s := p.SelfRotation; err != nil || s.Credential.Role != "WORKSPACE_OWNER" {
+		t.Errorf("roles that cannot be seen: %+v, %v", s, err)
+	}
+	p, err = place{acme: acme{noRoles: true}}.fill(t, given("self-rotate", "weekly", "rotation-role", "CI_Rotate"))
+	if s := p.SelfRotation; err != nil || s.Credential.Role != "CI_Rotate" || s.Credential.Kind != setup.DeploymentToken {
+		t.Errorf("a run that reads its setup and cannot see the roles: %+v, %v", s, err)
+	}
+	p, err = fill(t, given("self-rotate", "reminder"))
+	if s := p.SelfRotation; err != nil || s.Every != setup.Reminder || s.Credential.Role != "" || s.Program.Version != "" {
+		t.Errorf("a reminder has a credential: %+v, %v", s, err)
+	}
+	for _, wrong := range []map[string]string{given("self-rotate", "hourly"), given("self-rotate", "weekly", "also", "age:secrets/astro"), given("self-rotate", "weekly", "rotation-role", "ORGANIZATION_OWNER")} {
+		if _, err := fill(t, wrong); err == nil {
+			t.Errorf("%v is taken", wrong)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type Runner struct {
 	Calls string       // the file in which the stand-in writes its arguments
 	URL   string       // folder of the releases
 	Sum   string       // SHA-256 of the archive of version 1.99.0
+	Self  string       // SHA-256 of the stand-in for astro-ci itself, of the same version
 	Asked atomic.Int64 // how often something was downloaded
 }
 
@@ -51,8 +52,16 @@ func NewRunner(t *testing.T) *Runner {
 	_, _ = w.Close(), z.Close()
 	sum := sha256.Sum256(buf.Bytes())
 	r.Sum = hex.EncodeToString(sum[:])
+	// astro-ci itself: it wants both of its log-ins, and ends with the code that the test wrote down.
+	self := "#!/bin/sh\nprintf '%s\\n' \"$*\" >>'" + r.Calls + "'\n[ -n \"$ASTRO_API_TOKEN\" ] && [ -n \"$(printenv \"$LOGIN\")\" ] || exit 9\nprintf %s \"$ASTRO_API_TOKEN\" | sha256sum | cut -c 1-64 >'" + r.Calls + ".with'\n[ ! -e '" + r.Calls + ".code' ] || exit \"$(cat '" + r.Calls + ".code')\"\n"
+	sum = sha256.Sum256([]byte(self))
+	r.Self = hex.EncodeToString(sum[:])
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		r.Asked.Add(1)
+		if strings.HasPrefix(req.URL.Path, "/dl/v1.99.0/astro-ci-linux-") {
+			_, _ = rw.Write([]byte(self))
+			return
+		}
 		if !strings.HasPrefix(req.URL.Path, "/dl/v1.99.0/astro_1.99.0_linux_") {
 			http.NotFound(rw, req)
 			return
@@ -145,6 +154,13 @@ func (r *Runner) Called() string {
 	b, _ := os.ReadFile(r.Calls)
 	_ = os.Remove(r.Calls)
 	return strings.TrimSpace(string(b))
+}
+
+// CalledWith reports whether the stand-in for astro-ci itself was logged in to Astro with a token.
+func (r *Runner) CalledWith(token string) bool {
+	b, _ := os.ReadFile(r.Calls + ".with")
+	sum := sha256.Sum256([]byte(token))
+	return strings.TrimSpace(string(b)) == hex.EncodeToString(sum[:])
 }
 
 // CalledIn is the folder in which the stand-in was called last, relative to the project.

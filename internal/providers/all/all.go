@@ -36,6 +36,8 @@ type Platform struct {
 	Runs  bool   // astro-ci run starts and follows its pipelines
 	// Pipeline renders a pipeline file; it needs no log-in.
 	Pipeline func(setup.Plan) (providers.File, error)
+	// Scheduled is what scheduled runs need that renew a token; nil where none are made.
+	Scheduled *providers.Scheduled
 	// Policy is what a person gives the pipeline; nil where nothing is needed.
 	Policy func(p setup.Plan, region string) []byte
 }
@@ -67,7 +69,12 @@ func Platforms() []Platform {
 
 // of describes a platform by a provider without a log-in, which makes no request.
 func of(p providers.Platform, file, place string) Platform {
-	return Platform{Info: p.Info(), File: file, Store: p.Info().ID, Place: place, Pipeline: p.Pipeline}
+	out := Platform{Info: p.Info(), File: file, Store: p.Info().ID, Place: place, Pipeline: p.Pipeline}
+	if x, ok := p.(providers.Scheduler); ok {
+		s := x.Scheduled()
+		out.Scheduled = &s
+	}
+	return out
 }
 
 // Backend is a secrets backend as far as its description goes.

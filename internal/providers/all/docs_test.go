@@ -37,6 +37,15 @@ func page(p all.Platform) string {
 	say("The reason: %s.\n", p.ProofNote)
 	say("*Run*: `astro-ci run` starts the pipeline, follows it, and has Astro itself say when the token was used.\n")
 	say("## Limits\n\n%s A value may have %d bytes.\n", p.Limits, p.MaxValue)
+	say("## Renewed by a schedule\n")
+	if x := p.Scheduled; x == nil {
+		say("Not from here: `--self-rotate` is not offered. `astro-ci rotate --due` does it from anywhere; see [unattended rotation](../self-rotate.md).\n")
+	} else {
+		say("`--self-rotate weekly` or `daily`; see [unattended rotation](../self-rotate.md). The log-in by which the runs write secrets: %s It is made at <%s>.\n", x.Right, x.Link)
+		if x.Issues {
+			say("`--self-rotate reminder` opens an issue when the end is near, and needs no log-in.\n")
+		}
+	}
 	if len(p.Backends) > 0 {
 		say("## Secrets backends\n")
 		say("Pipelines can read the secret from:\n")

@@ -3,6 +3,7 @@ package azuredevops
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -206,6 +207,13 @@ func (p *Provider) ensure(ctx context.Context, a address, repository, name, file
 	r, err := p.api.repository(ctx, a, repository)
 	if err != nil {
 		return nil, err
+	}
+	taken, err := p.api.definition(ctx, a, name)
+	if err != nil {
+		return nil, err
+	}
+	if taken != nil { // it runs another file
+		name += "-" + strings.TrimSuffix(path.Base(file), path.Ext(file))
 	}
 	failed := p.api.createPipeline(ctx, a, name, file, r.ID)
 	d, err := p.api.definition(ctx, a, name)

@@ -26,6 +26,9 @@ func Render(p setup.Plan) ([]byte, error) {
 		place = p.Target().String()
 	}
 	x, err := pipeline.NewPortable(p, place, false)
+	if p.Job == setup.RotateTokens {
+		x, err = rotation(p, place)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("azure-devops: pipeline: %w", err)
 	}
@@ -49,9 +52,13 @@ func Render(p setup.Plan) ([]byte, error) {
 		}
 		steps = append(steps, read)
 	}
+	title, work := "Deploy to Astro", "Check the credential, install the Astro CLI, deploy"
+	if p.Job.Scheduled() {
+		title, work = "Renew the Astro API token", "Install astro-ci, renew what is due"
+	}
 	steps = append(steps, pipeline.Map{
 		{Key: "bash", Value: x.Script},
-		{Key: "displayName", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
+		{Key: "displayName", Value: pipeline.Plain(work)},
 		{Key: "env", Value: append(env, x.Env...)},
 	})
 	trigger := pipeline.Map{
@@ -65,6 +72,9 @@ func Render(p setup.Plan) ([]byte, error) {
 		{Key: "trigger", Value: trigger},
 		{Key: "pr", Value: pipeline.Plain("none")},
 	}
+	if p.Job.Scheduled() {
+		doc = onSchedule(p)
+	}
 	if group, ok := groupOf(p.Target().Address); ok {
 		if err := pipeline.CheckText(group); err != nil {
 			return nil, fmt.Errorf("azure-devops: pipeline: variable group: %w", err)
@@ -73,7 +83,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	doc = append(doc, pipeline.Pair{Key: "jobs", Value: pipeline.List{pipeline.Map{
 		{Key: "job", Value: pipeline.Plain("astro")},
-		{Key: "displayName", Value: pipeline.Plain("Deploy to Astro")},
+		{Key: "displayName", Value: pipeline.Plain(title)},
 		{Key: "timeoutInMinutes", Value: "30"},
 		{Key: "pool", Value: pipeline.Map{{Key: "vmImage", Value: pipeline.Plain(vmImage)}}},
 		{Key: "steps", Value: steps},

@@ -42,7 +42,11 @@ func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 // Render writes the plan's workflow. The plan has to be valid. It keeps to what older servers
 // understand: they ignore concurrency and permissions.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the secrets of the repository or organization", true)
+	const place = "the secrets of the repository or organization"
+	x, err := pipeline.NewPortable(p, place, true)
+	if p.Job.Scheduled() {
+		x, err = scheduled(p, place)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("gitea: pipeline: %w", err)
 	}
@@ -66,19 +70,33 @@ func Render(p setup.Plan) ([]byte, error) {
 		)
 		checkout = append(checkout, pipeline.Pair{Key: "fetch-depth", Value: 0, Beside: "the whole history, to see what a push changed"})
 	}
+	on := pipeline.Pair{Key: "on", Value: pipeline.Map{
+		{Key: "push", Value: pipeline.Map{{Key: "branches", Value: pipeline.List{pipeline.LiteralBranch(p.Pipeline.Branch)}}}},
+		{Key: "workflow_dispatch", Value: pipeline.Map{}},
+	}, Above: []string{"No pull requests: they must not see the secret."}}
+	id, work, group := "deploy", "Deploy to Astro", "astro-"+p.Entity().ID
+	rights := pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}
+	if p.Job.Scheduled() {
+		id, work, group = "rotate", "Install astro-ci, renew what is due", "astro-rotation-"+p.Pipeline.Renews
+		on = pipeline.Pair{Key: "on", Value: pipeline.Map{
+			{Key: "schedule", Value: pipeline.List{pipeline.Map{{Key: "cron", Value: p.Pipeline.Cron}}}},
+			{Key: "workflow_dispatch", Value: pipeline.Map{}},
+		}, Above: []string{"In UTC, and on the default branch alone."}}
+	}
+	if p.Job == setup.RemindOfEnd {
+		id, work = "remind", "Open an issue when it ends soon"
+		rights = append(rights, pipeline.Pair{Key: "issues", Value: pipeline.Plain("write")})
+	}
 	pin := pipeline.Pins().Actions["actions/checkout"]
 	raw, err := pipeline.YAML(x.Header(p), pipeline.Map{
 		{Key: "name", Value: "Astro (" + p.Name + ")"},
-		{Key: "on", Value: pipeline.Map{
-			{Key: "push", Value: pipeline.Map{{Key: "branches", Value: pipeline.List{pipeline.LiteralBranch(p.Pipeline.Branch)}}}},
-			{Key: "workflow_dispatch", Value: pipeline.Map{}},
-		}, Above: []string{"No pull requests: they must not see the secret."}},
-		{Key: "permissions", Value: pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}},
+		on,
+		{Key: "permissions", Value: rights},
 		{Key: "concurrency", Value: pipeline.Map{
-			{Key: "group", Value: "astro-" + p.Entity().ID},
+			{Key: "group", Value: group},
 			{Key: "cancel-in-progress", Value: false},
 		}, Above: []string{"One run at a time; a run that has begun is never cut off."}},
-		{Key: "jobs", Value: pipeline.Map{{Key: "deploy", Value: pipeline.Map{
+		{Key: "jobs", Value: pipeline.Map{{Key: id, Value: pipeline.Map{
 			{Key: "runs-on", Value: pipeline.Plain("ubuntu-latest"), Beside: "a label of your runner"},
 			{Key: "timeout-minutes", Value: 30},
 			{Key: "steps", Value: pipeline.List{
@@ -88,7 +106,7 @@ func Render(p setup.Plan) ([]byte, error) {
 					{Key: "with", Value: checkout},
 				},
 				pipeline.Map{
-					{Key: "name", Value: pipeline.Plain("Deploy to Astro")},
+					{Key: "name", Value: pipeline.Plain(work)},
 					{Key: "env", Value: env},
 					{Key: "run", Value: x.Script},
 				},

@@ -25,32 +25,55 @@ func TestPipelines(t *testing.T) {
 		Render: render, Before: true,
 		Targets: []setup.Target{{Store: "gitea", Address: "acme/etl"}, {Store: "gitea", Address: "acme"}},
 		Fits:    testkit.NewSchema(t, "github-workflows.check-jsonschema-vendored.json", nil).Fits,
-		Job: func(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
-			var doc struct {
-				Jobs map[string]struct {
-					Steps []struct {
-						Env map[string]string
-						Run string
-					}
-				}
-			}
-			if err := yaml.Unmarshal(raw, &doc); err != nil {
-				return "", nil, err
-			}
-			put := []string{"${{ github.event.before }}", before, "${{ github.sha }}", after}
-			for k, v := range secrets {
-				put = append(put, "${{ secrets."+k+" }}", v)
-			}
-			step, env := doc.Jobs["deploy"].Steps[1], map[string]string{}
-			for k, v := range step.Env {
-				env[k] = strings.NewReplacer(put...).Replace(v)
-				if strings.HasPrefix(v, "${{ secrets.") && env[k] == v { // a secret that is not there is empty
-					env[k] = ""
-				}
-			}
-			return step.Run, env, nil
-		},
+		Job:     job,
 	})
+}
+
+func job(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
+	var doc struct {
+		Jobs map[string]struct {
+			Steps []struct {
+				Env map[string]string
+				Run string
+			}
+		}
+	}
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return "", nil, err
+	}
+	put := []string{"${{ github.event.before }}", before, "${{ github.sha }}", after}
+	for k, v := range secrets {
+		put = append(put, "${{ secrets."+k+" }}", v)
+	}
+	env := map[string]string{}
+	var step struct {
+		Env map[string]string
+		Run string
+	}
+	for _, j := range doc.Jobs {
+		step = j.Steps[1]
+	}
+	for k, v := range step.Env {
+		env[k] = strings.NewReplacer(put...).Replace(v)
+		if strings.HasPrefix(v, "${{ secrets.") && env[k] == v { // a secret that is not there is empty
+			env[k] = ""
+		}
+	}
+	return step.Run, env, nil
+}
+
+func TestScheduled(t *testing.T) {
+	t.Parallel()
+	providertest.Scheduled(t, providertest.ScheduledSubject{Issues: true, PipelineSubject: providertest.PipelineSubject{
+		Render: render, Targets: []setup.Target{{Store: "gitea", Address: "acme/etl"}},
+		Fits: testkit.NewSchema(t, "github-workflows.check-jsonschema-vendored.json", nil).Fits, Job: job,
+	}})
+	for every, want := range map[setup.Cadence]string{setup.Weekly: "contents: read", setup.Reminder: "issues: write"} {
+		raw, err := render(providertest.RenewalPlan(every, setup.Target{Store: "gitea", Address: "acme/etl"}))
+		if err != nil || strings.Contains(string(raw), "push:") || !strings.Contains(string(raw), "schedule:") || !strings.Contains(string(raw), want) {
+			t.Errorf("%s: %v\n%s", every, err, raw)
+		}
+	}
 }
 
 func TestFilesThatAreNotRun(t *testing.T) {

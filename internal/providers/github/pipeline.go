@@ -65,6 +65,12 @@ func Render(p setup.Plan) ([]byte, error) {
 		{Key: "workflow_dispatch", Value: pipeline.Map{}, Above: []string{j.byHand}},
 	}
 	var group any = j.group
+	if p.Job.Scheduled() {
+		on = pipeline.Map{
+			{Key: "schedule", Value: pipeline.List{pipeline.Map{{Key: "cron", Value: p.Pipeline.Cron}}}, Above: []string{"In UTC. GitHub runs it on the default branch alone."}},
+			{Key: "workflow_dispatch", Value: pipeline.Map{}, Above: []string{j.byHand}},
+		}
+	}
 	if j.previews {
 		on = pipeline.Map{{Key: "pull_request", Value: pipeline.Map{
 			{Key: "branches", Value: pipeline.List{pipeline.LiteralBranch(p.Pipeline.Branch)}},
@@ -100,6 +106,7 @@ type job struct {
 	byHand      string // what a run that is started by hand does
 	group       string // only one run of a group at a time
 	environment string // "" when the secret belongs to the repository
+	issues      bool   // it may open issues
 	push        bool   // look at the push to decide what is deployed, if anything
 	fixed       string // what is deployed whatever changed, when only the folder decides
 	folder      string // of the project; "" for the root
@@ -150,6 +157,8 @@ func jobOf(p setup.Plan) (job, error) {
 		j.work = j.commands(p, "users")
 	case setup.PreviewDeployments:
 		return j.preview(p)
+	case setup.RotateTokens, setup.RemindOfEnd:
+		return j.scheduled(p)
 	default:
 		var err error
 		if j, err = j.deploys(p); err != nil {
@@ -314,6 +323,9 @@ func (j job) body(p setup.Plan) pipeline.Map {
 		steps = append(steps, j.findChanges())
 	}
 	rights := pipeline.Map{{Key: "contents", Value: pipeline.Plain("read")}}
+	if j.issues {
+		rights = append(rights, pipeline.Pair{Key: "issues", Value: pipeline.Plain("write")})
+	}
 	if p.Fetches() {
 		rights = append(rights, pipeline.Pair{Key: "id-token", Value: pipeline.Plain("write"), Beside: "GitHub vouches for the run; no secret is kept on GitHub"})
 	}

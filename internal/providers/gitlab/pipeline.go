@@ -51,8 +51,11 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	x, err := pipeline.NewPortable(p, place, true)
 	previews := p.Job == setup.PreviewDeployments
-	if previews {
+	switch {
+	case previews:
 		x, err = pipeline.NewPreviews(p, place)
+	case p.Job == setup.RotateTokens:
+		x, err = rotation(p, place)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gitlab: pipeline: %w", err)
@@ -70,7 +73,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	}
 	variables := pipeline.Map{}
 	for _, t := range p.Reads() {
-		if t.Secret != t.Feeds() { // a variable of the right name is there without being named
+		if t.Secret != t.Feeds() && !p.Job.Scheduled() { // a variable of the right name is there without being named
 			variables = append(variables, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Plain("$" + t.Secret)})
 		}
 	}
@@ -96,19 +99,24 @@ func Render(p setup.Plan) ([]byte, error) {
 	if previews {
 		return preview(p, x, job, variables)
 	}
-	job = append(job,
-		pipeline.Pair{Key: "variables", Value: variables},
-		pipeline.Pair{Key: "rules", Value: pipeline.List{
-			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == ` + branch}},
-			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "web" && $CI_COMMIT_BRANCH == ` + branch}},
-			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "api" && $CI_COMMIT_BRANCH == ` + branch}},
-		}, Above: []string{"After a push to the branch, or started by hand or by astro-ci run for it."}},
-	)
+	rules := pipeline.Pair{Key: "rules", Value: pipeline.List{
+		pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == ` + branch}},
+		pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "web" && $CI_COMMIT_BRANCH == ` + branch}},
+		pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "api" && $CI_COMMIT_BRANCH == ` + branch}},
+	}, Above: []string{"After a push to the branch, or started by hand or by astro-ci run for it."}}
+	if p.Job.Scheduled() {
+		rules = onSchedule(p, branch)
+	}
+	group := "astro-" + p.Entity().ID
+	if p.Job.Scheduled() {
+		group = "astro-rotation-" + p.Pipeline.Renews
+	}
+	job = append(job, pipeline.Pair{Key: "variables", Value: variables}, rules)
 	if scope != "" {
 		job = append(job, pipeline.Pair{Key: "environment", Value: pipeline.Map{{Key: "name", Value: scope}}})
 	}
 	job = append(job,
-		pipeline.Pair{Key: "resource_group", Value: "astro-" + p.Entity().ID, Above: []string{"One run at a time; a run that has begun is never cut off."}},
+		pipeline.Pair{Key: "resource_group", Value: group, Above: []string{"One run at a time; a run that has begun is never cut off."}},
 		pipeline.Pair{Key: "interruptible", Value: false},
 		pipeline.Pair{Key: "timeout", Value: "30 minutes"},
 		pipeline.Pair{Key: "script", Value: pipeline.List{x.Script}},

@@ -36,6 +36,7 @@ type project struct {
 	Variables    []*variable `json:"variables"`
 	Pushed       bool        `json:"pushed"` // a .gitlab-ci.yml is on the branch main
 	Runs         []*run      `json:"runs"`
+	Schedules    []*schedule `json:"schedules,omitempty"`
 
 	Branches map[string]map[string]string `json:"branches,omitempty"` // files by path, by branch
 	Merges   []*merge                     `json:"merges,omitempty"`

@@ -124,6 +124,8 @@ func (s *Server) project(header map[string]string, r *http.Request, at string, p
 		if status, body, no, ok := p.repository(r, sub); ok {
 			return status, body, no
 		}
+	case len(sub) >= 1 && sub[0] == "pipeline_schedules":
+		return s.schedules(header, r, p, sub[1:])
 	case len(sub) >= 1 && sub[0] == "variables":
 		if p.Level < maintainer {
 			return 0, nil, refuse(http.StatusForbidden, "403 Forbidden")

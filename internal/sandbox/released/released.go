@@ -1,5 +1,5 @@
-// Package released stands in for the place where the Astro CLI is released: checksums, archives,
-// and the list of versions.
+// Package released stands in for the place where the Astro CLI and astro-ci are released: checksums,
+// archives, and the list of versions.
 package released
 
 import (
@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// StandIn is a version that exists only here: its archive holds a small script that writes down
+// StandIn is a version of both that exists only here: the archive of the Astro CLI holds a small script that writes down
 // how it was called into the file named by ASTRO_STANDIN_LOG.
 const StandIn = "1.99.0"
 
@@ -27,6 +27,11 @@ if [ -n "${ASTRO_STANDIN_LOG:-}" ]; then
   printf '%s\n' "$*" >>"$ASTRO_STANDIN_LOG"
 fi
 echo "astro (stand-in) $*"
+`
+
+const program = `#!/bin/sh
+# Stands in for astro-ci itself, where a scheduled run installs it.
+echo "astro-ci (stand-in) $*"
 `
 
 // Handler serves sums for the known versions (version -> os_arch -> SHA-256), and archives of
@@ -61,6 +66,17 @@ func Handler(known map[string]map[string]string) http.Handler {
 		file := r.PathValue("file")
 		if sums[version] == nil {
 			http.NotFound(w, r)
+			return
+		}
+		if version == StandIn && file == "SHA256SUMS" {
+			sum := sha256.Sum256([]byte(program))
+			for _, target := range []string{"linux-amd64", "linux-arm64"} {
+				_, _ = fmt.Fprintf(w, "%s  astro-ci-%s\n", hex.EncodeToString(sum[:]), target)
+			}
+			return
+		}
+		if version == StandIn && strings.HasPrefix(file, "astro-ci-linux-") {
+			_, _ = w.Write([]byte(program))
 			return
 		}
 		if file == "astro_"+version+"_checksums.txt" {

@@ -17,13 +17,23 @@ type object struct {
 	Setup    string        `json:"setup"`
 	Token    *token        `json:"token"` // null: there is none, or it was taken back
 	Targets  []target      `json:"targets"`
-	Pipeline *file         `json:"pipeline"`        // the first of the files
-	Files    []file        `json:"files,omitempty"` // all of them, when there are several
-	Noted    *file         `json:"noted,omitempty"` // the file that lists the setups
+	Pipeline *file         `json:"pipeline"`          // the first of the files
+	Files    []file        `json:"files,omitempty"`   // all of them, when there are several
+	Renewal  *renewal      `json:"renewal,omitempty"` // the setup that renews the token by itself
+	Noted    *file         `json:"noted,omitempty"`   // the file that lists the setups
 	Actions  []action      `json:"actions"`
 	Error    *failure      `json:"error,omitempty"`
 	Exists   []string      `json:"exists,omitempty"`  // with an error: what stands in the world
 	Missing  []missingItem `json:"missing,omitempty"` // with an error: the answers that are needed
+}
+
+// renewal is the setup whose schedule renews the token.
+type renewal struct {
+	Setup   string   `json:"setup"`
+	Cron    string   `json:"cron"` // in UTC
+	Token   *token   `json:"token"`
+	Targets []target `json:"targets"`
+	Files   []file   `json:"files"`
 }
 
 type token struct {
@@ -85,30 +95,20 @@ type missingChoice struct {
 // ResultJSON prints one object: what was made, by which actions, and, when the run failed, why and
 // what it left. Before a run it is the preview: every action is planned and there is no token.
 func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed error) error {
-	out := object{
-		Setup: r.Plan.Name, Targets: []target{}, Actions: []action{}, Error: failureOf(failed),
-	}
-	for _, f := range r.Files {
-		out.Files = append(out.Files, file{f.Path, f.Changed, f.Request})
-	}
+	out := object{Setup: r.Plan.Name, Actions: []action{}, Error: failureOf(failed)}
+	out.Token, out.Targets, out.Files = parts(r)
 	if len(out.Files) > 0 {
 		out.Pipeline = &out.Files[0]
 	}
 	if len(out.Files) == 1 {
 		out.Files = nil
 	}
+	if x := r.Renewal; x != nil {
+		out.Renewal = &renewal{Setup: x.Plan.Name, Cron: x.Plan.Pipeline.Cron}
+		out.Renewal.Token, out.Renewal.Targets, out.Renewal.Files = parts(x)
+	}
 	if n := r.Noted; n.Path != "" {
 		out.Noted = &file{File: n.Path, Changed: n.Changed}
-	}
-	if tokenStands(r) {
-		c := r.Plan.Credential
-		out.Token = &token{ID: r.Token.ID, ShortToken: r.Token.ShortToken.String(), Scope: c.Kind.Scope(), Role: c.Role}
-		if !r.Token.EndAt.IsZero() {
-			out.Token.ExpiresAt = &r.Token.EndAt
-		}
-	}
-	for _, t := range r.Targets {
-		out.Targets = append(out.Targets, target{t.Target.String(), string(t.State), t.Version, string(t.Proof), t.Note.String()})
 	}
 	for _, ev := range actions {
 		out.Actions = append(out.Actions, actionOf(ev))
@@ -117,6 +117,25 @@ func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed er
 		out.Exists = Exists(r, actions)
 	}
 	return encode(w, out)
+}
+
+// parts are the token, the targets and the files of a result.
+func parts(r *engine.Result) (t *token, targets []target, files []file) {
+	targets = []target{}
+	for _, f := range r.Files {
+		files = append(files, file{f.Path, f.Changed, f.Request})
+	}
+	if tokenStands(r) {
+		c := r.Plan.Credential
+		t = &token{ID: r.Token.ID, ShortToken: r.Token.ShortToken.String(), Scope: c.Kind.Scope(), Role: c.Role}
+		if !r.Token.EndAt.IsZero() {
+			t.ExpiresAt = &r.Token.EndAt
+		}
+	}
+	for _, x := range r.Targets {
+		targets = append(targets, target{x.Target.String(), string(x.State), x.Version, string(x.Proof), x.Note.String()})
+	}
+	return t, targets, files
 }
 
 // ErrorJSON prints one object for an error that ended the program before anything was made.

@@ -72,9 +72,29 @@ func Preview(w io.Writer, r ui.Review) {
 // Result prints what was made and what is left to do.
 func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	if r.Token.ID != "" {
+	made(t, r)
+	_ = t.Flush()
+	if len(next) == 0 {
+		return
+	}
+	say(w, "\nNext:")
+	for i, n := range next {
+		say(w, "%2d. %s", i+1, n.Say)
+		for _, more := range []string{n.Command, n.Link} {
+			if more != "" {
+				say(w, "      %s", more)
+			}
+		}
+	}
+}
+
+// made prints what was made, a line each.
+func made(t io.Writer, r *engine.Result) {
+	switch {
+	case r.Plan.Job == setup.RemindOfEnd: // it has no credential
+	case r.Token.ID != "":
 		say(t, "Token:\t%s", tokenWords(r))
-	} else {
+	default:
 		say(t, "Credential:\t%s of %s", r.Plan.Credential.Kind, r.Plan.Entity())
 	}
 	for _, x := range r.Targets {
@@ -93,18 +113,9 @@ func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 		}
 		say(t, "File:\t%s, %s", f.Path, file)
 	}
-	_ = t.Flush()
-	if len(next) == 0 {
-		return
-	}
-	say(w, "\nNext:")
-	for i, n := range next {
-		say(w, "%2d. %s", i+1, n.Say)
-		for _, more := range []string{n.Command, n.Link} {
-			if more != "" {
-				say(w, "      %s", more)
-			}
-		}
+	if x := r.Renewal; x != nil {
+		say(t, "Schedule:\t%s, %s in UTC", x.Plan.Name, x.Plan.Pipeline.Cron)
+		made(t, x)
 	}
 }
 
@@ -136,6 +147,19 @@ func InWords(p providers.Proof) string {
 // Exists lists what a run that did not finish left in the world, one line each. events are the
 // actions with their present states; those whose outcome is not clear are named as such.
 func Exists(r *engine.Result, events []engine.Event) (out []string) {
+	out = exists(r)
+	if r.Renewal != nil {
+		out = append(out, exists(r.Renewal)...)
+	}
+	for _, ev := range events {
+		if ev.Action.Undo != nil && (ev.State == engine.Failed || ev.State == engine.Started) && (ev.Action.Stands == nil || ev.Action.Stands()) {
+			out = append(out, "not certain whether it took effect: "+ev.Action.Say)
+		}
+	}
+	return out
+}
+
+func exists(r *engine.Result) (out []string) {
 	if tokenStands(r) {
 		out = append(out, "token "+tokenWords(r))
 	}
@@ -147,11 +171,6 @@ func Exists(r *engine.Result, events []engine.Event) (out []string) {
 	for _, f := range r.Written() {
 		if f.Changed {
 			out = append(out, "file "+f.Path)
-		}
-	}
-	for _, ev := range events {
-		if ev.Action.Undo != nil && (ev.State == engine.Failed || ev.State == engine.Started) && (ev.Action.Stands == nil || ev.Action.Stands()) {
-			out = append(out, "not certain whether it took effect: "+ev.Action.Say)
 		}
 	}
 	return out

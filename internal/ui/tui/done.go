@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
@@ -70,8 +71,12 @@ func results(r *engine.Result) [][2]string {
 		return nil
 	}
 	c := r.Plan.Credential
-	rows := [][2]string{{"Credential", c.Kind.String() + " of " + r.Plan.Entity().String()}}
-	if r.Token.ID != "" {
+	var rows [][2]string
+	switch {
+	case r.Plan.Job == setup.RemindOfEnd: // it has no credential
+	case r.Token.ID == "":
+		rows = [][2]string{{"Credential", c.Kind.String() + " of " + r.Plan.Entity().String()}}
+	default:
 		rows = [][2]string{
 			{"Token", r.Token.ID},
 			{"Scope", c.Kind.String() + " for " + r.Plan.Entity().String()},
@@ -96,6 +101,9 @@ func results(r *engine.Result) [][2]string {
 			file = f.Path + ", written"
 		}
 		rows = append(rows, [2]string{"File", file})
+	}
+	if x := r.Renewal; x != nil {
+		rows = append(append(rows, [2]string{"Schedule", x.Plan.Name + ", " + x.Plan.Pipeline.Cron + " in UTC"}), results(x)...)
 	}
 	return rows
 }

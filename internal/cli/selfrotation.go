@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
+)
+
+// platformToken is the log-in by which scheduled runs write secrets, as far as it was given beforehand.
+func (a *app) platformToken() (*secret.Value, error) {
+	text := a.env.get(setup.LoginSecret)
+	if a.setup.loginStdin {
+		switch {
+		case a.setup.keyStdin:
+			return nil, usageError{errors.New("--key-stdin and --platform-token-stdin cannot both read stdin")}
+		case a.tty && !a.noInput:
+			return nil, usageError{errors.New("--platform-token-stdin reads from a pipe; on a terminal it is asked for")}
+		}
+		line := bufio.NewScanner(a.in)
+		if !line.Scan() || strings.TrimSpace(line.Text()) == "" {
+			return nil, hint.New("stdin does not hold a log-in", "Give it on one line.", "")
+		}
+		text = line.Text()
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return nil, nil //nolint:nilnil // none was given
+	}
+	v := secret.New([]byte(text))
+	a.redactor.Add(v)
+	return v, nil
+}
+
+// program finds the release of astro-ci that scheduled runs install: this version, unless another one is
+// wanted.
+func (w *world) program(ctx context.Context, wanted string) (setup.CLI, string, error) {
+	from := cmp.Or(w.app.setup.ownURL, pipeline.ProgramURL)
+	out := setup.CLI{Version: cmp.Or(wanted, strings.TrimPrefix(version, "v")), BaseURL: from, SHA256: map[string]string{}}
+	read := from // as with the Astro CLI: what is read here may be elsewhere than where the runs install from
+	if w.sandbox != nil {
+		read, out.Version = w.sandbox.ReleasesURL(), cmp.Or(wanted, w.sandbox.Program())
+	}
+	if given := w.app.setup.ownSHA256; len(given) > 0 {
+		for _, s := range given {
+			target, sum, _ := strings.Cut(s, "=")
+			out.SHA256[target] = strings.ToLower(sum)
+		}
+		return out, "sums given by you", nil
+	}
+	sums, err := w.pins.ProgramSums(ctx, read, out.Version)
+	if err != nil {
+		// Who only rotates has no use for them; a set-up is refused without.
+		return out, "its SHA-256 could not be read: " + err.Error(), ctx.Err()
+	}
+	out.SHA256 = sums
+	return out, "with the sums that its release publishes", nil
+}
+
+// renews finds the setup of astro-ci.yaml that another one, of this name, renews.
+func renews(f setupfile.File, name string) (setupfile.Answers, bool) {
+	for _, s := range f.Setups {
+		if a, _ := f.Answers(s.Name); setup.RenewalName(s.Name) == name && setup.Cadence(a["self-rotate"]).Rotates() {
+			return a, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+const docsSelfRotation = "https://github.com/astro-ci/astro-ci/blob/main/docs/self-rotate.md"
+
+// Renewal is the plan of the setup whose scheduled pipeline renews the token of p.
+func Renewal(p setup.Plan, platform providers.Platform) setup.Plan {
+	r := p.Renewal()
+	if r.Pipeline.File = p.Pipeline.File; !platform.Info().OneFile {
+		r.Pipeline.File = platform.PipelineFile(r.Setup)
+	}
+	return r
+}
+
+// renewal adds the actions for the setup that renews the token of p to those of p itself. It is set up
+// like any other, after p, with a journal of its own; all checks come first.
+func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action, result *Result) ([]Action, error) {
+	s := p.SelfRotation
+	const instead = "Leave --self-rotate out; astro-ci rotate --due does it from anywhere."
+	x, ok := platform.(providers.Scheduler)
+	switch {
+	case !ok:
+		return nil, hint.New("schedules on "+platform.Info().Name+" cannot be made from here", instead, docsSelfRotation)
+	case s.Every == setup.Reminder && !x.Scheduled().Issues:
+		return nil, hint.New("a run on "+platform.Info().Name+" cannot open an issue by itself", instead, docsSelfRotation)
+	case p.PullRequest && platform.Info().OneFile:
+		return nil, hint.New("two requests for one file would be in each other's way", "Give --deliver file, and open the request for the file yourself.", "")
+	case s.Every.Rotates() && len(s.Program.SHA256) == 0:
+		return nil, hint.New("the SHA-256 of astro-ci "+s.Program.Version+" is not known", "Give a release with --astro-ci-version, or a program of your own with --astro-ci-url, --astro-ci-version and --astro-ci-sha256.", docsSelfRotation)
+	case s.Every.Rotates() && s.Login.Empty():
+		return nil, hint.New("the log-in to "+platform.Info().Name+" by which scheduled runs write secrets is not known", x.Scheduled().Right+" Put it into "+setup.LoginSecret+".", x.Scheduled().Link)
+	}
+	login := s.Login
+	if !s.Every.Rotates() { // a reminder has no use for one that was given
+		login = nil
+	}
+	d.Note = Note{} // the entry of p says that it is renewed
+	more, of, err := setUp(Renewal(p, platform), platform, d, login)
+	if err != nil {
+		return nil, err
+	}
+	result.Renewal = of
+	n := 0
+	for n < len(actions) && strings.HasPrefix(actions[n].Key, "check:") {
+		n++
+	}
+	checks, rest := actions[:n:n], actions[n:]
+	var effects []Action
+	for _, a := range more {
+		if name, ok := strings.CutPrefix(a.Key, "check:"); ok {
+			a.Key = "check:renewal:" + name
+			checks = append(checks, a)
+			continue
+		}
+		a.Key = "renewal:" + a.Key
+		effects = append(effects, a)
+	}
+	return append(append(checks, rest...), effects...), nil
+}
+
+// keepLogin stores the log-in to the platform by which scheduled runs write secrets.
+func (b *builder) keepLogin(v *secret.Value) {
+	t := b.plan.LoginTarget()
+	store := b.Stores[t.Store] // the checks have refused an unknown one
+	var before providers.State
+	tried := false
+	a := Action{
+		Key: "login:" + t.String(), Say: fmt.Sprintf("Write the log-in of the scheduled runs to the secret %s", t),
+		Stands: func() bool { return tried },
+		Do: func(ctx context.Context) (string, error) {
+			if !tried {
+				var err error
+				if before, err = store.Stat(ctx, t); err != nil {
+					return "", err
+				}
+			}
+			tried = true
+			r, err := store.Put(ctx, t, v, providers.Meta{Setup: b.plan.Name, Repository: b.plan.Repository, Branch: b.plan.Pipeline.Branch, File: b.plan.Pipeline.File})
+			return "proof: " + string(r.Proof), err
+		},
+	}
+	if rm, ok := store.(providers.Remover); ok {
+		a.UndoSays = "Remove the secret " + t.String()
+		a.Undo = func(ctx context.Context) (string, error) {
+			if before.Exists {
+				return "one was there before; it holds the new log-in, which stays", nil
+			}
+			return t.String(), rm.Remove(ctx, t)
+		}
+	}
+	b.add(a)
+}
+
+// schedule makes the schedule, where that is no part of the file.
+func (b *builder) schedule() {
+	timer, ok := b.platform.(providers.Timer)
+	if !ok || !b.plan.Job.Scheduled() {
+		return
+	}
+	s := providers.ScheduleOf(b.plan)
+	made, tried := false, false
+	b.add(Action{
+		Key: "schedule:set", Say: fmt.Sprintf("Make the schedule %q: %s, in UTC", s.Name, s.Cron), UndoSays: "Delete the schedule",
+		Stands: func() bool { return tried },
+		Do: func(ctx context.Context) (string, error) {
+			tried = true
+			created, err := timer.SetSchedule(ctx, b.plan.Repository, s)
+			made = made || created || err != nil
+			if err == nil && !created {
+				return "it was there already", nil
+			}
+			return "", err
+		},
+		Undo: func(ctx context.Context) (string, error) {
+			if !made {
+				return "it was there before, and stays", nil
+			}
+			return "", timer.RemoveSchedule(ctx, b.plan.Repository, s.Name)
+		},
+	})
+}
+
+// unschedule deletes the schedule, where that is no part of the file.
+func (b *builder) unschedule() {
+	timer, ok := b.platform.(providers.Timer)
+	if !ok || !b.plan.Job.Scheduled() {
+		return
+	}
+	name := providers.ScheduleOf(b.plan).Name
+	b.add(Action{
+		Key: "schedule:remove", Say: fmt.Sprintf("Delete the schedule %q", name),
+		Do: func(ctx context.Context) (string, error) {
+			return "", timer.RemoveSchedule(ctx, b.plan.Repository, name)
+		},
+	})
+}

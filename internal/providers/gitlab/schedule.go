@@ -1,0 +1,102 @@
+package gitlab
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+const docsProjectTokens = "https://docs.gitlab.com/user/project/settings/project_access_tokens/"
+
+// Scheduled says what a scheduled pipeline needs: the token that GitLab gives each job cannot write
+// variables, and cannot open issues.
+func (p *Provider) Scheduled() providers.Scheduled {
+	return providers.Scheduled{
+		Link:  docsProjectTokens,
+		Right: "A project access token (Settings, Access tokens) with the role Maintainer and the scope api; for variables of a group a group access token with the role Owner.",
+	}
+}
+
+// pipelineSchedule is a schedule as the API describes it.
+type pipelineSchedule struct {
+	ID          int    `json:"id"`
+	Description string `json:"description"`
+	Ref         string `json:"ref"`
+	Cron        string `json:"cron"`
+	Zone        string `json:"cron_timezone"`
+	Active      bool   `json:"active"`
+}
+
+func schedules(r setup.Repository) string {
+	return "/projects/" + url.PathEscape(r.Path) + "/pipeline_schedules"
+}
+
+// named lists the schedules with exactly this description.
+func (p *Provider) named(ctx context.Context, r setup.Repository, name string) (out []pipelineSchedule, err error) {
+	all, err := pages[pipelineSchedule](ctx, p.api, schedules(r))
+	for _, s := range all {
+		if s.Description == name {
+			out = append(out, s)
+		}
+	}
+	return out, err
+}
+
+// SetSchedule makes the schedule, or changes the one of this name. It runs with the rights of the person
+// whose log-in made it.
+func (p *Provider) SetSchedule(ctx context.Context, r setup.Repository, s providers.Schedule) (created bool, err error) {
+	found, err := p.named(ctx, r, s.Name)
+	if err != nil {
+		return false, err
+	}
+	body := map[string]any{"description": s.Name, "ref": "refs/heads/" + s.Branch, "cron": s.Cron, "cron_timezone": "UTC", "active": true}
+	if len(found) == 0 {
+		return true, p.api.do(ctx, httpx.Call{Method: http.MethodPost, Path: schedules(r), Body: body})
+	}
+	for _, extra := range found[1:] { // of a create whose answer was lost
+		if err := p.api.do(ctx, httpx.Call{Method: http.MethodDelete, Path: schedules(r) + "/" + strconv.Itoa(extra.ID)}); err != nil && httpx.Status(err) != http.StatusNotFound {
+			return false, err
+		}
+	}
+	return false, p.api.do(ctx, httpx.Call{Method: http.MethodPut, Path: schedules(r) + "/" + strconv.Itoa(found[0].ID), Body: body})
+}
+
+// RemoveSchedule deletes the schedules of this name.
+func (p *Provider) RemoveSchedule(ctx context.Context, r setup.Repository, name string) error {
+	found, err := p.named(ctx, r, name)
+	if err != nil {
+		return err
+	}
+	for _, s := range found {
+		if err := p.api.do(ctx, httpx.Call{Method: http.MethodDelete, Path: schedules(r) + "/" + strconv.Itoa(s.ID)}); err != nil && httpx.Status(err) != http.StatusNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotation is the script of the job that renews the token. Its log-ins are set in the script: a variable of
+// the project of the same name, the one of the pipeline that deploys, would win over one of the job.
+func rotation(p setup.Plan, place string) (pipeline.Portable, error) {
+	x, err := pipeline.NewRotation(p, place, "GITLAB_TOKEN")
+	x.Script = pipeline.Logins(p, "GITLAB_TOKEN") + x.Script
+	if p.Repository.Host != "gitlab.com" {
+		x.Env = append(x.Env, pipeline.Pair{Key: "GITLAB_HOST", Value: p.Repository.Host})
+	}
+	return x, err
+}
+
+// onSchedule is when the job runs: when its own schedule starts a pipeline, by itself or by hand.
+func onSchedule(p setup.Plan, branch string) pipeline.Pair {
+	return pipeline.Pair{
+		Key: "rules", Value: pipeline.List{
+			pipeline.Map{{Key: "if", Value: `$CI_PIPELINE_SOURCE == "schedule" && $CI_PIPELINE_SCHEDULE_DESCRIPTION == "` + providers.ScheduleOf(p).Name + `" && $CI_COMMIT_BRANCH == ` + branch}},
+		}, Above: []string{"Its schedule starts it, and no other one; GitLab tells them apart since 17.8."},
+	}
+}
