@@ -145,6 +145,9 @@ type outcome struct {
 }
 
 func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err error) {
+	if a.guided(f) {
+		return a.rotateByAsking(ctx, f, names, false)
+	}
 	w, err := a.discover(ctx)
 	if err != nil {
 		return err
@@ -175,10 +178,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	if len(todo) > 1 && !f.due && len(names) == 0 {
 		return &flow.MissingError{Items: []flow.Missing{{Step: flow.Step{ID: "setup", Flag: "due", Name: "which setup: name it, or give --due; there are " + words(todo)}}}}
 	}
-	drain := cmp.Or(f.drain, usualDrain)
-	if a.sandbox {
-		drain = cmp.Or(f.drain, sandboxDrain)
-	}
+	drain := a.drain(f)
 	mode := rotation.Planned
 	if f.leaked {
 		mode = rotation.Leaked
@@ -202,6 +202,14 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		}))
 	}
 	return a.outcomes(out)
+}
+
+// drain is how long a run may still use the old token.
+func (a *app) drain(f rotateFlags) time.Duration {
+	if a.sandbox {
+		return cmp.Or(f.drain, sandboxDrain)
+	}
+	return cmp.Or(f.drain, usualDrain)
 }
 
 func words(all []candidate) string {
@@ -324,6 +332,9 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 	if len(f.forget) > 0 && len(todo) > 1 {
 		return usageError{hint.New("several setups are unfinished: "+words(todo), "Name the one whose target is given up.", "")}
 	}
+	if a.guided(f) {
+		return a.rotateByAsking(ctx, f, names, true)
+	}
 	w, err := a.discover(ctx)
 	if err != nil {
 		return err
@@ -340,13 +351,9 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error {
 	for _, name := range f.forget {
 		p := b.State().Plan
-		i := slices.IndexFunc(p.Targets, func(t setup.Target) bool { return t.String() == name })
-		if i < 0 {
-			var all []string
-			for _, t := range p.Targets {
-				all = append(all, t.String())
-			}
-			return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+		i, err := targetOf(p, name)
+		if err != nil {
+			return err
 		}
 		if b.State().Targets[i].Forgotten {
 			continue
@@ -361,27 +368,26 @@ func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error
 	return nil
 }
 
-// work opens the journal of a setup and goes on as far as it goes.
-func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before func(*rotation.Book, *rotation.Driver) error) (out outcome) {
-	out = outcome{Setup: c.name}
-	fail := func(err error) outcome {
-		out.State, out.err, out.Error = "failed", err, hint.Of(err).Error()
-		if b := w.books[c.name]; b != nil && b.State().Active() {
-			out.Resume = "astro-ci resume " + c.name
+// targetOf finds a target by its name.
+func targetOf(p setup.Plan, name string) (int, error) {
+	var all []string
+	for i, t := range p.Targets {
+		if t.String() == name {
+			return i, nil
 		}
-		return out
+		all = append(all, t.String())
 	}
-	b, err := w.openBook(c.name)
+	return 0, usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+}
+
+// work opens the journal of a setup and goes on as far as it goes.
+func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before func(*rotation.Book, *rotation.Driver) error) outcome {
+	d, err := w.driver(ctx, c, w.app.seen())
+	if err == nil {
+		err = before(d.Book, d)
+	}
 	if err != nil {
-		return fail(err)
-	}
-	stores, err := w.stores(ctx, c.plan)
-	if err != nil {
-		return fail(err)
-	}
-	d := rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: w.app.seen()})
-	if err := before(b, d); err != nil {
-		return fail(err)
+		return w.failed(c.name, err)
 	}
 	var halt rotation.Halt
 	if f.abort {
@@ -391,27 +397,56 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 	}
 	for halt.Act.Kind == rotation.Wait && (f.wait || w.app.sandbox || halt.Act.Why == rotation.Settling) {
 		if err := w.app.wait(ctx, halt.Act); err != nil {
-			return fail(err)
+			return w.failed(c.name, err)
 		}
 		halt = d.Go(ctx)
 	}
+	return w.halted(ctx, c, halt, w.app.show)
+}
+
+// driver opens the journal of a setup and the stores of its plan.
+func (w *world) driver(ctx context.Context, c candidate, see func(rotation.Event)) (*rotation.Driver, error) {
+	b, err := w.openBook(c.name)
+	if err != nil {
+		return nil, err
+	}
+	stores, err := w.stores(ctx, c.plan)
+	if err != nil {
+		return nil, err
+	}
+	return rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: see}), nil
+}
+
+// failed is what became of a setup that an error stopped.
+func (w *world) failed(name string, err error) outcome {
+	out := outcome{Setup: name, State: "failed", err: err, Error: hint.Of(err).Error()}
+	if b := w.books[name]; b != nil && b.State().Active() {
+		out.Resume = "astro-ci resume " + name
+	}
+	return out
+}
+
+// halted is what became of a setup whose operation does not go on by itself. A set-up gets its files.
+func (w *world) halted(ctx context.Context, c candidate, halt rotation.Halt, show func(engine.Event)) outcome {
+	out := outcome{Setup: c.name}
 	switch {
 	case halt.Act.Kind == rotation.Wait:
 		out.State, out.Until, out.Why, out.Resume = "waiting", &halt.Act.Until, waiting(halt.Act), "astro-ci resume "+c.name
 		return out
 	case halt.Err != nil:
-		return fail(halt.Err)
+		return w.failed(c.name, halt.Err)
 	case halt.Ended == rotation.RecAborted:
 		out.State = "aborted"
 		return out
 	}
-	out.State, out.Token = "done", b.State().Last
+	state := w.books[c.name].State()
+	out.State, out.Token = "done", state.Last
 	if t, err := w.astro.Token(ctx, c.plan.Organization.ID, out.Token); err == nil && !t.EndAt.IsZero() {
 		out.ExpiresAt = &t.EndAt
 	}
-	if b.State().Mode == rotation.FirstSetup {
-		if err := w.rest(ctx, c.plan); err != nil {
-			return fail(err)
+	if state.Mode == rotation.FirstSetup {
+		if err := w.rest(ctx, c.plan, show); err != nil {
+			return w.failed(c.name, err)
 		}
 	}
 	return out
@@ -474,7 +509,7 @@ func (a *app) wait(ctx context.Context, act rotation.Act) error {
 }
 
 // rest writes the files of a set-up that was broken off.
-func (w *world) rest(ctx context.Context, p setup.Plan) error {
+func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event)) error {
 	platform, err := w.openAt(ctx, p.Platform, p.Repository.Host)
 	if err != nil {
 		return err
@@ -487,7 +522,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan) error {
 	if err != nil {
 		return err
 	}
-	return engine.Tell(engine.NewRun(actions).Go(ctx), w.app.show)
+	return engine.Tell(engine.NewRun(actions).Go(ctx), show)
 }
 
 // preflight asks, before a token exists, whether it can be made and stored, and whether somebody else is

@@ -132,7 +132,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	var out ui.Outcome
 	var err error
 	if fe == wizard {
-		out, err = tui.Run(ctx, s, tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()})
+		out, err = tui.Run(ctx, s, a.screen())
 	} else {
 		out, err = line.Run(ctx, s, line.Options{In: a.in, Out: a.out})
 	}
