@@ -132,3 +132,42 @@ func TestPlainRotation(t *testing.T) {
 	}
 	assertNoToken(t, p, stdout, stderr)
 }
+
+// astro-ci alone shows the setups that there are; from there a token is replaced and looked at, and a
+// Workspace without one is set up.
+func TestHome(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.firstSetup()
+	s := p.open()
+	s.WaitFor("1 setup ")
+	s.WaitFor("› ✓ etl-prod")
+	s.Send("v")
+	s.WaitFor("holds what astro-ci wrote last")
+	s.Send(enter)
+	s.WaitFor("› ✓ etl-prod")
+	s.Send("r")
+	s.WaitFor("esc overview")
+	begin(s)
+	s.WaitFor("Every target holds the new token, and it is the only one")
+	s.Send(enter)
+	s.WaitFor("› ✓ etl-prod")
+	s.Send("\t")
+	s.WaitFor("› [ ] Finance")
+	s.Send(" ")
+	s.WaitFor("[x] Finance")
+	s.Send("s")
+	s.WaitFor("ada@acme.example")
+	s.Send(enter)
+	s.WaitFor("What will the pipeline do?")
+	s.Send(enter)
+	s.WaitFor("Which credential?")
+	s.Send(enter)
+	s.WaitFor("✓ Workspace")
+	s.WaitFor("Finance")
+	s.Send("\x03")
+	if code := s.Wait(); code != 130 || !strings.Contains(string(s.Raw()), "etl-prod is done") {
+		t.Errorf("exit %d", code)
+	}
+	assertNoToken(t, p)
+}

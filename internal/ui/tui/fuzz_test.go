@@ -13,7 +13,7 @@ import (
 )
 
 var strokes = []string{
-	"enter", "enter", "enter", "enter", "esc", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pgup", "pgdown", "backspace",
+	"enter", "enter", "enter", "enter", "s", "v", "x", "esc", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pgup", "pgdown", "backspace",
 	"f1", "space", "ctrl+b", "ctrl+u", "?", "/", "d", "r", "b", "q", "y", "n", "1", "5", "9", "k", "j", "h", "l", "g", "0", "é", "日", "👩‍🚀",
 }
 
@@ -81,7 +81,10 @@ func (d *desk) onYes() bool {
 
 // anywhere is a session on its first screen or on its review, or a rotation, with some faults ahead.
 func anywhere(t *testing.T, rnd *rand.Rand) *desk {
-	if rnd.IntN(3) == 0 {
+	switch rnd.IntN(6) {
+	case 0:
+		return hearth(t, rnd)
+	case 1, 2:
 		x := newTurning(1 + rnd.IntN(20))
 		x.leaked = rnd.IntN(4) == 0
 		if rnd.IntN(3) == 0 {

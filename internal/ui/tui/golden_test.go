@@ -68,6 +68,7 @@ func scenes(t *testing.T, show func(d *desk, name string)) {
 	d.press("y", "enter")
 	show(d, "done")
 	turns(t, show)
+	homes(t, show)
 }
 
 func TestGolden(t *testing.T) {
@@ -144,7 +145,7 @@ func TestEverySizeFits(t *testing.T) {
 // A screen says the same in every colour, and without any; the colours of light and dark terminals differ.
 func TestColours(t *testing.T) {
 	t.Parallel()
-	turns(t, func(d *desk, name string) {
+	check := func(d *desk, name string) {
 		text, dark := d.text(), d.m.draw()
 		d.m.dark, d.m.th = false, newTheme(false, false)
 		d.size(d.m.w, d.m.h)
@@ -162,7 +163,9 @@ func TestColours(t *testing.T) {
 		if colour.MatchString(plain.String()) || !colour.MatchString(dark) || ansi.Strip(plain.String()) != text {
 			t.Errorf("%s: NO_COLOR shows:\n%q", name, plain.String())
 		}
-	})
+	}
+	turns(t, check)
+	homes(t, check)
 }
 
 // colour is a sequence that sets one.

@@ -35,6 +35,7 @@ type model struct {
 	sandbox  bool
 	session  ui.Session  // of a set-up
 	rotation ui.Rotation // of a rotation
+	home     *ui.Home    // the overview that it began with; nil: none
 	grace    time.Duration
 	now      func() time.Time
 	tick     func() tea.Cmd // the next frame of a spinner
@@ -57,6 +58,8 @@ type model struct {
 	runner   *runner        // the run or undo under way
 	leaving  bool           // the program ends as soon as the open action is done
 	out      ui.Outcome
+	place    string                      // the setup on which the overview stands
+	after    func(context.Context) error // is done when the program has ended
 }
 
 func newModel(ctx context.Context, first screen, o Options) *model {

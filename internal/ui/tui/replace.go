@@ -52,7 +52,8 @@ func (r *replace) update(m *model, msg tea.Msg) tea.Cmd {
 		switch {
 		case msg.err != nil:
 			retry := func(m *model) tea.Cmd { return m.open(&replace{name: r.name, only: r.only}) }
-			return m.open(&failure{err: msg.err, first: r.only, retry: retry, to: toSetups})
+			_, aside, ok := m.aside(r.only)
+			return m.open(&failure{err: msg.err, first: !ok, retry: retry, to: func(m *model) (tea.Cmd, bool) { return aside(m), true }})
 		case msg.plan.Begun:
 			return goOn(m, msg.plan, r.only)
 		}
@@ -75,8 +76,6 @@ func goOn(m *model, plan *ui.Replacement, only bool) tea.Cmd {
 	return m.open(&rotating{plan: plan, only: only, rows: ui.Acts(plan.Course)})
 }
 
-func toSetups(m *model) (tea.Cmd, bool) { return m.open(&setups{}), true }
-
 func (r *replace) typing() bool { return r.plan != nil && r.plan.Leaked }
 
 func (r *replace) key(m *model, k tea.KeyPressMsg) tea.Cmd {
@@ -84,10 +83,8 @@ func (r *replace) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	r.note = ""
 	switch {
 	case name == "esc":
-		if r.only {
-			return m.leave()
-		}
-		return m.open(&setups{})
+		_, aside, _ := m.aside(r.only)
+		return aside(m)
 	case r.plan == nil:
 	case name == "enter":
 		if r.agreed() {
@@ -204,10 +201,8 @@ func (t theme) facts(all []ui.Fact, w int) []string {
 }
 
 func (r *replace) keys(m *model) []keyHint {
-	back := keyHint{"esc", "other setups"}
-	if r.only {
-		back.does = "leave"
-	}
+	does, _, _ := m.aside(r.only)
+	back := keyHint{"esc", does}
 	switch {
 	case r.plan == nil:
 		return []keyHint{{"esc", "cancel"}}

@@ -16,7 +16,7 @@ type halted struct {
 	h     int
 }
 
-func (x *halted) init(*model) tea.Cmd {
+func (x *halted) init(m *model) tea.Cmd {
 	r := x.after
 	add := func(say, note string, do func(*model) tea.Cmd) {
 		x.menu.items = append(x.menu.items, menuItem{say, note, do})
@@ -35,8 +35,8 @@ func (x *halted) init(*model) tea.Cmd {
 			return m.open(&forget{plan: r.plan, target: target, only: r.only, back: func(m *model) tea.Cmd { return m.open(&halted{after: r}) }})
 		})
 	}
-	if !r.only {
-		add("Other setups", "", func(m *model) tea.Cmd { return m.open(&setups{}) })
+	if does, aside, ok := m.aside(r.only); ok {
+		add(strings.ToUpper(does[:1])+does[1:], "", aside)
 	}
 	later := ""
 	if r.halt.Resume != "" {
@@ -99,11 +99,12 @@ func (r *receipt) init(*model) tea.Cmd { return nil }
 
 func (r *receipt) update(m *model, msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
-		switch name := k.String(); {
-		case name == "q", name == "enter" && r.after.only, name == "esc" && r.after.only:
+		switch name := k.String(); name {
+		case "q":
 			return m.leave()
-		case name == "enter", name == "esc":
-			return m.open(&setups{})
+		case "enter", "esc":
+			_, aside, _ := m.aside(r.after.only)
+			return aside(m)
 		default:
 			r.win.key(name, r.h)
 		}
@@ -126,8 +127,10 @@ func (r *receipt) lines(m *model, w int) []string {
 }
 
 func (r *receipt) keys(m *model) []keyHint {
-	if r.after.only {
-		return []keyHint{{"enter", "leave"}, {m.th.g.arrows, "scroll"}}
+	does, _, ok := m.aside(r.after.only)
+	keys := []keyHint{{"enter", does}, {m.th.g.arrows, "scroll"}}
+	if ok {
+		keys = append(keys, keyHint{"q", "leave"})
 	}
-	return []keyHint{{"enter", "other setups"}, {"q", "leave"}, {m.th.g.arrows, "scroll"}}
+	return keys
 }

@@ -102,8 +102,10 @@ func (r *rotating) key(m *model, name string) tea.Cmd {
 		return m.leave()
 	case m.runner == nil && name == "r":
 		return r.begin(m)
-	case m.runner == nil && name == "esc" && !r.only:
-		return m.open(&setups{})
+	case m.runner == nil && name == "esc":
+		if _, aside, ok := m.aside(r.only); ok {
+			return aside(m)
+		}
 	}
 	r.free = true
 	r.win.key(name, r.h)
@@ -189,10 +191,10 @@ func (r *rotating) waiting(m *model, w int) (out []string) {
 		until = r.halt.Until.Local().Format("2006-01-02 15:04")
 	}
 	words := countdown(left) + " left, until " + until
-	mark, style := m.th.accent, m.th.accent
+	style := m.th.accent
 	if r.halt.InUse {
-		mark, style = m.th.warn, m.th.warn
-		out = indent(mark.Render(m.th.g.warn)+" ", each(wrap(r.halt.Says, w-2), style.Bold(true)))
+		style = m.th.warn
+		out = indent(style.Render(m.th.g.warn)+" ", each(wrap(r.halt.Says, w-2), style.Bold(true)))
 	} else {
 		out = each(wrap(r.halt.Says, w), m.th.strong)
 	}
@@ -248,8 +250,8 @@ func (r *rotating) keys(m *model) []keyHint {
 		return []keyHint{{"q", "leave after the open request"}}
 	}
 	keys := []keyHint{{"q", "leave, it can go on later"}, {"r", "look now"}}
-	if !r.only {
-		keys = append(keys, keyHint{"esc", "other setups"})
+	if does, _, ok := m.aside(r.only); ok {
+		keys = append(keys, keyHint{"esc", does})
 	}
 	return append(keys, keyHint{m.th.g.arrows, "scroll"})
 }

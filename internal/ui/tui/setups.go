@@ -22,6 +22,18 @@ type setups struct {
 	table table
 }
 
+// aside is where one goes from the rotation of one setup while it waits or when it is over: to the other
+// setups, or to the overview. ok is false where there is neither.
+func (m *model) aside(only bool) (does string, to func(*model) tea.Cmd, ok bool) {
+	switch {
+	case !only:
+		return "other setups", func(m *model) tea.Cmd { return m.open(&setups{}) }, true
+	case m.home != nil:
+		return "overview", (*model).up, true
+	}
+	return "leave", (*model).leave, false
+}
+
 // setupsMsg is what Rotation.Find returned.
 type setupsMsg struct {
 	rows []ui.Setup
@@ -47,7 +59,7 @@ func (s *setups) update(m *model, msg tea.Msg) tea.Cmd {
 		m.out.Err = msg.err
 		switch {
 		case msg.err != nil:
-			return m.open(&failure{err: msg.err, first: true, retry: func(m *model) tea.Cmd { return m.open(&setups{}) }})
+			return m.open(&failure{err: msg.err, first: m.home == nil, retry: func(m *model) tea.Cmd { return m.open(&setups{}) }, to: upwards})
 		case len(msg.rows) == 1:
 			return m.open(&replace{name: msg.rows[0].Name, only: true})
 		}
@@ -59,15 +71,20 @@ func (s *setups) update(m *model, msg tea.Msg) tea.Cmd {
 		row, ok := s.table.current()
 		switch {
 		case !s.ready:
-			if name == "q" || name == "esc" {
+			switch name {
+			case "q":
 				return m.leave()
+			case "esc":
+				return m.up()
 			}
 		case name == "enter" && ok:
 			return m.open(&replace{name: row.Name})
 		case name == "enter" && len(s.table.rows) == 0:
-			return m.leave()
+			return m.up()
 		case s.table.update(msg):
-		case name == "q", name == "esc":
+		case name == "esc":
+			return m.up()
+		case name == "q":
 			return m.leave()
 		}
 	}

@@ -5,28 +5,19 @@ import (
 	"strings"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 // table is a list of setups with as many columns as there is room for; what does not fit stands below,
 // for the one under the cursor. Only the rows that can be seen are drawn.
 type table struct {
+	finder
 	rows    []ui.Setup
 	now     time.Time
-	search  []string // of each row, what the filter looks at
 	natural [colCount]int
-	matches []int // the rows that fit the filter, by index
-	cursor  int   // into matches
-	top     int
-	seen    int // how many rows can be seen
-
-	filtering bool
-	filter    string
 }
 
 // The columns, in the order in which they stand.
@@ -45,16 +36,16 @@ const (
 // and the greatest. Those that matter most come first in urgency.
 var (
 	titles   = [colCount]string{"Setup", "Workspace", "Credential", "Token ends in", "Last used", "Targets", "State"}
-	least    = [colCount]int{12, 12, 20, 14, 12, 7, 16}
-	decent   = [colCount]int{24, 14, 20, 20, 12, 7, 30}
-	greatest = [colCount]int{44, 30, 22, 22, 12, 7, 64}
+	least    = [colCount]int{12, 12, 20, 14, 14, 7, 16}
+	decent   = [colCount]int{20, 14, 20, 20, 14, 7, 30}
+	greatest = [colCount]int{44, 30, 22, 22, 14, 7, 64}
 	urgency  = [colCount]int{colName, colEnd, colHealth, colUsed, colWorkspace, colTargets, colCredential}
 )
 
 const between = 2 // cells between two columns
 
 func newTable(rows []ui.Setup, now time.Time) table {
-	t := table{rows: rows, now: now, search: make([]string, len(rows))}
+	t := table{rows: rows, now: now, finder: finder{search: make([]string, len(rows))}}
 	for c := range colCount {
 		t.natural[c] = min(ansi.StringWidth(titles[c]), greatest[c])
 	}
@@ -163,88 +154,11 @@ func (t theme) mark(h ui.Health) string {
 
 // current is the setup under the cursor.
 func (t *table) current() (ui.Setup, bool) {
-	if len(t.matches) == 0 {
+	i, ok := t.at()
+	if !ok {
 		return ui.Setup{}, false
 	}
-	return t.rows[t.matches[t.cursor]], true
-}
-
-// match finds the rows that fit the filter and keeps the cursor on its row.
-func (t *table) match() {
-	at := -1
-	if t.cursor < len(t.matches) {
-		at = t.matches[t.cursor]
-	}
-	t.matches, t.cursor = t.matches[:0], 0
-	want := strings.ToLower(t.filter)
-	for i, s := range t.search {
-		if want == "" || strings.Contains(s, want) {
-			if i == at {
-				t.cursor = len(t.matches)
-			}
-			t.matches = append(t.matches, i)
-		}
-	}
-}
-
-// update moves the cursor or changes the filter; it reports whether the message was the table's.
-func (t *table) update(msg tea.Msg) bool {
-	before := t.filter
-	switch msg := msg.(type) {
-	case tea.PasteMsg:
-		if !t.filtering {
-			return false
-		}
-		t.filter += display.Clean(msg.Content).String()
-	case tea.KeyPressMsg:
-		name := msg.String()
-		switch {
-		case t.filtering && name == "backspace":
-			if r := []rune(t.filter); len(r) > 0 {
-				t.filter = string(r[:len(r)-1])
-			} else {
-				t.filtering = false
-			}
-		case name == "esc" && (t.filtering || t.filter != ""):
-			t.filtering, t.filter = false, ""
-		case t.filtering && name == "space":
-			t.filter += " "
-		case t.filtering && msg.Text != "":
-			t.filter += display.Clean(msg.Text).String()
-		case !t.filtering && name == "/":
-			t.filtering = true
-		default:
-			return t.move(name)
-		}
-	default:
-		return false
-	}
-	if t.filter != before {
-		t.match()
-	}
-	return true
-}
-
-func (t *table) move(name string) bool {
-	page := max(1, t.seen-1)
-	switch name {
-	case "up", "k":
-		t.cursor--
-	case "down", "j":
-		t.cursor++
-	case "pgup", "ctrl+u":
-		t.cursor -= page
-	case "pgdown", "ctrl+d", "space":
-		t.cursor += page
-	case "home", "g":
-		t.cursor = 0
-	case "end", "G":
-		t.cursor = len(t.matches)
-	default:
-		return false
-	}
-	t.cursor = max(0, min(t.cursor, len(t.matches)-1))
-	return true
+	return t.rows[i], true
 }
 
 // widths shares w cells among the columns; 0 leaves one out.
@@ -289,23 +203,18 @@ func (t *table) parts(h int) (head, rows, foot, about int) {
 	return head, max(1, h-head-foot-about), foot, about
 }
 
-// fit keeps the cursor in sight.
 func (t *table) fit(h int) {
-	_, t.seen, _, _ = t.parts(h)
-	var s scroll
-	s.top = t.top
-	s.show(t.cursor, t.seen)
-	s.fit(len(t.matches), t.seen)
-	t.top = s.top
+	_, rows, _, _ := t.parts(h)
+	t.finder.fit(rows)
 }
 
 func (t *table) view(m *model, w, h int) (out []string) {
-	head, rows, foot, about := t.parts(h)
+	head, _, foot, about := t.parts(h)
 	cols := t.widths(w - 4)
 	if head > 0 {
-		out = append(out, "    "+m.th.dim.Render(t.line(m, cols, func(c, w int) string { return m.th.pad(titles[c], w) })))
+		out = append(out, "    "+m.th.dim.Render(t.line(cols, func(c, w int) string { return m.th.pad(titles[c], w) })))
 	}
-	for i := t.top; i < min(len(t.matches), t.top+rows); i++ {
+	for i, to := t.shown(); i < to; i++ {
 		out = append(out, t.row(m, cols, i))
 	}
 	if len(t.matches) == 0 {
@@ -321,7 +230,7 @@ func (t *table) view(m *model, w, h int) (out []string) {
 	return out
 }
 
-func (t *table) line(m *model, cols [colCount]int, cell func(c, w int) string) string {
+func (t *table) line(cols [colCount]int, cell func(c, w int) string) string {
 	var b strings.Builder
 	for c, w := range cols {
 		if w == 0 {
@@ -341,7 +250,7 @@ func (t *table) row(m *model, cols [colCount]int, i int) string {
 	if here {
 		pick, strong = m.th.accent.Bold(true).Render(m.th.g.pick+" "), m.th.accent.Bold(true)
 	}
-	return pick + m.th.mark(s.Health) + " " + t.line(m, cols, func(c, w int) string {
+	return pick + m.th.mark(s.Health) + " " + t.line(cols, func(c, w int) string {
 		switch c {
 		case colName:
 			return strong.Render(m.th.pad(s.Name, w))
@@ -385,16 +294,4 @@ func (t *table) about(m *model, cols [colCount]int, w, h int) []string {
 		out = append(out, "    "+l)
 	}
 	return out
-}
-
-// status is the line below: the filter, and how many rows there are.
-func (t *table) status(m *model) string {
-	if t.filtering || t.filter != "" {
-		cursor := ""
-		if t.filtering {
-			cursor = m.th.accent.Reverse(true).Render(" ")
-		}
-		return m.th.accent.Bold(true).Render("/ ") + t.filter + cursor + m.th.dim.Render(fmt.Sprintf("   %d of %d", len(t.matches), len(t.rows)))
-	}
-	return m.th.dim.Render(fmt.Sprintf("%d of %d, / finds one", t.cursor+1, len(t.rows)))
 }
