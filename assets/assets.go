@@ -17,6 +17,29 @@ var pins []byte
 //go:embed shell/*.sh shell/portable/*.sh
 var shell embed.FS
 
+//go:embed help/*.md
+var help embed.FS
+
+// Topic is a page of help.
+type Topic struct{ Name, Title, Text string }
+
+// Help are the pages in assets/help, by name.
+func Help() (out []Topic) {
+	files, err := help.ReadDir("help")
+	for _, f := range files {
+		var raw []byte
+		if raw, err = help.ReadFile("help/" + f.Name()); err != nil {
+			break
+		}
+		title, text, _ := strings.Cut(string(raw), "\n")
+		out = append(out, Topic{strings.TrimSuffix(f.Name(), ".md"), strings.TrimPrefix(title, "# "), strings.TrimSpace(text) + "\n"})
+	}
+	if err != nil {
+		panic("assets: " + err.Error()) // they are built in
+	}
+	return out
+}
+
 // Pins is the table of pinned releases, JSON; internal/pipeline reads it.
 func Pins() []byte { return append([]byte(nil), pins...) }
 

@@ -120,9 +120,29 @@ func (c *Client) Workspaces(ctx context.Context, org string) (Page[Workspace], e
 	return first[Workspace](ctx, c, orgPath(org)+"/workspaces", "workspaces", url.Values{"sorts": {"name:asc"}})
 }
 
-// Deployments lists the Deployments of a Workspace, by name.
+// Deployments lists the Deployments of a Workspace, or with "" those of the Organization, by name.
 func (c *Client) Deployments(ctx context.Context, org, workspace string) (Page[Deployment], error) {
-	return first[Deployment](ctx, c, orgPath(org)+"/deployments", "deployments", url.Values{"workspaceIds": {workspace}, "sorts": {"name:asc"}})
+	q := url.Values{"sorts": {"name:asc"}}
+	if workspace != "" {
+		q.Set("workspaceIds", workspace)
+	}
+	return first[Deployment](ctx, c, orgPath(org)+"/deployments", "deployments", q)
+}
+
+// Member is a user of an Organization.
+type Member struct {
+	ID       string       `json:"id"`
+	Username display.Text `json:"username"`
+	Status   string       `json:"status"` // ACTIVE, INACTIVE, PENDING, BANNED
+}
+
+// Gone reports whether the user can no longer log in.
+func (m Member) Gone() bool { return m.Status == "INACTIVE" || m.Status == "BANNED" }
+
+// Members lists the users of an Organization. Not everybody may ask for them.
+func (c *Client) Members(ctx context.Context, org string) ([]Member, error) {
+	q := url.Values{"sorts": {"createdAt:asc"}}
+	return whole(ctx, c, orgPath(org)+"/users", "users", q, func(m Member) string { return m.ID })
 }
 
 // Self returns the person behind the login; API tokens have no such record (403 or 404).

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 )
 
@@ -87,7 +86,7 @@ func (l *lister[T]) read(ctx context.Context, offset int) (Page[T], error) {
 	switch {
 	case total != l.total, read > total, read < total && len(items) == 0:
 		if l.tries >= rereads {
-			return Page[T]{}, hint.New("astro: the list of "+l.key+" changes faster than it can be read", "Try again in a minute.", "")
+			return Page[T]{}, changing(l.key)
 		}
 		p, err := l.read(ctx, 0)
 		p.Anew = true
@@ -99,13 +98,4 @@ func (l *lister[T]) read(ctx context.Context, offset int) (Page[T], error) {
 		p, err := l.read(ctx, read)
 		return p, explain(err, "list the "+l.key)
 	}}, nil
-}
-
-// all reads a whole list.
-func all[T any](ctx context.Context, c *Client, path, key string, query url.Values) ([]T, error) {
-	p, err := first[T](ctx, c, path, key, query)
-	if err != nil {
-		return nil, err
-	}
-	return p.All(ctx)
 }

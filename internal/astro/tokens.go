@@ -42,6 +42,7 @@ type TokenRole struct {
 // Subject is who made something: a person, or another token.
 type Subject struct {
 	ID       string       `json:"id"`
+	Type     string       `json:"subjectType"` // USER, SERVICEKEY; "" when Astro does not say
 	Username display.Text `json:"username"`
 	Token    display.Text `json:"apiTokenName"`
 }
@@ -70,8 +71,9 @@ func (t Token) On() TokenRole {
 	return TokenRole{EntityType: t.Scope}
 }
 
-// Tokens lists the API tokens of an Organization, oldest first. A Workspace or a Deployment narrows
-// the list to those that have a role there.
+// Tokens lists the API tokens of an Organization that the log-in sees, oldest first. A Workspace or a
+// Deployment narrows the list to those that have a role there. No token that was there all the time is
+// missing, whatever is made and deleted meanwhile.
 func (c *Client) Tokens(ctx context.Context, org, workspace, deployment string) ([]Token, error) {
 	q := url.Values{"sorts": {"createdAt:asc"}}
 	if deployment != "" {
@@ -79,7 +81,7 @@ func (c *Client) Tokens(ctx context.Context, org, workspace, deployment string) 
 	} else if workspace != "" {
 		q.Set("workspaceId", workspace)
 	}
-	return all[Token](ctx, c, tokensPath(org), "tokens", q)
+	return whole(ctx, c, tokensPath(org), "tokens", q, func(t Token) string { return t.ID })
 }
 
 // Token reads one token's record.

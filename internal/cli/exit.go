@@ -20,6 +20,7 @@ const (
 	exitMissing   = 3 // an answer is missing
 	exitLogin     = 4 // not logged in, or not allowed
 	exitPart      = 5 // done in part
+	exitPerson    = 6 // something needs a person
 	exitCancelled = 130
 )
 
@@ -33,6 +34,9 @@ type partError struct{ error }
 
 func (e partError) Unwrap() error { return e.error }
 
+// errPerson says that a look found something that needs a person; the look itself went well.
+var errPerson = errors.New("something needs a person")
+
 func exitCode(err error) int {
 	var usage usageError
 	var part partError
@@ -40,6 +44,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.Is(err, errPerson):
+		return exitPerson
 	case errors.As(err, &part):
 		return exitPart
 	case errors.Is(err, engine.ErrCancelled), errors.Is(err, context.Canceled):

@@ -98,7 +98,7 @@ func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {
 	g.all = map[string]candidate{}
 	var out []ui.Setup
 	for _, c := range all {
-		_, due := why(c.token(), time.Now())
+		_, due := rotation.Due(c.token(), time.Now())
 		if g.resume && !c.state.Active() || g.flags.due && !due && !c.state.Active() {
 			continue
 		}
@@ -106,10 +106,13 @@ func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {
 		out = append(out, entry(c))
 	}
 	g.none = len(out) == 0
-	slices.SortStableFunc(out, func(a, b ui.Setup) int {
-		return cmp.Or(cmp.Compare(b.Health, a.Health), a.Ends.Compare(b.Ends))
-	})
+	slices.SortStableFunc(out, gravest)
 	return out, nil
+}
+
+// gravest orders setups: those first that need somebody, then those whose token ends first.
+func gravest(a, b ui.Setup) int {
+	return cmp.Or(cmp.Compare(b.Health, a.Health), a.Ends.Compare(b.Ends), cmp.Compare(a.Name, b.Name))
 }
 
 // entry is a setup as a list shows it.
@@ -118,7 +121,7 @@ func entry(c candidate) ui.Setup {
 	now := time.Now()
 	x := ui.Setup{
 		Name: c.name, Workspace: display.Clean(c.plan.Workspace.String()), Credential: display.Clean(c.plan.Credential.Kind.String()),
-		Made: t.CreatedAt, Ends: t.EndAt, Used: t.LastUsedAt, Says: display.Clean("due on " + dueAt(t).Format(time.DateOnly)),
+		Made: t.CreatedAt, Ends: t.EndAt, Used: t.LastUsedAt, Says: display.Clean("due on " + rotation.DueAt(t).Format(time.DateOnly)),
 	}
 	for _, t := range c.plan.Targets {
 		x.Targets = append(x.Targets, t.String())
@@ -135,8 +138,8 @@ func entry(c candidate) ui.Setup {
 		x.Health, x.Says = ui.Bad, display.Clean("expired on "+t.EndAt.Format(time.DateOnly))
 	case t.EndAt.IsZero():
 		x.Health, x.Says = ui.Due, display.Clean("never expires")
-	case !now.Before(dueAt(t)):
-		x.Health, x.Says = ui.Due, display.Clean("due since "+dueAt(t).Format(time.DateOnly))
+	case !now.Before(rotation.DueAt(t)):
+		x.Health, x.Says = ui.Due, display.Clean("due since "+rotation.DueAt(t).Format(time.DateOnly))
 	}
 	return x
 }
@@ -235,7 +238,7 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 	say := func(name, format string, args ...any) {
 		out = append(out, ui.Fact{Name: name, Value: display.Clean(fmt.Sprintf(format, args...))})
 	}
-	words, due := why(c.token(), time.Now())
+	words, due := rotation.Due(c.token(), time.Now())
 	if !due {
 		words = "you ask for it; it is " + words
 	}

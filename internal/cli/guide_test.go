@@ -140,6 +140,8 @@ func TestHome(t *testing.T) {
 	p := newPlace(t)
 	p.firstSetup()
 	s := p.open()
+	s.WaitFor("a again")
+	s.WaitFor("x remove")
 	s.WaitFor("1 setup ")
 	s.WaitFor("› ✓ etl-prod")
 	s.Send("v")
@@ -163,8 +165,7 @@ func TestHome(t *testing.T) {
 	s.Send(enter)
 	s.WaitFor("Which credential?")
 	s.Send(enter)
-	s.WaitFor("✓ Workspace")
-	s.WaitFor("Finance")
+	s.WaitFor("The Workspace Finance has no Deployment") // it was given, so it is not asked for
 	s.Send("\x03")
 	if code := s.Wait(); code != 130 || !strings.Contains(string(s.Raw()), "etl-prod is done") {
 		t.Errorf("exit %d", code)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/inventory"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/ui"
 	"github.com/astro-ci/astro-ci/internal/ui/tui"
@@ -44,6 +45,11 @@ func (a *app) overview(ctx context.Context) error {
 	h := &home{app: a}
 	next, out, err := tui.Home(ctx, ui.Home{
 		Title: "Overview", Sandbox: a.sandbox, Find: h.find, Rotation: h.rotation, Verify: h.verify, SetUp: a.setupFor,
+		Again: func(ctx context.Context, name string) error {
+			a.setup.like = name
+			return a.runSetup(ctx)
+		},
+		Remove: func(ctx context.Context, name string) error { return a.remove(ctx, name, "") },
 	}, a.screen())
 	var done []outcome
 	for _, g := range h.guides {
@@ -75,69 +81,63 @@ func (a *app) setupFor(ctx context.Context, workspaces []setup.Ref) error {
 	return nil
 }
 
-// find reads the journals, and asks Astro once for the tokens and the Workspaces of each Organization.
+// find takes the inventory, and of it what is of the setups here and the Workspaces without a credential.
 func (h *home) find(ctx context.Context) (out ui.Overview, err error) {
 	if h.w == nil {
 		if h.w, err = h.app.discover(ctx); err != nil {
 			return out, err
 		}
 	}
+	v, err := h.w.inventory(ctx, census{})
+	if err != nil {
+		return out, err
+	}
 	all, err := h.app.journals()
 	if err != nil {
 		return out, err
 	}
+	tokens, found := map[string]*astro.Token{}, map[string][]inventory.Finding{}
+	for _, i := range v.Items {
+		if i.Token != nil {
+			tokens[i.Token.ID] = i.Token
+		}
+		if i.Whose == inventory.Ours {
+			found[i.Setup] = append(found[i.Setup], i.Findings...)
+		}
+	}
 	h.all = map[string]candidate{}
-	tokens := map[string][]astro.Token{} // by Organization
-	covered := map[string]bool{}         // Workspaces
 	for _, k := range all {
-		c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
-		org := c.plan.Organization.ID
-		switch {
-		case k.err != nil:
-			out.Setups = append(out.Setups, ui.Setup{Name: k.name, Health: ui.Bad, Says: display.Clean(hint.Of(k.err).Error())})
+		if !k.lives() {
 			continue
-		case !k.lives():
-			continue
-		case tokens[org] == nil:
-			if tokens[org], err = h.w.astro.Tokens(ctx, org, "", ""); err != nil {
-				return out, err
-			}
 		}
-		for _, t := range tokens[org] {
-			if t.ID == c.state.Last {
-				c.old = append(c.old, t)
+		x := ui.Setup{Name: k.name}
+		if k.err == nil {
+			c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
+			if t := tokens[k.state.Last]; t != nil {
+				c.old = append(c.old, *t)
 			}
+			h.all[k.name], x = c, entry(c)
 		}
-		h.all[k.name], covered[c.plan.Workspace.ID] = c, true
-		out.Setups = append(out.Setups, entry(c))
+		judge(&x, found[k.name])
+		out.Setups = append(out.Setups, x)
 	}
-	slices.SortStableFunc(out.Setups, func(a, b ui.Setup) int {
-		return cmp.Or(cmp.Compare(b.Health, a.Health), a.Ends.Compare(b.Ends), cmp.Compare(a.Name, b.Name))
-	})
-	for org, all := range tokens {
-		for _, t := range all {
-			for _, r := range t.Roles {
-				covered[r.EntityID] = true
-			}
-		}
-		page, err := h.w.astro.Workspaces(ctx, org)
-		if status := httpx.Status(err); status == http.StatusForbidden || status == http.StatusNotFound {
-			continue // who may not see them can set none up either
-		}
-		if err != nil {
-			return out, err
-		}
-		workspaces, err := page.All(ctx)
-		if err != nil {
-			return out, err
-		}
-		for _, ws := range workspaces {
-			if !covered[ws.ID] {
-				out.Without = append(out.Without, setup.Ref{ID: ws.ID, Name: ws.Name})
-			}
-		}
-	}
+	slices.SortStableFunc(out.Setups, gravest)
+	out.Without = v.Bare
 	return out, nil
+}
+
+// judge says of a setup what the inventory found, the gravest first.
+func judge(x *ui.Setup, found []inventory.Finding) {
+	if len(found) == 0 || x.Health == ui.Busy && !found[0].Person {
+		return
+	}
+	f := found[0]
+	switch {
+	case f.Person && f.Key != inventory.Unfinished:
+		x.Health, x.Says = ui.Bad, display.Clean(f.Say)
+	case x.Health == ui.Fine:
+		x.Says = display.Clean(f.Say)
+	}
 }
 
 // rotation is the one of a setup, in the same world.
@@ -167,7 +167,7 @@ func (h *home) verify(ctx context.Context, name string) (out []ui.Fact, err erro
 		return nil, err
 	default:
 		say("Token", "%s is on Astro, role %s", t.ID, t.On().Role)
-		words, _ := why(t, time.Now())
+		words, _ := rotation.Due(t, time.Now())
 		say("", "%s", words)
 		if t.LastUsedAt.IsZero() {
 			say("Last used", "never")

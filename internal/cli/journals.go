@@ -23,6 +23,8 @@ func (a *app) journalDir() (string, error) {
 
 // openBook opens the journal of a setup for writing, until the world is closed.
 func (w *world) openBook(name string) (*rotation.Book, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if b := w.books[name]; b != nil {
 		return b, nil
 	}
@@ -41,6 +43,13 @@ func (w *world) openBook(name string) (*rotation.Book, error) {
 	}
 	w.books[name] = b
 	return b, nil
+}
+
+// book is the journal of a setup when it is open, or nil.
+func (w *world) book(name string) *rotation.Book {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.books[name]
 }
 
 // known is a setup that this computer has a journal of.

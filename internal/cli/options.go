@@ -40,6 +40,7 @@ type setupFlags struct {
 	replaceEdits bool
 	onFailure    string
 	keyStdin     bool
+	like         string
 }
 
 // register makes a flag of every question.
@@ -53,6 +54,7 @@ func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
 	f.BoolVar(&s.keyStdin, "key-stdin", false, "read a Deployment API key from stdin: its id, then its secret, a line each [ASTRONOMER_KEY_ID, ASTRONOMER_KEY_SECRET]")
 	f.StringSliceVar(&s.cliSHA256, "cli-sha256", nil, "SHA-256 of the Astro CLI archives, as OS_ARCH=SUM (for a version astro-ci does not know)")
 	f.StringVar(&s.cliURL, "cli-url", "", "folder from which the pipeline installs the Astro CLI, for a mirror of your own")
+	f.StringVar(&s.like, "like", "", "repeat this setup for another Workspace: everything else stays unless it is given")
 	f.BoolVar(&s.replaceEdits, "replace-edits", false, "replace the managed part of the pipeline file although it was edited by hand")
 	f.StringVar(&s.onFailure, "on-failure", "keep", "what to do with a token that could not be stored: keep or undo")
 }

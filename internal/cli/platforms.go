@@ -157,8 +157,17 @@ func (w *world) open(ctx context.Context, id string) (providers.Platform, error)
 	return w.openAt(ctx, id, "")
 }
 
+// platformAt is a platform that is ready, or nil.
+func (w *world) platformAt(id string) providers.Platform {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.opened[id]
+}
+
 // openAt is the same for a host that is known already; "" looks for it.
 func (w *world) openAt(ctx context.Context, id, host string) (providers.Platform, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if p := w.opened[id]; p != nil {
 		return p, nil
 	}

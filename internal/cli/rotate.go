@@ -83,11 +83,7 @@ func (a *app) rotateCommands() []*cobra.Command {
 		c.Flags().BoolVar(&f.wait, "wait", false, "stay until it is finished")
 		c.Flags().StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
 	}
-	status := &cobra.Command{
-		Use: "status", Short: "Show the setups of this computer: what is due, and what is not finished", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context()) },
-	}
-	return []*cobra.Command{rotate, resume, status, targets}
+	return []*cobra.Command{rotate, resume, targets}
 }
 
 // candidate is a setup whose token can be replaced.
@@ -106,29 +102,6 @@ func (c candidate) token() (t astro.Token) {
 		t = c.old[n-1]
 	}
 	return t
-}
-
-// dueAt is when two thirds of the token's life are over, to the second.
-func dueAt(t astro.Token) time.Time {
-	if t.EndAt.IsZero() {
-		return t.CreatedAt
-	}
-	return t.CreatedAt.Add(t.EndAt.Sub(t.CreatedAt) / 3 * 2).Truncate(time.Second)
-}
-
-// why says in words whether a token is due.
-func why(t astro.Token, now time.Time) (words string, due bool) {
-	switch {
-	case t.ID == "":
-		return "its token is gone", true
-	case t.EndAt.IsZero():
-		return "its token never expires", true
-	case t.Expired(now):
-		return "its token expired on " + t.EndAt.Format(time.DateOnly), true
-	case !now.Before(dueAt(t)):
-		return "two thirds of its life are over; it ends on " + t.EndAt.Format(time.DateOnly), true
-	}
-	return "due on " + dueAt(t).Format(time.DateOnly) + ", ends on " + t.EndAt.Format(time.DateOnly), false
 }
 
 // outcome is what became of one setup.
@@ -160,7 +133,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	var out []outcome
 	var todo []candidate
 	for _, c := range all {
-		words, due := why(c.token(), time.Now())
+		words, due := rotation.Due(c.token(), time.Now())
 		if f.due && !due && !c.state.Active() {
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})
 			continue
@@ -232,7 +205,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 	if a.json == "" {
 		t := tabwriter.NewWriter(to, 0, 4, 2, ' ', 0)
 		for _, c := range todo {
-			what, _ := why(c.token(), time.Now())
+			what, _ := rotation.Due(c.token(), time.Now())
 			if c.state.Active() {
 				what = "it is not finished; it goes on"
 			}
@@ -420,7 +393,7 @@ func (w *world) driver(ctx context.Context, c candidate, see func(rotation.Event
 // failed is what became of a setup that an error stopped.
 func (w *world) failed(name string, err error) outcome {
 	out := outcome{Setup: name, State: "failed", err: err, Error: hint.Of(err).Error()}
-	if b := w.books[name]; b != nil && b.State().Active() {
+	if b := w.book(name); b != nil && b.State().Active() {
 		out.Resume = "astro-ci resume " + name
 	}
 	return out
@@ -439,7 +412,7 @@ func (w *world) halted(ctx context.Context, c candidate, halt rotation.Halt, sho
 		out.State = "aborted"
 		return out
 	}
-	state := w.books[c.name].State()
+	state := w.book(c.name).State()
 	out.State, out.Token = "done", state.Last
 	if t, err := w.astro.Token(ctx, c.plan.Organization.ID, out.Token); err == nil && !t.EndAt.IsZero() {
 		out.ExpiresAt = &t.EndAt
@@ -518,7 +491,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event))
 	if err != nil {
 		return err
 	}
-	actions, _, err := engine.Rest(p, platform, engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text})
+	actions, _, err := engine.Rest(p, platform, engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Note: w.note(p)})
 	if err != nil {
 		return err
 	}
@@ -763,61 +736,4 @@ func (a *app) outcome(o outcome) {
 	if o.Resume != "" {
 		say("Go on with: %s", o.Resume)
 	}
-}
-
-// status shows the setups of this computer.
-func (a *app) status(ctx context.Context) (err error) {
-	all, err := a.journals()
-	if err != nil {
-		return err
-	}
-	var out []outcome
-	if len(all) > 0 {
-		w, err := a.discover(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, w.close()) }()
-		for _, k := range all {
-			o := outcome{Setup: k.name}
-			c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
-			switch {
-			case k.err != nil:
-				o.State, o.Error = "damaged", hint.Of(k.err).Error()
-			case k.state.Active():
-				o.State, o.Resume = "not finished", "astro-ci resume "+k.name
-				halt := rotation.Preview(k.state, time.Now())
-				if o.Why = "it goes on at once"; halt.Kind == rotation.Wait {
-					o.Why, o.Until = waiting(halt), &halt.Until
-				}
-			case k.state.Last == "":
-				continue
-			default:
-				if err := w.look(ctx, &c); err != nil {
-					return err
-				}
-				words, due := why(c.token(), time.Now())
-				o.State, o.Token, o.Why = map[bool]string{true: "due", false: "fine"}[due], c.token().ID, words
-				if end := c.token().EndAt; !end.IsZero() {
-					o.ExpiresAt = &end
-				}
-			}
-			out = append(out, o)
-		}
-	}
-	if a.json != "" {
-		e := json.NewEncoder(a.out)
-		e.SetEscapeHTML(false)
-		return e.Encode(slices.Concat([]outcome{}, out))
-	}
-	if len(out) == 0 {
-		_, err = fmt.Fprintln(a.out, "This computer knows no setup.")
-		return err
-	}
-	t := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "SETUP\tSTATE\tTOKEN\t")
-	for _, o := range out {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", o.Setup, o.State, o.Token, cmp.Or(o.Why, o.Error))
-	}
-	return t.Flush()
 }

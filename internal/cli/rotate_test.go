@@ -50,7 +50,7 @@ func TestRotate(t *testing.T) {
 			t.Errorf("%v: exit %d: %s", again, code, out)
 		}
 	}
-	if out, _, code := p.run("status"); code != 0 || !strings.Contains(out, "not finished") || !strings.Contains(out, "deleted after") {
+	if out, _, code := p.run("status"); code != 0 || !strings.Contains(out, "unfinished") || !strings.Contains(out, "deleted after") {
 		t.Errorf("status: exit %d: %s", code, out)
 	}
 	if _, stderr, code := p.run(byFlags...); code == 0 || !strings.Contains(stderr, "astro-ci resume etl-prod") {
@@ -107,7 +107,7 @@ func TestDamagedJournal(t *testing.T) {
 			t.Errorf("%v: exit %d: %s", args, code, stderr)
 		}
 	}
-	if out, _, code := p.run("status"); code != 0 || !strings.Contains(out, "damaged") {
+	if out, _, code := p.run("status"); code != 6 || !strings.Contains(out, "damaged") {
 		t.Errorf("status: exit %d: %s", code, out)
 	}
 }

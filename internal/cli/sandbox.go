@@ -55,7 +55,7 @@ func (a *app) startSandbox(repos []setup.Repository, pushed []string) (*sandbox.
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos, Pushed: pushed})
+	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos, Pushed: pushed, Samples: true})
 }
 
 func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {
@@ -63,7 +63,7 @@ func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := sandbox.Start(sandbox.Options{Dir: dir, Addr: listen, Releases: pipeline.Pins().CLI})
+	s, err := sandbox.Start(sandbox.Options{Dir: dir, Addr: listen, Releases: pipeline.Pins().CLI, Samples: true})
 	if err != nil {
 		return err
 	}

@@ -217,6 +217,8 @@ func (w *world) found() (out []string) {
 
 // backend makes a secrets backend ready, once.
 func (w *world) backend(ctx context.Context, id string) (providers.Backend, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if b := w.ready[id]; b != nil {
 		return b, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -39,8 +40,10 @@ import (
 type world struct {
 	app    *app
 	facts  []ui.Fact
+	login  astro.Login
 	astro  *astro.Client
 	base   http.RoundTripper
+	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready, books and closers
 	opened map[string]providers.Platform // by id
 	ready  map[string]providers.Backend  // by id
 	repo   *gitrepo.Repo                 // nil: one stands in no repository
@@ -53,6 +56,7 @@ type world struct {
 	books    map[string]*rotation.Book // journals that are open, by setup
 	closers  []func() error
 	pins     pipeline.Releases
+	deps     steps.Deps
 	steps    []flow.Step
 	walk     *flow.Walk
 }
@@ -124,11 +128,20 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w.steps = steps.SetUp(steps.Deps{
-		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: func(id string) providers.Platform { return w.opened[id] }, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
+	w.deps = steps.Deps{
+		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
-	})
-	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, a.setup.given(a.env, w.steps))
+	}
+	w.steps = steps.SetUp(w.deps)
+	given := a.setup.given(a.env, w.steps)
+	if a.setup.like != "" {
+		earlier, err := w.answers(a.setup.like)
+		if err != nil {
+			return nil, err
+		}
+		given = flow.Like(w.steps, earlier, given, "workspace")
+	}
+	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key}, w.steps, given)
 	return w, nil
 }
 
@@ -239,7 +252,7 @@ func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
 	if err != nil {
 		return err
 	}
-	w.astro = astro.New(login.Base, login.Auth, w.app.wire(base))
+	w.login, w.astro = login, astro.New(login.Base, login.Auth, w.app.wire(base))
 	who := login.Source
 	if !login.User.IsZero() {
 		who = login.User.String() + ", " + who
@@ -296,6 +309,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	actions, result, err := engine.SetUp(p, platform, engine.Deps{
 		Issuer: w.astro, Stores: stores, Files: w.files,
 		NewID: rand.Text, Live: w.app.redactor.Add, Book: func() (*rotation.Book, error) { return w.openBook(p.Name) }, Quiet: w.app.quiet,
+		Note: w.note(p),
 	})
 	if err != nil {
 		return ui.Review{}, err
@@ -323,7 +337,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 
 // unfinished is an error when an operation on the setup was broken off.
 func (w *world) unfinished(name string) error {
-	if w.books[name] != nil {
+	if w.book(name) != nil {
 		return nil // it is our own
 	}
 	dir, err := w.app.journalDir()
@@ -401,6 +415,13 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 		}
 		out = append(out, c)
 	}
+	if n := w.note(p); n.Path != "" {
+		c, err := w.files.PlanAmend(n.Path, n.Edit)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
 	for _, path := range p.Retire.Files {
 		m, ok := platform.(providers.Modernizer)
 		if !ok {
@@ -418,7 +439,7 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 // next says what is left to the person.
 func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
 	var changed []string
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		if f.Request != "" {
 			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
 			continue

@@ -53,6 +53,14 @@ type Deps struct {
 	Quiet time.Duration
 	// Live is told about every secret value as soon as it exists (for the redacting writers).
 	Live func(*secret.Value)
+	// Note keeps the setup in the file that lists those of the repository; the zero one keeps it nowhere.
+	Note Note
+}
+
+// Note is a change of a file that lists setups.
+type Note struct {
+	Path string // slash-separated, relative to the repository's root
+	Edit func([]byte) ([]byte, error)
 }
 
 // TargetResult is what happened to one target.
@@ -69,10 +77,20 @@ type Result struct {
 	Token        astro.Token // zero until it was created
 	Targets      []TargetResult
 	Files        []FileResult // the pipeline files: the one that is written, or those that are changed
+	Noted        FileResult   // the file that lists the setups; its path is "" when there is none
 	TokenRevoked bool
 }
 
-// FileResult is what happened to one pipeline file.
+// Written are all files that the set-up is about.
+func (r *Result) Written() []FileResult {
+	out := slices.Clone(r.Files)
+	if r.Noted.Path != "" {
+		out = append(out, r.Noted)
+	}
+	return out
+}
+
+// FileResult is what happened to one file.
 type FileResult struct {
 	Path    string // slash-separated, relative to the repository's root
 	Changed bool
@@ -115,11 +133,12 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 		b.file()
 	}
 	if b.policy.Path != "" {
-		b.change("policy:write", "Write "+b.policy.Path+", the right that a run needs", b.policy.Path, func() (pipeline.Change, error) {
+		b.change("policy:write", "Write "+b.policy.Path+", the right that a run needs", b.newFile(b.policy.Path), func() (pipeline.Change, error) {
 			return b.Files.Write(b.policy, p.Name, p.ReplaceEdits)
 		})
 		b.result.Files[len(b.result.Files)-1].Say = b.policySays
 	}
+	b.note()
 	b.retire()
 	if d.Book != nil && !legacy {
 		b.add(Action{
@@ -137,7 +156,7 @@ func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 func Rest(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result, error) {
 	actions, result, err := SetUp(p, platform, d)
 	return slices.DeleteFunc(actions, func(a Action) bool {
-		return !strings.HasPrefix(a.Key, "pipeline:") && !strings.HasPrefix(a.Key, "policy:") && !strings.HasPrefix(a.Key, "legacy:")
+		return !strings.HasPrefix(a.Key, "pipeline:") && !strings.HasPrefix(a.Key, "policy:") && !strings.HasPrefix(a.Key, "note:") && !strings.HasPrefix(a.Key, "legacy:")
 	}), result, err
 }
 
@@ -198,6 +217,15 @@ func (b *builder) checks() error {
 		b.add(Action{
 			Key: "check:policy", Read: true, Say: "Check that " + b.policy.Path + " can be written",
 			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.policy, p.Name, p.ReplaceEdits) },
+		})
+	}
+	if n := b.Note; n.Path != "" {
+		b.add(Action{
+			Key: "check:note", Read: true, Say: "Check that " + n.Path + " can be written",
+			Do: func(context.Context) (string, error) {
+				_, err := b.Files.PlanAmend(n.Path, n.Edit)
+				return "", err
+			},
 		})
 	}
 	for _, path := range p.Retire.Files {
@@ -411,8 +439,27 @@ func (b *builder) secrets() {
 // file writes the pipeline file.
 func (b *builder) file() {
 	p := b.plan
-	b.change("pipeline:write", "Write "+b.rendered.Path, b.rendered.Path, func() (pipeline.Change, error) {
+	b.change("pipeline:write", "Write "+b.rendered.Path, b.newFile(b.rendered.Path), func() (pipeline.Change, error) {
 		return b.Files.Write(b.rendered, p.Name, p.ReplaceEdits)
+	})
+}
+
+// newFile adds a file to the result.
+func (b *builder) newFile(path string) func() *FileResult {
+	i := len(b.result.Files)
+	b.result.Files = append(b.result.Files, FileResult{Path: path})
+	return func() *FileResult { return &b.result.Files[i] }
+}
+
+// note keeps the setup in the list of the repository's setups.
+func (b *builder) note() {
+	n := b.Note
+	if n.Path == "" {
+		return
+	}
+	b.result.Noted.Path = n.Path
+	b.change("note:write", "Note the setup in "+n.Path, func() *FileResult { return &b.result.Noted }, func() (pipeline.Change, error) {
+		return b.Files.Amend(n.Path, n.Edit)
 	})
 }
 
@@ -420,7 +467,7 @@ func (b *builder) file() {
 // files first, then the key's secrets go. Their values cannot be read, so that is not undone.
 func (b *builder) retire() {
 	for _, path := range b.plan.Retire.Files {
-		b.change("legacy:"+path, "Replace the Deployment API key in "+path, path, func() (pipeline.Change, error) {
+		b.change("legacy:"+path, "Replace the Deployment API key in "+path, b.newFile(path), func() (pipeline.Change, error) {
 			return b.Files.Edit(path, b.modernize)
 		})
 	}
@@ -447,10 +494,9 @@ func (b *builder) modernize(content []byte) ([]byte, error) {
 	return m.Modernize(content, b.plan.Target())
 }
 
-// change adds the action that changes one file, and its result.
-func (b *builder) change(key, say, path string, do func() (pipeline.Change, error)) {
-	i := len(b.result.Files)
-	b.result.Files = append(b.result.Files, FileResult{Path: path})
+// change adds the action that changes one file, whose result is at of.
+func (b *builder) change(key, say string, of func() *FileResult, do func() (pipeline.Change, error)) {
+	path := of().Path
 	var written pipeline.Change
 	b.add(Action{
 		Key: key, Say: say, UndoSays: "Put " + path + " back as it was",
@@ -460,7 +506,7 @@ func (b *builder) change(key, say, path string, do func() (pipeline.Change, erro
 			if err != nil {
 				return "", err
 			}
-			b.result.Files[i].Changed = c.Changed()
+			of().Changed = c.Changed()
 			if !c.Changed() {
 				return "already as it should be", nil
 			}
@@ -470,7 +516,7 @@ func (b *builder) change(key, say, path string, do func() (pipeline.Change, erro
 			if !written.Changed() {
 				return "it was not changed", nil
 			}
-			b.result.Files[i].Changed = false
+			of().Changed = false
 			return path, b.Files.Restore(written)
 		},
 	})

@@ -110,6 +110,7 @@ type Step struct {
 	Needs []string
 
 	When  func(setup.Plan) bool                              // nil: always asked
+	Ready func(context.Context, setup.Plan) error            // what has to be there before any answer can be taken; nil: nothing
 	Load  func(context.Context, setup.Plan) (Choices, error) // nil for an Input without a default
 	Check func(string) error                                 // syntax of an Input or Secret, nil: anything
 	// Parse reads an answer that was given as text but is none of the choices; nil: there is no such
@@ -149,12 +150,28 @@ type Prepared struct {
 // default of a quiet question. An error means that the choices could not be loaded.
 func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) (Prepared, error) {
 	out := Prepared{Step: s}
-	if s.Load != nil {
-		choices, err := s.Load(ctx, p)
-		if err != nil {
+	if s.Ready != nil {
+		if err := s.Ready(ctx, p); err != nil {
 			return out, err
 		}
-		out.Choices = choices
+	}
+	load := func() (err error) {
+		if s.Load != nil {
+			out.Choices, err = s.Load(ctx, p)
+		}
+		return err
+	}
+	if s.Kind == Input && given != "" { // it needs no proposal
+		c, err := resolve(ctx, s, p, out.Choices, given)
+		if err == nil {
+			out.Answer, out.Source = &c, Given
+			return out, nil
+		}
+		out.Refused = err
+		return out, load()
+	}
+	if err := load(); err != nil {
+		return out, err
 	}
 	answer := func(c Choice, from Source) (Prepared, error) {
 		out.Answer, out.Source = &c, from

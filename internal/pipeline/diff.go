@@ -10,13 +10,16 @@ import (
 
 // Changed reports whether the file's content differs.
 func (c Change) Changed() bool {
-	return c.Path != "" && (!c.Existed || string(c.Before) != string(c.After))
+	return c.Path != "" && (!c.Existed || c.Gone || string(c.Before) != string(c.After))
 }
 
 // Summary is the change in a few words: "new file, 84 lines" or "3 lines added, 1 removed".
 func (c Change) Summary() string {
 	if !c.Changed() {
 		return "no change"
+	}
+	if c.Gone {
+		return "the file is deleted"
 	}
 	added, removed := 0, 0
 	if u, err := c.unified(); err == nil {

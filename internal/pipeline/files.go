@@ -16,6 +16,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -25,8 +26,12 @@ import (
 // maxSize is the size in bytes above which a file is not taken for a pipeline file.
 const maxSize = 1 << 20
 
-// Files is a repository's working tree. All paths stay below its root.
-type Files struct{ root string }
+// Files is a repository's working tree. All paths stay below its root. Several setups may be at work on it
+// at the same time.
+type Files struct {
+	root string
+	one  sync.Mutex // a file is read and written in one go
+}
 
 // Change is what Write did, with all that Restore needs to take it back.
 type Change struct {
@@ -34,13 +39,14 @@ type Change struct {
 	Existed bool
 	Before  []byte
 	After   []byte
+	Gone    bool // the file is deleted
 
 	mode    fs.FileMode // of the file before; 0 when there was none
 	folders []string    // that Write had to make, the outermost first
 }
 
 // NewFiles returns the working tree at root, an absolute path.
-func NewFiles(root string) *Files { return &Files{root} }
+func NewFiles(root string) *Files { return &Files{root: root} }
 
 // Root is the absolute path of the working tree.
 func (f *Files) Root() string { return f.root }
@@ -70,6 +76,8 @@ func (f *Files) Check(file providers.File, setup string, replaceEdits bool) erro
 
 // Write carries out Plan. A file that is already as it should be is not touched.
 func (f *Files) Write(file providers.File, setup string, replaceEdits bool) (Change, error) {
+	f.one.Lock()
+	defer f.one.Unlock()
 	var c Change
 	err := f.in(file.Path, func(root *os.Root) (err error) {
 		if c, err = f.plan(root, file, setup, replaceEdits); err != nil || !c.Changed() {
@@ -98,12 +106,41 @@ func (f *Files) PlanEdit(file string, edit func([]byte) ([]byte, error)) (c Chan
 
 // Edit changes an existing file, which may belong to a person.
 func (f *Files) Edit(file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
+	return f.edited(file, f.edit, edit)
+}
+
+// PlanAmend works out what edit makes of a file that may be missing, without writing. edit gets nil then.
+func (f *Files) PlanAmend(file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
 	err = f.in(file, func(root *os.Root) (err error) {
-		if c, err = f.edit(root, file, edit); err != nil || !c.Changed() {
+		c, err = f.amend(root, file, edit)
+		return err
+	})
+	return c, err
+}
+
+// Amend changes a file, or makes it.
+func (f *Files) Amend(file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
+	return f.edited(file, f.amend, edit)
+}
+
+func (f *Files) edited(file string, plan func(*os.Root, string, func([]byte) ([]byte, error)) (Change, error), edit func([]byte) ([]byte, error)) (c Change, err error) {
+	f.one.Lock()
+	defer f.one.Unlock()
+	err = f.in(file, func(root *os.Root) (err error) {
+		if c, err = plan(root, file, edit); err != nil || !c.Changed() {
 			return err
 		}
 		return replace(root, c.Path, c.After, c.mode)
 	})
+	return c, err
+}
+
+func (f *Files) amend(root *os.Root, file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
+	c, err = f.edit(root, file, edit)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.Existed = false
+		c.After, err = edit(nil)
+	}
 	return c, err
 }
 
@@ -149,6 +186,8 @@ func (f *Files) Restore(c Change) error {
 	if !c.Changed() {
 		return nil
 	}
+	f.one.Lock()
+	defer f.one.Unlock()
 	return f.in(c.Path, func(root *os.Root) error {
 		now, _, err := read(root, c.Path)
 		if errors.Is(err, fs.ErrNotExist) && !c.Existed {

@@ -43,7 +43,7 @@ const (
 
 var abouts = map[RecordKind]int{
 	RecPlanned: begins, RecIntent: 0, RecRefused: 0, RecCreated: 0, RecWriting: aToken | aTarget, RecWritten: aToken | aTarget, RecChanged: aTarget, RecVerified: aToken,
-	RecDead: aToken, RecDeleting: aToken, RecDeleted: aToken, RecForgot: aTarget, RecAborting: 0, RecAborted: 0, RecDone: aToken,
+	RecDead: aToken, RecDeleting: aToken, RecDeleted: aToken, RecForgot: aTarget, RecAborting: 0, RecAborted: 0, RecDone: aToken, RecRemoved: 0,
 }
 
 // fits reports whether the last record can follow those before it.

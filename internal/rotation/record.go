@@ -37,6 +37,7 @@ const (
 	RecAborting RecordKind = "aborting" // a person ended the operation; what it made is taken back
 	RecAborted  RecordKind = "aborted"  // nothing of it is left
 	RecDone     RecordKind = "done"     // every target holds the token, and it is the only one
+	RecRemoved  RecordKind = "removed"  // a person took the whole setup back
 )
 
 // Record is one entry of the journal of a setup. It holds no secret.
@@ -168,6 +169,8 @@ func (s State) With(r Record) State {
 		s.Ended = r.Kind
 	case RecDone:
 		s.Ended, s.Last = r.Kind, r.Token
+	case RecRemoved:
+		s.Ended, s.Last = r.Kind, ""
 	}
 	return s
 }

@@ -58,6 +58,8 @@ type Options struct {
 	// Pushed are the paths of pipeline files on the default branches: nothing can be pushed to the
 	// sandbox, so what lies in the working tree counts as pushed.
 	Pushed []string
+	// Samples fills a new Astro with tokens as they are found where nobody looks after them.
+	Samples bool
 	// Around may watch what passes between the clients and a service: "astro", or the id of a platform;
 	// nil: nobody.
 	Around func(service string, h http.Handler) http.Handler
@@ -113,6 +115,9 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	if err := s.fill(o.Now, kept); err != nil {
 		return nil, errors.Join(hint.Wrap(err, "read the sandbox's state", "Start anew with: astro-ci sandbox reset", ""), s.unlock())
+	}
+	if o.Samples && kept["astro"] == nil {
+		s.astro.Fill()
 	}
 	for _, r := range o.Repos {
 		i := strings.LastIndex(r.Path, "/")

@@ -186,8 +186,8 @@ type CLI struct {
 
 // Pipeline says how the pipeline file looks.
 type Pipeline struct {
-	// Own says that the repository's own pipeline uses the credential: astro-ci writes no file, and
-	// the other fields are empty.
+	// Own says that the repository's own pipeline uses the credential: astro-ci writes no file, and the
+	// other fields but Branch and Reader are empty.
 	Own    bool   `json:"own,omitempty"`
 	File   string `json:"file"`   // slash-separated, relative to the repository's root
 	Branch string `json:"branch"` // the branch whose pushes deploy

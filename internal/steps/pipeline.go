@@ -96,7 +96,7 @@ func branch(d Deps) flow.Step {
 			if err != nil {
 				return flow.Choices{}, err
 			}
-			r, err := x.Repo(ctx, p.Repository)
+			r, err := d.repository(ctx, x, p.Repository)
 			return flow.Choices{Default: cmp.Or(r.DefaultBranch, d.Branch)}, err
 		},
 		Check: setup.CheckBranch,
@@ -151,8 +151,8 @@ func file(d Deps) flow.Step {
 		ID: "pipeline-file", Name: "Pipeline file", Flag: "pipeline-file", Env: env("pipeline-file"), Kind: flow.Input, Quiet: true,
 		Needs: []string{"platform", "name", "job"},
 		Title: "Which file holds the pipeline?",
-		Help:  "A file that is there already is never overwritten: the difference is shown first.",
-		When:  ourPipeline,
+		Help:  "A file that is there already is never overwritten: the difference is shown first. With none, your own pipeline uses the secret.",
+		When:  func(p setup.Plan) bool { return len(p.Retire.Files) == 0 },
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			x, err := d.platformOf(p)
 			if err != nil {
@@ -164,8 +164,17 @@ func file(d Deps) flow.Step {
 			}
 			return flow.Choices{Default: file}, nil
 		},
-		Check: setup.CheckFile,
+		Check: func(s string) error {
+			if s == none {
+				return nil
+			}
+			return setup.CheckFile(s)
+		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
+			if c.Value == none {
+				p.Pipeline = setup.Pipeline{Own: true, Branch: p.Pipeline.Branch, Reader: p.Pipeline.Reader}
+				return nil
+			}
 			p.Pipeline.File = c.Value
 			return nil
 		},
@@ -194,7 +203,7 @@ func deliver(d Deps) flow.Step {
 				return cs, nil
 			}
 			cs.Items = append(cs.Items, flow.Choice{Value: toPullRequest, Label: text("A request to merge it into %s", p.Pipeline.Branch)})
-			protected, err := proposer.Protected(ctx, p.Repository, p.Pipeline.Branch)
+			protected, err := d.protected(ctx, proposer, p.Platform, p.Repository, p.Pipeline.Branch)
 			if protected {
 				cs.Default, cs.Note = toPullRequest, text("The branch %s is protected.", p.Pipeline.Branch)
 			}
@@ -214,11 +223,11 @@ func cli(d Deps) flow.Step {
 		Help:  "The pipeline installs exactly this one and checks its SHA-256.",
 		When:  ourPipeline,
 		Load: func(ctx context.Context, _ setup.Plan) (flow.Choices, error) {
-			pin, note, err := d.Pin(ctx, "")
+			pin, note, err := d.pin(ctx, "")
 			return flow.Choices{Default: pin.Version, Items: []flow.Choice{{Value: pin.Version, Label: text("%s", pin.Version), Note: text("%s", note), Data: pin}}}, err
 		},
 		Parse: func(ctx context.Context, _ setup.Plan, s string) (flow.Choice, error) {
-			pin, note, err := d.Pin(ctx, s)
+			pin, note, err := d.pin(ctx, s)
 			return flow.Choice{Value: pin.Version, Label: text("%s", pin.Version), Note: text("%s", note), Data: pin}, err
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {

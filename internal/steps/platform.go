@@ -35,10 +35,11 @@ func repo(d Deps) flow.Step {
 		ID: "repo", Name: "Repository", Flag: "repo", Env: env("repo"), Kind: flow.Input, Needs: []string{"platform"}, Quiet: true,
 		Title: "Which repository?",
 		Help:  "The secret is stored for this repository, and the pipeline file belongs into it.",
-		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
-			if _, err := d.Open(ctx, p.Platform); err != nil {
-				return flow.Choices{}, err
-			}
+		Ready: func(ctx context.Context, p setup.Plan) error {
+			_, err := d.Open(ctx, p.Platform)
+			return err
+		},
+		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			if r := d.Repos[p.Platform]; !r.IsZero() {
 				return flow.Choices{Default: r.String()}, nil
 			}

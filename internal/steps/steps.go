@@ -59,6 +59,8 @@ type Deps struct {
 	KeyGiven bool
 	// Live is told about every secret that is typed.
 	Live func(*secret.Value)
+	// Keep holds what was loaded for set-ups that are prepared side by side; nil: everything is asked anew.
+	Keep *Kept
 	// Pin finds the Astro CLI release to install; version "" means the newest.
 	Pin func(ctx context.Context, version string) (cli setup.CLI, note string, err error)
 }
@@ -71,6 +73,9 @@ type Platform struct {
 
 // SetUp lists the questions of a set-up in the order they are asked.
 func SetUp(d Deps) []flow.Step {
+	if d.Keep != nil {
+		d.Astro = keptAstro{d.Astro, d.Keep}
+	}
 	return slices.Concat([]flow.Step{
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -164,6 +165,9 @@ func TestAnswersMakeAValidPlan(t *testing.T) {
 			return p.Credential.ExpiresInDays == 45 && p.Target().String() == "github:acme/other#production/PROD_TOKEN" && p.Pipeline.Deploy == setup.Image &&
 				p.Pipeline.Branch == "main" && p.Name == "x" && p.Pipeline.File == "a/b.yml" && p.Pipeline.CLI.Version == "1.39.0"
 		}},
+		"copies": {map[string]string{"credential": "deployment-token", "workspace": "Data", "also": "vault:secret/a,age:b=OTHER"}, func(p setup.Plan) bool {
+			return len(p.Targets) == 3 && p.Targets[2].Secret == "OTHER"
+		}},
 		"a target in its own notation": {map[string]string{"credential": "deployment-token", "workspace": "Data", "target": "github:acme/etl#qa"}, func(p setup.Plan) bool {
 			return p.Target().Address == "acme/etl#qa"
 		}},
@@ -186,6 +190,15 @@ func TestAnswersMakeAValidPlan(t *testing.T) {
 			}
 			if !tc.check(p) {
 				t.Errorf("got %+v", p)
+			}
+			for _, own := range []bool{false, true} {
+				if own {
+					p.Pipeline = setup.Pipeline{Own: true, Branch: p.Pipeline.Branch}
+				}
+				again, err := fill(t, steps.Answers(p))
+				if err != nil || !reflect.DeepEqual(again.Setup, p.Setup) {
+					t.Errorf("its answers make another setup:\n%+v\n%+v\n%v", p.Setup, again.Setup, err)
+				}
 			}
 		})
 	}
@@ -348,5 +361,26 @@ func TestLegacyKey(t *testing.T) {
 	p, err = place{hub: hub{secrets: map[string][]string{"acme/other": {"ASTRONOMER_KEY_ID"}}}, files: file}.fill(t, given("legacy-key", "replace", "repo", "acme/other"))
 	if err != nil || len(p.Retire.Files) != 0 {
 		t.Errorf("another repository: %+v, %v", p.Retire, err)
+	}
+}
+
+// The second Workspace takes one answer: what builds on the Workspace is found anew, the rest stays.
+func TestLike(t *testing.T) {
+	t.Parallel()
+	first, err := fill(t, map[string]string{"credential": "deployment-token", "workspace": "Data", "expires-in": "45", "target": "github:acme/etl#staging", "branch": "main", "also": "vault:secret/x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := steps.SetUp(steps.Deps{})
+	p, err := fill(t, flow.Like(all, steps.Answers(first), map[string]string{"workspace": "ML", "deployment": "ml-prod"}, "workspace"))
+	if err != nil || p.Name != "ml-prod" || p.Deployment.ID != id("d3") || p.Credential != first.Credential || p.Target().Address != "acme/etl#staging" || p.Pipeline.Branch != "main" || len(p.Targets) != 1 {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	again := flow.Like(all, steps.Answers(first), nil, "workspace")
+	if again["workspace"] != "" || again["deployment"] != "" || again["name"] != "" || again["pipeline-file"] != "" || again["role"] == "" {
+		t.Errorf("with nothing said: %v", again)
+	}
+	if other := flow.Like(all, steps.Answers(first), map[string]string{"branch": "develop"}, "workspace"); other["workspace"] != id("w1") || other["name"] != "etl" {
+		t.Errorf("another branch: %v", other)
 	}
 }

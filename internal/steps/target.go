@@ -38,7 +38,7 @@ func target(d Deps) flow.Step {
 			if err != nil {
 				return flow.Choices{}, err
 			}
-			places, err := x.Places(ctx, p.Repository)
+			places, err := d.places(ctx, x, p.Repository)
 			if err != nil {
 				return flow.Choices{}, err
 			}

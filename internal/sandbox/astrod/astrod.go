@@ -83,7 +83,7 @@ type token struct {
 	Revision                                         int // rotate raises it; older values are dead
 	CreatedAt, StartAt, UpdatedAt, EndAt             time.Time
 	LastUsedAt, LastRotatedAt                        time.Time
-	CreatedBy                                        string
+	CreatedBy, Creator                               string // id; name, where it is no longer a user's
 }
 
 type deploy struct {
@@ -138,7 +138,9 @@ func (s *Server) Login(username string) *secret.Value {
 // Token describes one token, for tests.
 type Token struct {
 	ID, Name, Description, Scope, Role, Entity string
-	EndAt, LastUsedAt                          time.Time
+	Days                                       int
+	CreatedAt, EndAt, LastUsedAt               time.Time
+	CreatedBy                                  string
 }
 
 // Tokens lists the tokens that exist.
@@ -146,7 +148,7 @@ func (s *Server) Tokens() (out []Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.state.Tokens {
-		out = append(out, Token{t.ID, t.Name, t.Description, t.Scope, t.Roles[0].Role, t.Roles[0].EntityID, t.EndAt, t.LastUsedAt})
+		out = append(out, Token{t.ID, t.Name, t.Description, t.Scope, t.Roles[0].Role, t.Roles[0].EntityID, t.Days, t.CreatedAt, t.EndAt, t.LastUsedAt, t.CreatedBy})
 	}
 	return out
 }

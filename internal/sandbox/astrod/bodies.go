@@ -61,7 +61,7 @@ func (s *Server) tokenBody(t *token, withValue bool) map[string]any {
 	for _, g := range t.Roles {
 		roles = append(roles, map[string]any{"entityType": g.EntityType, "entityId": g.EntityID, "role": g.Role})
 	}
-	by := map[string]any{"id": t.CreatedBy, "subjectType": "USER"}
+	by := s.subject(t)
 	out := map[string]any{
 		"id": t.ID, "name": t.Name, "description": t.Description, "scope": t.Scope, "kind": t.Kind, "roles": roles,
 		"startAt": at(t.StartAt), "createdAt": at(t.CreatedAt), "updatedAt": at(t.UpdatedAt), "createdBy": by, "updatedBy": by,

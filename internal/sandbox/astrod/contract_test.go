@@ -92,10 +92,12 @@ func TestEveryOperationFitsTheDescription(t *testing.T) {
 	for _, path := range []string{
 		"/organizations?limit=100", "/organizations/{org}", "/organizations/{org}/workspaces?limit=1000&sorts=name:asc", "/organizations/{org}/workspaces/" + w.ws,
 		"/organizations/{org}/deployments?workspaceIds=" + w.ws, "/organizations/{org}/deployments/" + w.dep, "/organizations/{org}/roles?includeDefaultRoles=true",
-		"/organizations/{org}/tokens?limit=1000&sorts=createdAt:asc", "/organizations/{org}/allowed-ip-address-ranges", "/users/self",
+		"/organizations/{org}/tokens?limit=1000&sorts=createdAt:asc", "/organizations/{org}/allowed-ip-address-ranges", "/organizations/{org}/users?limit=1000&sorts=createdAt:asc", "/users/self",
 	} {
 		w.must(200, ada, "GET", path, nil)
 	}
+	w.astro.Fill()
+	w.must(200, ada, "GET", "/organizations/{org}/tokens", nil)
 	id, value := w.create(ada, "DEPLOYMENT", w.dep, "DEPLOYMENT_ADMIN", 30)
 	w.must(200, ada, "GET", "/organizations/{org}/tokens/"+id, nil)
 	w.must(200, ada, "POST", "/organizations/{org}/tokens/"+id, map[string]any{"name": "other"})

@@ -65,6 +65,7 @@ func (s *Server) Handler() http.Handler {
 	on("POST "+org+"/tokens/{tokenId}", s.inOrg(s.updateToken))
 	on("DELETE "+org+"/tokens/{tokenId}", s.inOrg(s.deleteToken))
 	on("POST "+org+"/tokens/{tokenId}/rotate", s.inOrg(s.rotateToken))
+	on("GET "+org+"/users", s.inOrg(s.listUsers))
 	on("GET /v1/users/self", s.self)
 	on("/", func(*caller, *http.Request) (any, *refusal) { return nil, errNotFound })
 	s.identity(m)
@@ -123,16 +124,19 @@ func (s *Server) answer(a answer, r *http.Request) (any, *refusal) {
 // inOrg answers 404 for an Organization that the caller does not belong to.
 func (s *Server) inOrg(a answer) answer {
 	return func(c *caller, r *http.Request) (any, *refusal) {
-		org := r.PathValue("organizationId")
-		member := slices.ContainsFunc(c.grants, func(g grant) bool {
-			of, _, _ := s.lineage(g.EntityID)
-			return of == org
-		})
-		if !member {
+		if !s.member(c.grants, r.PathValue("organizationId")) {
 			return nil, errNotFound
 		}
 		return a(c, r)
 	}
+}
+
+// member reports whether one of the grants lies in the Organization.
+func (s *Server) member(grants []grant, org string) bool {
+	return slices.ContainsFunc(grants, func(g grant) bool {
+		of, _, _ := s.lineage(g.EntityID)
+		return of == org
+	})
 }
 
 // decode reads a JSON body and refuses fields that the API does not know.
@@ -165,13 +169,24 @@ func list[T any](r *http.Request, name string, items []T, body func(T) any, maxL
 		if !ok || direction != "asc" && direction != "desc" || len(items) > 0 && key(items[0], field) == "\x00" {
 			return nil, invalid("sorts", "cannot sort by "+by)
 		}
-		slices.SortStableFunc(items, func(a, b T) int {
-			n := strings.Compare(key(a, field), key(b, field))
+		type keyed struct {
+			item T
+			key  string
+		}
+		sorted := make([]keyed, len(items))
+		for i, x := range items {
+			sorted[i] = keyed{x, key(x, field)}
+		}
+		slices.SortStableFunc(sorted, func(a, b keyed) int {
+			n := strings.Compare(a.key, b.key)
 			if direction == "desc" {
 				return -n
 			}
 			return n
 		})
+		for i, x := range sorted {
+			items[i] = x.item
+		}
 	}
 	out := []any{}
 	for _, x := range items[min(offset, len(items)):min(offset+limit, len(items))] {

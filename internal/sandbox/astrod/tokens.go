@@ -96,10 +96,21 @@ func (s *Server) ownToken(c *caller, r *http.Request, verb string) (*token, *ref
 func (s *Server) listTokens(c *caller, r *http.Request) (any, *refusal) {
 	q := r.URL.Query()
 	var mine []*token
+	type place struct {
+		ws, dep string
+		visible bool
+	}
+	places := map[grant]place{} // many tokens are for the same thing
 	for _, t := range s.state.Tokens {
-		prefix, org, ws, dep := s.scopeOf(t)
-		if s.may(c.grants, prefix+"get", org, ws, dep) && (q.Get("workspaceId") == "" || q.Get("workspaceId") == ws) &&
-			(q.Get("deploymentId") == "" || q.Get("deploymentId") == dep) && (q.Get("includeOnlyOrganizationTokens") != "true" || t.Scope == "ORGANIZATION") && wanted(q, "kind", t.Kind) {
+		of := grant{EntityType: t.Scope, EntityID: t.Roles[0].EntityID}
+		at, known := places[of]
+		if !known {
+			prefix, org, ws, dep := s.scopeOf(t)
+			at = place{ws, dep, s.may(c.grants, prefix+"get", org, ws, dep)}
+			places[of] = at
+		}
+		if at.visible && (q.Get("workspaceId") == "" || q.Get("workspaceId") == at.ws) &&
+			(q.Get("deploymentId") == "" || q.Get("deploymentId") == at.dep) && (q.Get("includeOnlyOrganizationTokens") != "true" || t.Scope == "ORGANIZATION") && wanted(q, "kind", t.Kind) {
 			mine = append(mine, t)
 		}
 	}

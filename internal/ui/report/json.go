@@ -19,6 +19,7 @@ type object struct {
 	Targets  []target      `json:"targets"`
 	Pipeline *file         `json:"pipeline"`        // the first of the files
 	Files    []file        `json:"files,omitempty"` // all of them, when there are several
+	Noted    *file         `json:"noted,omitempty"` // the file that lists the setups
 	Actions  []action      `json:"actions"`
 	Error    *failure      `json:"error,omitempty"`
 	Exists   []string      `json:"exists,omitempty"`  // with an error: what stands in the world
@@ -94,6 +95,9 @@ func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed er
 	}
 	if len(out.Files) == 1 {
 		out.Files = nil
+	}
+	if n := r.Noted; n.Path != "" {
+		out.Noted = &file{File: n.Path, Changed: n.Changed}
 	}
 	if tokenStands(r) {
 		c := r.Plan.Credential

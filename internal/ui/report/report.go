@@ -80,7 +80,7 @@ func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 	for _, x := range r.Targets {
 		say(t, "Secret:\t%s, %s", x.Target, InWords(x.Proof))
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		file := "already as it should be"
 		switch {
 		case f.Request != "":
@@ -141,7 +141,7 @@ func Exists(r *engine.Result, events []engine.Event) (out []string) {
 			out = append(out, "secret "+t.Target.String())
 		}
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		if f.Changed {
 			out = append(out, "file "+f.Path)
 		}

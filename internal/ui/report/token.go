@@ -46,7 +46,7 @@ func WhoJSON(w io.Writer, who astro.Who) error {
 		ExpiresAt     *time.Time        `json:"expiresAt"`
 		Organizations []named           `json:"organizations"`
 		Roles         []astro.TokenRole `json:"roles"`
-	}{who.Source, who.API, who.User.String(), who.TokenID, timeOf(who.EndsAt), []named{}, slices.Concat([]astro.TokenRole{}, who.Roles)}
+	}{who.Source, who.API, who.User.String(), who.TokenID, timeOf(who.EndsAt), []named{}, append([]astro.TokenRole{}, who.Roles...)}
 	for _, o := range who.Organizations {
 		out.Organizations = append(out.Organizations, named{o.ID, o.Name.String()})
 	}
@@ -157,7 +157,7 @@ type tokenObject struct {
 
 func objectOf(t astro.Token, now time.Time) tokenObject {
 	return tokenObject{
-		t.ID, t.Name.String(), t.Description.String(), t.Scope, t.Kind, t.ShortToken.String(), slices.Concat([]astro.TokenRole{}, t.Roles),
+		t.ID, t.Name.String(), t.Description.String(), t.Scope, t.Kind, t.ShortToken.String(), append([]astro.TokenRole{}, t.Roles...),
 		timeOf(t.CreatedAt), t.CreatedBy.String(), timeOf(t.EndAt), t.Expired(now), timeOf(t.LastUsedAt), timeOf(t.LastRotatedAt),
 	}
 }

@@ -84,7 +84,7 @@ func results(r *engine.Result) [][2]string {
 	for _, t := range r.Targets {
 		rows = append(rows, [2]string{"Secret", t.Target.String()}, [2]string{"", proof(string(t.Proof))})
 	}
-	for _, f := range r.Files {
+	for _, f := range r.Written() {
 		file := f.Path + ", as it was"
 		switch {
 		case f.Request != "":

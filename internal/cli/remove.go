@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
+	"github.com/astro-ci/astro-ci/internal/ui/report"
+)
+
+func (a *app) removeCommand() *cobra.Command {
+	var confirm string
+	c := &cobra.Command{
+		Use: "remove SETUP", Short: "Take a setup back: its token, its secrets, its part of the pipeline file",
+		Long: "Takes back what a set-up made: the part of the pipeline file, the secrets, the tokens, the entry in\n" +
+			setupfile.Name + ". A receipt says what stays. It can be called again when it was broken off.",
+		Example: "  astro-ci remove etl-dev --dry-run\n  astro-ci remove etl-dev",
+		Args:    oneSetup,
+		RunE:    func(c *cobra.Command, args []string) error { return a.remove(c.Context(), args[0], confirm) },
+	}
+	c.Flags().StringVar(&confirm, "confirm", "", "name of the setup, to remove it without being asked")
+	c.Flags().BoolVar(&a.setup.replaceEdits, "replace-edits", false, "drop the managed part of the pipeline file although it was edited by hand")
+	return c
+}
+
+// removal is what would be taken back.
+type removal struct {
+	plan    setup.Plan
+	actions []engine.Action
+	kept    []string
+}
+
+// removal finds all that a setup made.
+func (w *world) removal(ctx context.Context, name string) (r removal, err error) {
+	p, state, err := w.planFor(ctx, name)
+	if err != nil {
+		return r, err
+	}
+	if state.Active() {
+		return r, hint.New("the setup "+name+" was begun and is not finished", "Finish it with astro-ci resume "+name+", or take it back with astro-ci resume "+name+" --abort.", "")
+	}
+	p.ReplaceEdits = w.app.setup.replaceEdits
+	all, err := w.astro.Tokens(ctx, p.Organization.ID, "", "")
+	if err != nil {
+		return r, err
+	}
+	own, beside := owned(all, name, state)
+	platform, err := w.openAt(ctx, p.Platform, p.Repository.Host)
+	if err != nil {
+		return r, err
+	}
+	stores, err := w.stores(ctx, p)
+	if err != nil {
+		return r, err
+	}
+	d := engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, Quiet: w.app.quiet}
+	if state.Op != "" {
+		d.Book = func() (*rotation.Book, error) { return w.openBook(name) }
+	}
+	f, err := w.setupFile()
+	if err != nil {
+		return r, err
+	}
+	if slices.Contains(f.Names(), name) {
+		d.Note = engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) { return setupfile.Remove(raw, name, w.steps) }}
+	}
+	var ids []string
+	for _, t := range own {
+		ids = append(ids, t.ID)
+	}
+	r.plan = p
+	if r.actions, r.kept, err = engine.Remove(p, platform, ids, d); err != nil {
+		return r, err
+	}
+	for _, t := range beside {
+		r.kept = append(r.kept, "the token "+t.ID+", which has the mark of this setup and is not in its journal; look at it: astro-ci token show "+t.ID)
+	}
+	return r, nil
+}
+
+// owned are the tokens of a setup. Where there is a journal, only those that it knows are ours to delete;
+// others with the setup's mark stand beside them.
+func owned(all []astro.Token, name string, s rotation.State) (own, beside []astro.Token) {
+	for _, t := range all {
+		marked, _ := setup.ParseMarker(t.Description.String())
+		switch {
+		case s.Op != "" && (t.ID == s.Last || s.Knows(t.ID)), s.Op == "" && marked == name:
+			own = append(own, t)
+		case marked == name && !t.Expired(time.Now()):
+			beside = append(beside, t)
+		}
+	}
+	return own, beside
+}
+
+func (a *app) remove(ctx context.Context, name, confirm string) (err error) {
+	w, err := a.discover(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	r, err := w.removal(ctx, name)
+	if err != nil {
+		return err
+	}
+	run := engine.NewRun(r.actions)
+	if a.dryRun {
+		if a.json != "" {
+			return a.receipt(r, run, nil)
+		}
+		_, _ = fmt.Fprintln(a.out, "Would be done:")
+		for _, x := range r.actions {
+			_, _ = fmt.Fprintln(a.out, "  "+x.Say)
+		}
+		r.stays(a)
+		_, _ = fmt.Fprintln(a.out, "Nothing was touched.")
+		return nil
+	}
+	if !a.yes {
+		if a.json == "" {
+			for _, x := range r.actions {
+				a.tell("  %s", x.Say)
+			}
+		}
+		if err := a.typed(ctx, confirm, name, "Pipelines that use the secret stop working. Type the name of the setup to remove it: "); err != nil {
+			return err
+		}
+	}
+	failed := engine.Tell(run.Go(ctx), a.show)
+	if failed != nil && !slices.ContainsFunc(run.Actions(), func(e engine.Event) bool { return e.State == engine.Done }) {
+		return failed
+	}
+	if failed != nil {
+		failed = partError{hint.Wrap(failed, "remove "+name, "What is left is removed by the same command: astro-ci remove "+name, "")}
+	}
+	if a.json != "" {
+		return errors.Join(a.receipt(r, run, failed), failed)
+	}
+	if failed == nil {
+		_, _ = fmt.Fprintf(a.out, "The setup %s is removed.\n", name)
+		r.stays(a)
+	}
+	return failed
+}
+
+// stays prints what a removal cannot take back.
+func (r removal) stays(a *app) {
+	if len(r.kept) == 0 {
+		return
+	}
+	_, _ = fmt.Fprintln(a.out, "What stays:")
+	for _, k := range r.kept {
+		_, _ = fmt.Fprintln(a.out, "  "+strings.ToUpper(k[:1])+k[1:]+".")
+	}
+}
+
+func (a *app) receipt(r removal, run *engine.Run, failed error) error {
+	type action struct {
+		Key   string `json:"key"`
+		Say   string `json:"say"`
+		State string `json:"state"`
+	}
+	out := struct {
+		Setup   string   `json:"setup"`
+		Actions []action `json:"actions"`
+		Stays   []string `json:"stays"`
+		Error   string   `json:"error,omitempty"`
+	}{Setup: r.plan.Name, Stays: append([]string{}, r.kept...)}
+	for _, e := range run.Actions() {
+		out.Actions = append(out.Actions, action{e.Action.Key, e.Action.Say, string(e.State)})
+	}
+	if failed != nil {
+		out.Error = hint.Of(failed).Error()
+	}
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(out); err != nil {
+		return err
+	}
+	if failed != nil {
+		report.Error(a.err, failed)
+		return errShown
+	}
+	return nil
+}

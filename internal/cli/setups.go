@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/spf13/cobra"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers/all"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
+	"github.com/astro-ci/astro-ci/internal/steps"
+)
+
+// note keeps a setup in astro-ci.yaml. A Deployment API key is not kept there: nothing can make it again.
+func (w *world) note(p setup.Plan) engine.Note {
+	if p.Credential.Kind == setup.DeploymentKey {
+		return engine.Note{}
+	}
+	remarks := map[string]display.Text{"organization": p.Organization.Name, "workspace": p.Workspace.Name, "deployment": p.Deployment.Name}
+	return engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) {
+		return setupfile.Set(raw, p.Name, steps.Answers(p), remarks, w.steps)
+	}}
+}
+
+// setupFile reads astro-ci.yaml of the repository that one stands in; none is an empty one.
+func (w *world) setupFile() (setupfile.File, error) {
+	found, err := w.files.Find([]string{setupfile.Name})
+	if err != nil || len(found) == 0 {
+		return setupfile.File{}, err
+	}
+	return setupfile.Parse(found[0].Content, w.steps)
+}
+
+// answers are those of a setup that the repository's file has, or else this computer's journal.
+func (w *world) answers(name string) (map[string]string, error) {
+	f, err := w.setupFile()
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := f.Answers(name); ok {
+		return a, nil
+	}
+	s, err := w.app.setupOf(name)
+	if err != nil {
+		return nil, err
+	}
+	return steps.Answers(s.Setup()), nil
+}
+
+// fill makes a plan of the answers of a setup, without asking anybody. keep may be nil.
+func (w *world) fill(ctx context.Context, answers map[string]string, keep *steps.Kept) (setup.Plan, error) {
+	d := w.deps
+	d.Keep = keep
+	given := maps.Clone(answers)
+	if given["legacy-key"] == "" {
+		given["legacy-key"] = "keep" // a file says what there is; what became of an old key was said once
+	}
+	walk := flow.NewWalk(setup.Plan{ReplaceEdits: w.app.setup.replaceEdits}, steps.SetUp(d), given)
+	err := flow.Fill(ctx, walk)
+	return walk.Plan(), err
+}
+
+// planFor is the plan of a setup: as its journal has it, or as astro-ci.yaml says. The state is that of its
+// journal.
+func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotation.State, err error) {
+	dir, err := w.app.journalDir()
+	if err != nil {
+		return p, s, err
+	}
+	if s, err = read(dir, name); err != nil {
+		return p, s, err
+	}
+	if s.Active() || s.Last != "" {
+		return s.Setup(), s, nil
+	}
+	f, err := w.setupFile()
+	if err != nil {
+		return p, s, err
+	}
+	answers, ok := f.Answers(name)
+	if !ok {
+		return p, s, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
+	}
+	p, err = w.fill(ctx, answers, nil)
+	return p, s, err
+}
+
+func (a *app) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of astro-ci.yaml, for editors", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.out.Write(schema())
+			return err
+		},
+	}
+}
+
+func schema() []byte {
+	var ids []string
+	for _, p := range all.Platforms() {
+		ids = append(ids, p.Info.ID)
+	}
+	return setupfile.Schema(steps.SetUp(steps.Deps{}), ids)
+}

@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Remove builds the actions that take a setup back: its part of the pipeline file first, so that no run
+// looks for the secret any more, then the secrets, then the tokens. Each can be done again, so that a
+// removal which was broken off is simply begun once more. tokens are the ids of all tokens that are the
+// setup's own. kept says what stays, and why.
+func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) (actions []Action, kept []string, err error) {
+	b := &builder{plan: p, platform: platform, Deps: d, result: &Result{Plan: p}}
+	if !p.Pipeline.Own && p.Pipeline.File != "" {
+		file, err := platform.Pipeline(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		b.drop("pipeline:remove", file)
+		kept = append(kept, "runs of the pipeline go on until the change of "+file.Path+" is pushed to "+p.Pipeline.Branch)
+	}
+	policy, _, err := Grant(platform, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if policy.Path != "" {
+		b.drop("policy:remove", policy)
+		kept = append(kept, "what "+policy.Path+" had allowed stays allowed until somebody takes it back there")
+	}
+	for _, t := range p.Targets {
+		store, ok := b.Stores[t.Store]
+		if !ok {
+			return nil, nil, hint.New(fmt.Sprintf("store %q is not known", t.Store), "Run astro-ci setup --help for the list.", "")
+		}
+		rm, ok := store.(providers.Remover)
+		if !ok {
+			kept = append(kept, "the secret "+t.String()+", which can only be removed by hand: "+store.Info().Docs)
+			continue
+		}
+		b.add(Action{
+			Key: "secret:remove:" + t.String(), Say: "Remove the secret " + t.String(), Apart: true,
+			Do: func(ctx context.Context) (string, error) {
+				state, err := store.Stat(ctx, t)
+				if err == nil && !state.Exists {
+					return "it is gone already", nil
+				}
+				if err != nil {
+					return "", err
+				}
+				return "", rm.Remove(ctx, t)
+			},
+		})
+	}
+	for _, id := range tokens {
+		b.add(Action{
+			Key: "token:delete:" + id, Say: "Delete the token " + id,
+			Do: func(ctx context.Context) (string, error) { return "", b.Issuer.DeleteToken(ctx, p.Organization.ID, id) },
+		})
+	}
+	if n := b.Note; n.Path != "" {
+		b.add(Action{
+			Key: "note:remove", Say: "Take the setup out of " + n.Path,
+			Do: func(context.Context) (string, error) { return summary(b.Files.Edit(n.Path, n.Edit)) },
+		})
+	}
+	if d.Book != nil {
+		b.add(Action{
+			Key: "journal:removed", Say: "Record that the setup is no more",
+			Do: func(context.Context) (string, error) {
+				book, err := d.Book()
+				if err != nil {
+					return "", err
+				}
+				return "", book.Record(rotation.Record{Kind: rotation.RecRemoved})
+			},
+		})
+	}
+	if p.Credential.Role != "" && len(p.NewRole) > 0 {
+		kept = append(kept, "the custom role "+p.Credential.Role+", which other tokens may have")
+	}
+	return b.actions, kept, nil
+}
+
+// drop takes the setup's part out of a file.
+func (b *builder) drop(key string, file providers.File) {
+	b.add(Action{
+		Key: key, Say: "Take the part of " + b.plan.Name + " out of " + file.Path,
+		Do: func(context.Context) (string, error) {
+			return summary(b.Files.Cut(file, b.plan.Name, b.plan.ReplaceEdits))
+		},
+	})
+}
+
+func summary(c pipeline.Change, err error) (string, error) {
+	if err == nil && !c.Changed() {
+		return "it is not there", nil
+	}
+	return c.Summary(), err
+}

@@ -1,0 +1,106 @@
+package pipeline
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+)
+
+// PlanCut works out what Cut would do.
+func (f *Files) PlanCut(file providers.File, setup string, replaceEdits bool) (c Change, err error) {
+	err = f.in(file.Path, func(root *os.Root) (err error) {
+		c, err = cutOut(root, file, setup, replaceEdits)
+		return err
+	})
+	return c, err
+}
+
+// Cut takes the part of a setup out of a pipeline file. file is the rendered one: when nothing but its
+// frame would be left, the file is deleted. A file that is not there, or has no such part, stays as it is.
+func (f *Files) Cut(file providers.File, setup string, replaceEdits bool) (c Change, err error) {
+	f.one.Lock()
+	defer f.one.Unlock()
+	err = f.in(file.Path, func(root *os.Root) (err error) {
+		if c, err = cutOut(root, file, setup, replaceEdits); err != nil || !c.Changed() {
+			return err
+		}
+		if c.Gone {
+			return root.Remove(c.Path)
+		}
+		return replace(root, c.Path, c.After, c.mode)
+	})
+	return c, err
+}
+
+func cutOut(root *os.Root, file providers.File, setup string, replaceEdits bool) (c Change, err error) {
+	before, mode, err := read(root, file.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Change{}, nil
+	}
+	if err != nil {
+		return Change{}, err
+	}
+	c = Change{Path: file.Path, Existed: true, Before: before, mode: mode}
+	if c.After, c.Gone, err = cut(before, file, setup, replaceEdits); err != nil {
+		err = hint.Wrap(err, "take the part of "+setup+" out of "+file.Path, "Take it out by hand, or allow edits to be dropped with --replace-edits.", "")
+	}
+	return c, err
+}
+
+// cut is what is left of a file without a setup, and whether that is nothing.
+func cut(before []byte, file providers.File, setup string, replaceEdits bool) (after []byte, gone bool, err error) {
+	if file.Whole {
+		if !bytes.Equal(lf(before), lf(file.Content)) && !replaceEdits {
+			return nil, false, errEdited
+		}
+		return nil, true, nil
+	}
+	after, left, err := withoutBlocks(before, setup, replaceEdits)
+	if err != nil || left > 0 || len(after) == len(before) {
+		return after, false, err
+	}
+	wanted, err := pieces(file)
+	if err != nil {
+		return nil, false, err
+	}
+	whole, err := fresh(file, wanted, cmp.Or(file.Comment, "#"), setup)
+	if err != nil {
+		return nil, false, err
+	}
+	frame, _, err := withoutBlocks(whole, setup, true)
+	return after, err == nil && bytes.Equal(bytes.TrimSpace(lf(after)), bytes.TrimSpace(frame)), err
+}
+
+// withoutBlocks takes the blocks of a setup out, each with its line end and the empty line that sets it
+// apart from the one before. left is how many blocks others have.
+func withoutBlocks(raw []byte, setup string, edits bool) (after []byte, left int, err error) {
+	blocks, err := findBlocks(raw)
+	if err != nil {
+		return nil, 0, err
+	}
+	after = bytes.Clone(raw)
+	for i, b := range slices.Backward(blocks) {
+		if b.setup != setup {
+			left++
+			continue
+		}
+		if sum(b.content) != b.sum && !edits {
+			return nil, 0, errEdited
+		}
+		start := b.start
+		for _, empty := range []string{"\n\r\n", "\n\n"} {
+			if i > 0 && bytes.HasSuffix(after[:start], []byte(empty)) {
+				start -= len(empty) - 1
+				break
+			}
+		}
+		after = slices.Delete(after, start, lineEnd(after, b.end))
+	}
+	return after, left, nil
+}

@@ -1,0 +1,54 @@
+package setupfile
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// Schema is the JSON Schema (draft 2020-12) of the file, for editors. platforms are the ids that there are.
+func Schema(steps []flow.Step, platforms []string) []byte {
+	type object = map[string]any
+	words := map[string][]string{
+		"job":        {string(setup.DeployCode), string(setup.DeployDAGs), string(setup.ManageDeployments), string(setup.PreviewDeployments), string(setup.ManageUsers)},
+		"credential": {string(setup.DeploymentToken), string(setup.WorkspaceToken), string(setup.OrganizationToken), string(setup.DeploymentKey)},
+		"deploy":     {string(setup.Infer), string(setup.Image), string(setup.DAGs), string(setup.ImageOnly)},
+		"deliver":    {"file", "pull-request"},
+		"platform":   platforms,
+	}
+	answers := object{}
+	for _, k := range keys(steps) {
+		p := object{"title": k.Title, "description": k.Help, "type": []string{"string", "integer"}}
+		if w := words[k.ID]; w != nil {
+			p["type"], p["enum"] = "string", append(w[:len(w):len(w)], "")
+		}
+		if k.ID == "also" {
+			p = object{"title": k.Title, "description": k.Help, "type": []string{"array", "string"}, "items": object{"type": "string"}}
+		}
+		answers[k.ID] = p
+	}
+	of := func(description string) object {
+		return object{"type": []string{"object", "null"}, "description": description, "properties": answers, "additionalProperties": false}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(object{ // nothing in it can fail
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": Name,
+		"description": "The setups of a repository: which tokens of Astro its pipelines use, and where they are kept. It holds no secret.",
+		"type":        "object", "additionalProperties": false,
+		"properties": object{
+			versionKey:  object{"const": 1, "description": "The version of this form."},
+			defaultsKey: of("What all setups have in common, unless they say otherwise."),
+			setupsKey: object{
+				"type": []string{"object", "null"}, "additionalProperties": of("One credential, its targets and its pipeline file."),
+				"propertyNames": object{"pattern": "^[a-z0-9][a-z0-9._-]{0,62}$"},
+				"description":   "The setups by their names. A name marks the token and the pipeline file as belonging together.",
+			},
+		},
+	})
+	return b.Bytes()
+}
