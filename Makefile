@@ -86,5 +86,5 @@ smoke: build ## run the built program once through, with an empty home folder
 	sh scripts/smoke.sh ./astro-ci
 
 .PHONY: pictures
-pictures: ## draw the pictures in the README from the real program
-	go test ./internal/cli -run TestPictures -update
+pictures: ## draw the pictures in the README from the real program, and those of the other screens
+	go test ./internal/cli ./internal/ui/tui -run TestPictures -update

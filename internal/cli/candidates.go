@@ -27,6 +27,15 @@ type candidate struct {
 	unfinished bool
 	// strange are tokens with the mark of this setup that are none of its own.
 	strange []astro.Token
+	// quiet says that nothing is told while it is worked on.
+	quiet bool
+}
+
+// anew has a new token made, whatever a rotation elsewhere has left over.
+func (c *candidate) anew() {
+	if c.carried != nil {
+		c.carried, c.unfinished = &rotation.Carried{}, false
+	}
 }
 
 // token is the one in use; the zero one when it is gone.

@@ -105,7 +105,7 @@ func (a *app) root() *cobra.Command {
 			"Try everything without an account: astro-ci --sandbox",
 		Args:          noArgs,
 		SilenceErrors: true, SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.begin(cmd.Context()) },
 	}
 	a.register(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

@@ -36,6 +36,9 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 	if len(f.forget) > 0 && len(todo) > 1 {
 		return usageError{hint.New("several setups are unfinished: "+words(todo), "Name the one whose target is given up.", "")}
 	}
+	if a.guided(f) {
+		return a.rotateByAsking(ctx, f, names, true)
+	}
 	w, err := a.discover(ctx)
 	if err != nil {
 		return err
@@ -52,13 +55,9 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error {
 	for _, name := range f.forget {
 		p := b.State().Plan
-		i := slices.IndexFunc(p.Targets, func(t setup.Target) bool { return t.String() == name })
-		if i < 0 {
-			var all []string
-			for _, t := range p.Targets {
-				all = append(all, t.String())
-			}
-			return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+		i, err := targetOf(p, name)
+		if err != nil {
+			return err
 		}
 		if b.State().Targets[i].Forgotten {
 			continue
@@ -71,4 +70,16 @@ func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error
 		}
 	}
 	return nil
+}
+
+// targetOf finds a target by its name.
+func targetOf(p setup.Plan, name string) (int, error) {
+	var all []string
+	for i, t := range p.Targets {
+		if t.String() == name {
+			return i, nil
+		}
+		all = append(all, t.String())
+	}
+	return 0, usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name), "Give one of: "+strings.Join(all, ", ")+".", "")}
 }

@@ -110,6 +110,9 @@ type outcome struct {
 }
 
 func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err error) {
+	if a.guided(f) {
+		return a.rotateByAsking(ctx, f, names, false)
+	}
 	w, err := a.discover(ctx)
 	if err != nil {
 		return err
@@ -127,8 +130,8 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})
 			continue
 		}
-		if c.carried != nil && (!c.unfinished || due || f.leaked || len(f.add) > 0) {
-			c.carried, c.unfinished = &rotation.Carried{}, false // a new token, whatever is left over
+		if !c.unfinished || due || f.leaked || len(f.add) > 0 {
+			c.anew()
 		}
 		if len(f.add) > 0 {
 			if c.state.Active() {
@@ -143,16 +146,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	if len(todo) > 1 && !f.due && len(names) == 0 {
 		return &flow.MissingError{Items: []flow.Missing{{Step: flow.Step{ID: "setup", Flag: "due", Name: "which setup: name it, or give --due; there are " + words(todo)}}}}
 	}
-	drain := cmp.Or(f.drain, usualDrain)
-	if a.sandbox {
-		drain = cmp.Or(f.drain, sandboxDrain)
-	}
-	quiet, _ := a.times()
-	mode := rotation.Planned
-	if f.leaked {
-		mode = rotation.Leaked
-	}
-	if err := a.agree(ctx, f, todo, drain); err != nil || a.dryRun {
+	if err := a.agree(ctx, f, todo, a.drain(f)); err != nil || a.dryRun {
 		return err
 	}
 	for _, c := range todo {
@@ -163,14 +157,31 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 			if err := w.preflight(ctx, c); err != nil {
 				return err
 			}
-			begin := rotation.Begin{Op: rand.Text(), Mode: mode, Plan: c.plan, Quiet: quiet, Drain: drain, Carried: c.carried}
-			for _, t := range c.old {
-				begin.Old = append(begin.Old, t.ID)
-			}
-			return b.Begin(begin)
+			return b.Begin(a.operation(c, f))
 		}))
 	}
 	return a.outcomes(out)
+}
+
+// operation describes what is begun on a setup.
+func (a *app) operation(c candidate, f rotateFlags) rotation.Begin {
+	quiet, _ := a.times()
+	b := rotation.Begin{Op: rand.Text(), Mode: rotation.Planned, Plan: c.plan, Quiet: quiet, Drain: a.drain(f), Carried: c.carried}
+	if f.leaked {
+		b.Mode = rotation.Leaked
+	}
+	for _, t := range c.old {
+		b.Old = append(b.Old, t.ID)
+	}
+	return b
+}
+
+// drain is how long a run may still use the old token.
+func (a *app) drain(f rotateFlags) time.Duration {
+	if a.sandbox {
+		return cmp.Or(f.drain, sandboxDrain)
+	}
+	return cmp.Or(f.drain, usualDrain)
 }
 
 func words(all []candidate) string {
@@ -285,36 +296,27 @@ func short(d time.Duration) string {
 
 // work opens the journal of a setup and goes on as far as it goes.
 func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before func(*rotation.Book, *rotation.Driver) error) (out outcome) {
-	out = outcome{Setup: c.name}
-	fail := func(err error) outcome {
-		out.State, out.err, out.Error = "failed", err, hint.Of(err).Error()
-		if b := w.book(c.name); b != nil && b.State().Active() {
-			out.Resume = "astro-ci resume " + c.name
-		}
-		return out
+	see, last := func(rotation.Event) {}, map[int]rotation.Event{}
+	show := func(engine.Event) {}
+	if !c.quiet {
+		see, show = w.app.seen(), w.app.show
 	}
-	b, err := w.openBook(c.name)
-	if err != nil {
-		return fail(err)
-	}
-	stores, err := w.stores(ctx, c.plan)
-	if err != nil {
-		return fail(err)
-	}
-	see, last := w.app.seen(), map[int]rotation.Event{}
-	d := rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: func(ev rotation.Event) {
+	d, err := w.driver(ctx, c, func(ev rotation.Event) {
 		if ev.Ended && ev.Act.Kind == rotation.Write {
 			last[ev.Act.Target] = ev
 		}
 		see(ev)
-	}})
+	})
 	defer func() {
-		if b.State().Op != "" {
-			out.Targets = targetsOf(b.State(), last)
+		if d != nil && d.State().Op != "" {
+			out.Targets = targetsOf(d.State(), last)
 		}
 	}()
-	if err := before(b, d); err != nil {
-		return fail(err)
+	if err == nil {
+		err = before(d.Book, d)
+	}
+	if err != nil {
+		return w.failed(c.name, err)
 	}
 	var halt rotation.Halt
 	if f.abort {
@@ -323,28 +325,61 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 		halt = d.Go(ctx)
 	}
 	for halt.Act.Kind == rotation.Wait && (f.wait || w.app.sandbox || halt.Act.Why == rotation.Settling) {
-		if err := w.app.wait(ctx, halt.Act); err != nil {
-			return fail(err)
+		pause := w.app.wait
+		if c.quiet {
+			pause = quietly
+		}
+		if err := pause(ctx, halt.Act); err != nil {
+			return w.failed(c.name, err)
 		}
 		halt = d.Go(ctx)
 	}
+	return w.halted(ctx, c, halt, show)
+}
+
+// driver opens the journal of a setup and the stores of its plan.
+func (w *world) driver(ctx context.Context, c candidate, see func(rotation.Event)) (*rotation.Driver, error) {
+	b, err := w.openBook(c.name)
+	if err != nil {
+		return nil, err
+	}
+	stores, err := w.stores(ctx, c.plan)
+	if err != nil {
+		return nil, err
+	}
+	return rotation.New(b, rotation.Deps{Issuer: w.astro, Stores: stores, Now: time.Now, Live: w.app.redactor.Add, See: see}), nil
+}
+
+// failed is what became of a setup that an error stopped.
+func (w *world) failed(name string, err error) outcome {
+	out := outcome{Setup: name, State: "failed", err: err, Error: hint.Of(err).Error()}
+	if b := w.book(name); b != nil && b.State().Active() {
+		out.Resume = "astro-ci resume " + name
+	}
+	return out
+}
+
+// halted is what became of a setup whose operation does not go on by itself. A set-up gets its files.
+func (w *world) halted(ctx context.Context, c candidate, halt rotation.Halt, show func(engine.Event)) outcome {
+	out := outcome{Setup: c.name}
 	switch {
 	case halt.Act.Kind == rotation.Wait:
 		out.State, out.Until, out.Why, out.Resume = "waiting", &halt.Act.Until, waiting(halt.Act), "astro-ci resume "+c.name
 		return out
 	case halt.Err != nil:
-		return fail(halt.Err)
+		return w.failed(c.name, halt.Err)
 	case halt.Ended == rotation.RecAborted:
 		out.State = "aborted"
 		return out
 	}
-	out.State, out.Token = "done", b.State().Last
+	state := w.book(c.name).State()
+	out.State, out.Token = "done", state.Last
 	if t, err := w.astro.Token(ctx, c.plan.Organization.ID, out.Token); err == nil && !t.EndAt.IsZero() {
 		out.ExpiresAt = &t.EndAt
 	}
-	if b.State().Mode == rotation.FirstSetup {
-		if err := w.rest(ctx, c.plan); err != nil {
-			return fail(err)
+	if state.Mode == rotation.FirstSetup {
+		if err := w.rest(ctx, c.plan, show); err != nil {
+			return w.failed(c.name, err)
 		}
 	}
 	return out
@@ -383,6 +418,14 @@ func (a *app) seen() func(rotation.Event) {
 	}
 }
 
+// quietly waits for the time of an act.
+func quietly(ctx context.Context, act rotation.Act) error {
+	if providers.Pause(ctx, time.Until(act.Until)) != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
 // wait waits for the time of an act. On a terminal a line counts down.
 func (a *app) wait(ctx context.Context, act rotation.Act) error {
 	a.tell("%s", waiting(act))
@@ -399,7 +442,7 @@ func (a *app) wait(ctx context.Context, act rotation.Act) error {
 }
 
 // rest writes the files of a set-up that was broken off.
-func (w *world) rest(ctx context.Context, p setup.Plan) error {
+func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event)) error {
 	platform, err := w.openAt(ctx, p.Platform, p.Repository.Host)
 	if err != nil {
 		return err
@@ -412,7 +455,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan) error {
 	if err != nil {
 		return err
 	}
-	return engine.Tell(engine.NewRun(actions).Go(ctx), w.app.show)
+	return engine.Tell(engine.NewRun(actions).Go(ctx), show)
 }
 
 // preflight asks, before a token exists, whether it can be made and stored, and whether somebody else is

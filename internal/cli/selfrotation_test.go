@@ -27,8 +27,8 @@ func asTheRun(t *testing.T, p *place, s *sandbox.Sandbox) {
 	_ = v.Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil })
 }
 
-// own lists the tokens with a mark of astro-ci, by their setup.
-func own(s *sandbox.Sandbox) map[string][]string {
+// marked lists the tokens with a mark of astro-ci, by their setup.
+func marked(s *sandbox.Sandbox) map[string][]string {
 	out := map[string][]string{}
 	for _, t := range s.Astro().Tokens() {
 		if name, _ := setup.ParseMarker(t.Description); name != "" {
@@ -71,7 +71,7 @@ func TestSelfRotation(t *testing.T) {
 			if file := p.read("astro-ci.yaml"); !strings.Contains(file, "self-rotate: weekly") || !strings.Contains(file, "rotation-role: "+role.own) || strings.Contains(file, "etl-prod-rotation") {
 				t.Errorf("the file says:\n%s", file)
 			}
-			before := own(s)
+			before := marked(s)
 			run := func(more ...string) (string, string, int) {
 				asTheRun(t, p, s)
 				return p.run(append([]string{"rotate", "etl-prod", "etl-prod-rotation", "--no-input", "--yes", "--json"}, more...)...)
@@ -83,7 +83,7 @@ func TestSelfRotation(t *testing.T) {
 			if code != 5 || strings.Count(out, `"state":"waiting"`) != 2 || strings.Index(out, `"setup":"etl-prod"`) > strings.Index(out, `"setup":"etl-prod-rotation"`) {
 				t.Fatalf("itself last: exit %d: %s%s", code, out, stderr)
 			}
-			half := own(s)
+			half := marked(s)
 			for name := range before {
 				if len(before[name]) != 1 || len(half[name]) != 2 || !slices.Contains(half[name], before[name][0]) {
 					t.Errorf("%s: %v, then %v", name, before[name], half[name])
@@ -103,15 +103,15 @@ func TestSelfRotationIsAsked(t *testing.T) {
 	t.Parallel()
 	p, s := online(t)
 	_, stderr, code := p.run(slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN"})...)
-	if code != 3 || !strings.Contains(stderr, setup.LoginSecret) || len(own(s)) != 0 {
+	if code != 3 || !strings.Contains(stderr, setup.LoginSecret) || len(marked(s)) != 0 {
 		t.Errorf("without a log-in: exit %d: %s", code, stderr)
 	}
 	_, stderr, code = p.runWith("a-log-in\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--expires-in", "30d", "--platform-token-stdin"})...)
-	if code == 0 || !strings.Contains(stderr, "42 days or more") || len(own(s)) != 0 {
+	if code == 0 || !strings.Contains(stderr, "42 days or more") || len(marked(s)) != 0 {
 		t.Errorf("too short a life: exit %d: %s", code, stderr)
 	}
 	out, stderr, code := p.runWith("a-log-in\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--platform-token-stdin"})...)
-	if code != 0 || strings.Contains(out+stderr, "a-log-in") || len(own(s)) != 2 {
+	if code != 0 || strings.Contains(out+stderr, "a-log-in") || len(marked(s)) != 2 {
 		t.Errorf("from stdin: exit %d: %s%s", code, out, stderr)
 	}
 }

@@ -133,7 +133,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	var err error
 	if fe == wizard {
 		a.inWizard.Store(true)
-		out, err = tui.Run(ctx, s, tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()})
+		out, err = tui.Run(ctx, s, a.screen())
 		a.inWizard.Store(false)
 	} else {
 		out, err = line.Run(ctx, s, line.Options{In: a.in, Out: a.out})

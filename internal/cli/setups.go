@@ -62,7 +62,7 @@ func (w *world) fill(ctx context.Context, answers map[string]string, keep *steps
 	if given["legacy-key"] == "" {
 		given["legacy-key"] = "keep" // a file says what there is; what became of an old key was said once
 	}
-	walk := flow.NewWalk(setup.Plan{ReplaceEdits: w.app.setup.replaceEdits, SelfRotation: setup.SelfRotation{Login: w.login}}, steps.SetUp(d), given)
+	walk := flow.NewWalk(setup.Plan{ReplaceEdits: w.app.setup.replaceEdits, SelfRotation: setup.SelfRotation{Login: w.platformLogin}}, steps.SetUp(d), given)
 	err := flow.Fill(ctx, walk)
 	return walk.Plan(), err
 }

@@ -51,16 +51,16 @@ type world struct {
 	files  *pipeline.Files
 	// repos is the repository as each platform would call it; platform is the one that it seems to
 	// belong to, or "".
-	repos    map[string]setup.Repository
-	platform string
-	sandbox  *sandbox.Sandbox          // nil: the real services
-	books    map[string]*rotation.Book // journals that are open, by setup
-	login    *secret.Value             // by which scheduled runs write secrets, as far as it was given
-	closers  []func() error
-	pins     pipeline.Releases
-	deps     steps.Deps
-	steps    []flow.Step
-	walk     *flow.Walk
+	repos         map[string]setup.Repository
+	platform      string
+	sandbox       *sandbox.Sandbox          // nil: the real services
+	books         map[string]*rotation.Book // journals that are open, by setup
+	platformLogin *secret.Value             // by which scheduled runs write secrets, as far as it was given
+	closers       []func() error
+	pins          pipeline.Releases
+	deps          steps.Deps
+	steps         []flow.Step
+	walk          *flow.Walk
 }
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
@@ -130,13 +130,13 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.login, err = a.platformToken(); err != nil {
+	if w.platformLogin, err = a.platformToken(); err != nil {
 		return nil, err
 	}
 	w.deps = steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
-		LoginGiven: !w.login.Empty(), Program: w.program,
+		LoginGiven: !w.platformLogin.Empty(), Program: w.program,
 	}
 	w.steps = steps.SetUp(w.deps)
 	given := a.setup.given(a.env, w.steps)
@@ -147,7 +147,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		}
 		given = flow.Like(w.steps, earlier, given, "workspace")
 	}
-	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key, SelfRotation: setup.SelfRotation{Login: w.login}}, w.steps, given)
+	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key, SelfRotation: setup.SelfRotation{Login: w.platformLogin}}, w.steps, given)
 	return w, nil
 }
 

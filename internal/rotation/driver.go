@@ -186,7 +186,9 @@ func (d *Driver) say(do Act) string {
 		return "List the tokens on Astro"
 	case Delete:
 		return "Delete the token " + d.state.Tokens[do.Token].ID
-	case None, Wait, Stop:
+	case Wait:
+		return do.Why.Say()
+	case None, Stop:
 	}
 	return ""
 }

@@ -74,11 +74,15 @@ func row(b *strings.Builder, emu *vt.Emulator, y, w int, p paper) {
 			fmt.Fprintf(b, `<rect x="%.2f" y="%.2f" width="%.2f" height="%.0f" fill="%s" shape-rendering="crispEdges"/>`+"\n", left, top, advance*cells, leading, back)
 		}
 		switch {
+		case blank(c) && c.Style.Underline != uv.UnderlineNone:
+			fmt.Fprintf(b, `<rect x="%.2f" y="%.2f" width="%.2f" height="1" fill="%s"/>`+"\n", left, top+leading*0.74+1.2, advance*cells, fore)
 		case blank(c):
 		case strings.Trim(word, "│") == "": // joined from line to line, which a font would not do
 			fmt.Fprintf(b, `<rect x="%.2f" y="%.2f" width="1" height="%.0f" fill="%s"/>`+"\n", left+advance/2, top, leading, fore)
 		case strings.Trim(word, "─") == "":
 			fmt.Fprintf(b, `<rect x="%.2f" y="%.2f" width="%.2f" height="1" fill="%s"/>`+"\n", left, top+leading/2, advance*cells, fore)
+		case strings.Trim(word, "━") == "":
+			fmt.Fprintf(b, `<rect x="%.2f" y="%.2f" width="%.2f" height="4" fill="%s"/>`+"\n", left, top+leading/2-1.5, advance*cells, fore)
 		default:
 			fmt.Fprintf(b, `<text x="%.2f" y="%.2f" fill="%s"%s textLength="%.2f">%s</text>`+"\n",
 				left, top+leading*0.74, fore, attributes(c.Style), advance*cells, html.EscapeString(word))

@@ -55,7 +55,7 @@ func (m *model) body() box {
 func (m *model) View() tea.View {
 	v := tea.NewView(m.draw())
 	v.AltScreen = true
-	v.WindowTitle = "astro-ci: " + m.session.Title
+	v.WindowTitle = "astro-ci: " + m.title
 	return v
 }
 
@@ -90,8 +90,8 @@ func (m *model) draw() string {
 
 // header is the product, what is being done and, in the sandbox, that nothing real is touched.
 func (m *model) header(w int) string {
-	left := m.th.accent.Bold(true).Render("astro-ci") + "  " + m.th.dim.Render(m.session.Title)
-	if !m.session.Sandbox {
+	left := m.th.accent.Bold(true).Render("astro-ci") + "  " + m.th.dim.Render(m.title)
+	if !m.sandbox {
 		return m.th.cut(left, w)
 	}
 	badge := m.th.warn.Render("[sandbox]")

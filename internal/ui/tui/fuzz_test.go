@@ -13,7 +13,7 @@ import (
 )
 
 var strokes = []string{
-	"enter", "enter", "enter", "enter", "esc", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pgup", "pgdown", "backspace",
+	"enter", "enter", "enter", "enter", "s", "v", "x", "esc", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pgup", "pgdown", "backspace",
 	"f1", "space", "ctrl+b", "ctrl+u", "?", "/", "d", "r", "b", "q", "y", "n", "1", "5", "9", "k", "j", "h", "l", "g", "0", "é", "日", "👩‍🚀",
 }
 
@@ -49,8 +49,7 @@ func hammer(t *testing.T, rnd *rand.Rand, events int) (ran int) {
 			d.send(tea.BackgroundColorMsg{Color: white{}})
 		default:
 			name := strokes[rnd.IntN(len(strokes))]
-			r, ok := d.m.screen.(*review)
-			onYes := ok && r.loaded != nil && r.yes && !d.m.help && !r.diff && r.cursor == len(d.w.walk.Answers())
+			onYes := d.onYes()
 			d.clock = d.clock.Add(time.Duration(rnd.IntN(400)) * time.Millisecond)
 			before := len(d.w.ran())
 			d.send(stroke(name))
@@ -69,8 +68,37 @@ func hammer(t *testing.T, rnd *rand.Rand, events int) (ran int) {
 	return ran
 }
 
-// anywhere is a session on its first screen or on its review, with some faults ahead.
+// onYes reports whether Enter would begin what cannot be taken back.
+func (d *desk) onYes() bool {
+	switch s := d.m.screen.(type) {
+	case *review:
+		return s.loaded != nil && s.yes && !d.m.help && !s.diff && s.cursor == len(d.w.walk.Answers())
+	case *replace:
+		return s.plan != nil && s.agreed() && !d.m.help
+	}
+	return false
+}
+
+// anywhere is a session on its first screen or on its review, or a rotation, with some faults ahead.
 func anywhere(t *testing.T, rnd *rand.Rand) *desk {
+	switch rnd.IntN(6) {
+	case 0:
+		return hearth(t, rnd)
+	case 1, 2:
+		x := newTurning(1 + rnd.IntN(20))
+		x.leaked = rnd.IntN(4) == 0
+		if rnd.IntN(3) == 0 {
+			x.halts[0] = stuck()
+		}
+		d := x.sit(t)
+		if rnd.IntN(2) == 0 && len(x.setups) > 1 {
+			d.press("enter")
+		}
+		if x.leaked && rnd.IntN(2) == 0 {
+			d.write(x.setups[0].Name)
+		}
+		return d
+	}
 	w := newWorld()
 	w.workspaces = 1 + rnd.IntN(30)
 	for _, key := range []string{"check:astro", "secret:put", "undo:token:create"} {

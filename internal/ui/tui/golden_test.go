@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/astro-ci/astro-ci/internal/engine"
@@ -65,6 +67,8 @@ func scenes(t *testing.T, show func(d *desk, name string)) {
 	d = onReview(t, newWorld())
 	d.press("y", "enter")
 	show(d, "done")
+	turns(t, show)
+	homes(t, show)
 }
 
 func TestGolden(t *testing.T) {
@@ -137,6 +141,35 @@ func TestEverySizeFits(t *testing.T) {
 		}
 	})
 }
+
+// A screen says the same in every colour, and without any; the colours of light and dark terminals differ.
+func TestColours(t *testing.T) {
+	t.Parallel()
+	check := func(d *desk, name string) {
+		text, dark := d.text(), d.m.draw()
+		d.m.dark, d.m.th = false, newTheme(false, false)
+		d.size(d.m.w, d.m.h)
+		light := d.m.draw()
+		d.m.dark, d.m.th = true, newTheme(true, false)
+		d.size(d.m.w, d.m.h)
+		if light == dark || ansi.Strip(light) != text {
+			t.Errorf("%s: a light terminal shows:\n%s", name, light)
+		}
+		var plain strings.Builder
+		w := colorprofile.Writer{Forward: &plain, Profile: colorprofile.ASCII}
+		if _, err := w.WriteString(dark); err != nil {
+			t.Fatal(err)
+		}
+		if colour.MatchString(plain.String()) || !colour.MatchString(dark) || ansi.Strip(plain.String()) != text {
+			t.Errorf("%s: NO_COLOR shows:\n%q", name, plain.String())
+		}
+	}
+	turns(t, check)
+	homes(t, check)
+}
+
+// colour is a sequence that sets one.
+var colour = regexp.MustCompile(`\x1b\[[0-9;:]*\b[345][0-9][;:m]`)
 
 // Without Unicode no screen shows anything but ASCII.
 func TestASCII(t *testing.T) {

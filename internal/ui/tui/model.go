@@ -30,13 +30,18 @@ type keyHint struct{ key, does string }
 
 // model is the whole program.
 type model struct {
-	ctx     context.Context
-	session ui.Session
-	grace   time.Duration
-	now     func() time.Time
-	tick    func() tea.Cmd // the next frame of a spinner
-	signals tea.Cmd        // waits for a signal
-	ended   tea.Cmd        // waits for the end of ctx
+	ctx      context.Context
+	title    string
+	sandbox  bool
+	session  ui.Session  // of a set-up
+	rotation ui.Rotation // of a rotation
+	home     *ui.Home    // the overview that it began with; nil: none
+	grace    time.Duration
+	now      func() time.Time
+	tick     func() tea.Cmd // the next frame of a spinner
+	second   func() tea.Cmd // the next second of a countdown
+	signals  tea.Cmd        // waits for a signal
+	ended    tea.Cmd        // waits for the end of ctx
 
 	w, h  int
 	dark  bool
@@ -50,18 +55,20 @@ type model struct {
 	help   bool
 
 	reopened *flow.Answered // the answer that was reopened on the review, to return to
-	run      *runner        // the run or undo under way
+	runner   *runner        // the run or undo under way
 	leaving  bool           // the program ends as soon as the open action is done
 	out      ui.Outcome
+	place    string                      // the setup on which the overview stands
+	after    func(context.Context) error // is done when the program has ended
 }
 
-func newModel(ctx context.Context, s ui.Session, o Options) *model {
+func newModel(ctx context.Context, first screen, o Options) *model {
+	every := func(d time.Duration) func() tea.Cmd {
+		return func() tea.Cmd { return tea.Tick(d, func(time.Time) tea.Msg { return tickMsg{} }) }
+	}
 	m := &model{
-		ctx: ctx, session: s, grace: o.Grace, now: time.Now, ascii: o.ASCII,
-		w: 80, h: 24, dark: true, cancel: func() {}, screen: &start{},
-		tick: func() tea.Cmd {
-			return tea.Tick(frame, func(time.Time) tea.Msg { return tickMsg{} })
-		},
+		ctx: ctx, grace: o.Grace, now: time.Now, ascii: o.ASCII,
+		w: 80, h: 24, dark: true, cancel: func() {}, screen: first, tick: every(frame), second: every(time.Second),
 	}
 	if m.grace == 0 {
 		m.grace = DefaultGrace
@@ -154,8 +161,8 @@ func (m *model) pass(msg tea.Msg) tea.Cmd {
 func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
 	switch name := k.String(); {
 	case name == "ctrl+c":
-		if m.run != nil {
-			return m.run.interrupt(m)
+		if m.runner != nil {
+			return m.runner.interrupt(m)
 		}
 		return m.leave()
 	case name == "f1", name == "?" && !m.typing():
@@ -183,8 +190,8 @@ func (m *model) settled(k tea.KeyPressMsg) bool {
 
 // typing reports whether letters are text.
 func (m *model) typing() bool {
-	q, ok := m.screen.(*question)
-	return ok && q.typing()
+	s, ok := m.screen.(interface{ typing() bool })
+	return ok && s.typing()
 }
 
 // open shows a screen. The work of the one before is cancelled.
@@ -202,6 +209,13 @@ func (m *model) work(f func(context.Context) tea.Msg) tea.Cmd {
 	ctx, cancel := context.WithCancel(m.ctx)
 	m.cancel = cancel
 	return tea.Batch(func() tea.Msg { return f(ctx) }, m.tick())
+}
+
+// forSetUp makes the model of a set-up.
+func forSetUp(ctx context.Context, s ui.Session, o Options) *model {
+	m := newModel(ctx, &start{}, o)
+	m.session, m.title, m.sandbox = s, s.Title, s.Sandbox
+	return m
 }
 
 // next shows the first question without an answer, or the review.
@@ -239,14 +253,14 @@ func (m *model) leave() tea.Cmd {
 // stop ends the program as soon as no request is open, or at once when now is set.
 func (m *model) stop(now bool) tea.Cmd {
 	m.leaving = true
-	if m.run == nil {
+	if m.runner == nil {
 		return m.leave()
 	}
 	if now {
-		m.run.abandon(m)
+		m.runner.abandon(m)
 		return m.leave()
 	}
-	m.run.cancel()
+	m.runner.cancel()
 	return nil
 }
 
@@ -254,7 +268,7 @@ func (m *model) stop(now bool) tea.Cmd {
 // the program is over.
 func (m *model) finish() {
 	m.cancel()
-	if m.run != nil {
-		m.run.drain(m)
+	if m.runner != nil {
+		m.runner.drain(m)
 	}
 }

@@ -53,9 +53,9 @@ func (p *progress) init(m *model) tea.Cmd {
 	if p.undo {
 		events = p.goBack
 	}
-	m.run, p.since = newRunner(m.ctx, events), m.now()
-	m.run.last = p.review.Run.Actions()[0].Action.Say
-	return tea.Batch(m.run.pull, m.tick())
+	m.runner, p.since = newRunner(m.ctx, events), m.now()
+	m.runner.last = p.review.Run.Actions()[0].Action.Say
+	return tea.Batch(m.runner.pull, m.tick())
 }
 
 // goBack is Run.Undo that can be stopped between two actions, which Undo itself cannot.
@@ -75,14 +75,14 @@ func (p *progress) update(m *model, msg tea.Msg) tea.Cmd {
 		return p.wait.turn(m)
 	case eventMsg:
 		if msg.broken != nil {
-			p.err = m.run.failure(msg.broken)
+			p.err = m.runner.failure(msg.broken)
 			m.out.Err = p.err
 		}
 		if !msg.more {
 			return p.over(m)
 		}
 		p.take(m, msg.ev)
-		return m.run.pull
+		return m.runner.pull
 	case tea.KeyPressMsg:
 		p.win.key(msg.String(), p.h)
 	}
@@ -97,7 +97,7 @@ func (p *progress) take(m *model, ev engine.Event) {
 	}
 	p.since = m.now()
 	if ev.State == engine.Started {
-		m.run.last = ev.Action.Say
+		m.runner.last = ev.Action.Say
 	}
 	if ev.State == engine.Failed {
 		p.err = errors.Join(p.err, ev.Err) // one target can fail beside another
@@ -109,8 +109,8 @@ func (p *progress) take(m *model, ev engine.Event) {
 
 // over follows the last event.
 func (p *progress) over(m *model) tea.Cmd {
-	m.run.end()
-	m.run = nil
+	m.runner.end()
+	m.runner = nil
 	switch {
 	case m.leaving:
 		return m.leave()
@@ -148,7 +148,7 @@ func (p *progress) lines(m *model, w int) (lines []string, now int) {
 		}
 		lines = append(lines, p.row(m, ev, i == open, w)...)
 	}
-	if m.run != nil && m.run.stopped {
+	if m.runner != nil && m.runner.stopped {
 		lines = append(lines, "")
 		lines = append(lines, each(wrap("Stopping as soon as the open request is answered. ctrl+c again leaves at once.", w), m.th.warn)...)
 		now = len(lines) - 1
@@ -158,28 +158,36 @@ func (p *progress) lines(m *model, w int) (lines []string, now int) {
 
 // row is one action: its mark, what it does, its time at the right, what came out of it below.
 func (p *progress) row(m *model, ev engine.Event, open bool, w int) []string {
-	say, took := ev.Action.Say, ""
 	if p.undo {
-		say = ev.Action.UndoSays
+		ev.Action.Say = ev.Action.UndoSays
 	}
-	mark, style := m.th.dim.Render(m.th.g.todo), m.th.dim
-	switch {
-	case open:
-		mark, style = m.th.accent.Render(m.th.g.spinner[p.wait.turns%len(m.th.g.spinner)]), m.th.strong
+	spin, took := "", ""
+	if open {
+		spin = m.th.g.spinner[p.wait.turns%len(m.th.g.spinner)]
 		if d := m.now().Sub(p.since); d >= time.Second {
 			took = fmt.Sprintf("%d s", int(d.Seconds()))
 		}
+	}
+	return m.th.act(ev, spin, took, w)
+}
+
+// act draws an action. One that is open has the sign spin and has taken some time already.
+func (t theme) act(ev engine.Event, spin, took string, w int) []string {
+	mark, style := t.dim.Render(t.g.todo), t.dim
+	switch {
+	case spin != "":
+		mark, style = t.accent.Render(spin), t.strong
 	case ev.State == engine.Done, ev.State == engine.Undone:
-		mark, style, took = m.th.good.Render(m.th.g.done), m.th.dim.UnsetForeground(), seconds(ev.Took)
+		mark, style, took = t.good.Render(t.g.done), t.dim.UnsetForeground(), seconds(ev.Took)
 	case ev.State == engine.Failed:
-		mark, style, took = m.th.bad.Render(m.th.g.failed), m.th.strong, seconds(ev.Took)
+		mark, style, took = t.bad.Render(t.g.failed), t.strong, seconds(ev.Took)
 	}
 	const times = 8
-	lines := indent(mark+" ", each(wrap(say, w-2-times), style))
+	lines := indent(mark+" ", each(wrap(ev.Action.Say, w-2-times), style))
 	if took != "" {
-		lines[0] = m.th.pad(lines[0], w-times) + m.th.dim.Render(fmt.Sprintf("%*s", times, took))
+		lines[0] = t.pad(lines[0], w-times) + t.dim.Render(fmt.Sprintf("%*s", times, took))
 	}
-	return append(lines, indent("  ", each(wrap(ev.Detail, w-2-times), m.th.dim))...)
+	return append(lines, indent("  ", each(wrap(ev.Detail, w-2-times), t.dim))...)
 }
 
 // seconds is a duration as people read it.
@@ -191,7 +199,7 @@ func seconds(d time.Duration) string {
 }
 
 func (p *progress) keys(m *model) []keyHint {
-	if m.run != nil && m.run.stopped {
+	if m.runner != nil && m.runner.stopped {
 		return []keyHint{{"ctrl+c", "leave at once"}}
 	}
 	return []keyHint{{"ctrl+c", "stop after the open request"}}

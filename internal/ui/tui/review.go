@@ -136,21 +136,26 @@ func (r *review) back(m *model) tea.Cmd {
 // confirm is the part that never scrolls away.
 func (r *review) confirm(m *model, w int) []string {
 	here := r.cursor == len(m.session.Walk().Answers())
-	choice := func(word string, chosen bool) string {
-		switch {
-		case chosen && here:
-			return m.th.button.Render(m.th.g.pick + " " + word)
-		case chosen:
-			return m.th.strong.Render(" " + m.th.g.pick + " " + word + " ")
-		}
-		return m.th.dim.Render("   " + word + " ")
-	}
 	out := []string{m.th.rule.Render(strings.Repeat(m.th.g.line, w))}
-	out = append(out, m.th.strong.Render("Do all of this now?")+"  "+choice("No", !r.yes)+" "+choice("Yes", r.yes))
+	out = append(out, m.th.strong.Render("Do all of this now?")+"  "+m.th.yesNo(r.yes, here))
 	if r.note != "" {
 		out = append(out, each(wrap(r.note, w), m.th.dim)...)
 	}
 	return out
+}
+
+// yesNo draws a choice that stands on one of two words; here says that Enter would take it.
+func (t theme) yesNo(yes, here bool) string {
+	choice := func(word string, chosen bool) string {
+		switch {
+		case chosen && here:
+			return t.button.Render(t.g.pick + " " + word)
+		case chosen:
+			return t.strong.Render(" " + t.g.pick + " " + word + " ")
+		}
+		return t.dim.Render("   " + word + " ")
+	}
+	return choice("No", !yes) + " " + choice("Yes", yes)
 }
 
 func (r *review) fit(m *model, w, h int) {

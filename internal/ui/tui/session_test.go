@@ -280,10 +280,15 @@ type desk struct {
 }
 
 func sit(t testing.TB, w *world) *desk {
-	d := &desk{t: t, w: w, clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-	d.m = newModel(t.Context(), w.session(), Options{})
+	return seat(t, w, forSetUp(t.Context(), w.session(), Options{}))
+}
+
+// seat sits before any model.
+func seat(t testing.TB, w *world, m *model) *desk {
+	d := &desk{t: t, w: w, m: m, clock: noon}
 	d.m.now = func() time.Time { return d.clock }
 	d.m.tick = func() tea.Cmd { return nil }
+	d.m.second = d.m.tick
 	d.m.signals = func() tea.Msg { return nil }
 	d.m.ended = func() tea.Msg { return nil }
 	d.size(120, 40)
@@ -291,6 +296,8 @@ func sit(t testing.TB, w *world) *desk {
 	d.settle()
 	return d
 }
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // begin sits down and passes the start screen.
 func begin(t testing.TB, w *world) *desk {

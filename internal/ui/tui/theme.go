@@ -19,6 +19,7 @@ type theme struct {
 type glyphs struct {
 	done, now, todo, failed, back, warn, pick string
 	bar, line, more, dot, arrows, sides       string
+	full, gone                                string // of a gauge
 	spinner                                   []string
 }
 
@@ -48,13 +49,13 @@ func newTheme(dark, ascii bool) theme {
 
 var unicodeGlyphs = glyphs{
 	done: "✓", now: "●", todo: "○", failed: "✗", back: "↩", warn: "!", pick: "›",
-	bar: "│", line: "─", more: "…", dot: "·", arrows: "↑↓", sides: "←→",
+	bar: "│", line: "─", more: "…", dot: "·", arrows: "↑↓", sides: "←→", full: "━", gone: "─",
 	spinner: []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"},
 }
 
 var asciiGlyphs = glyphs{
 	done: "x", now: "*", todo: "-", failed: "!", back: "<", warn: "!", pick: ">",
-	bar: "|", line: "-", more: "..", dot: "-", arrows: "up/down", sides: "left/right",
+	bar: "|", line: "-", more: "..", dot: "-", arrows: "up/down", sides: "left/right", full: "#", gone: ".",
 	spinner: []string{"|", "/", "-", "\\"},
 }
 

@@ -39,11 +39,21 @@ type Options struct {
 // signal. A run that is under way when the program has to end finishes its open action first. The
 // error is about the screen itself; how the session ended is in the outcome.
 func Run(ctx context.Context, s ui.Session, o Options) (ui.Outcome, error) {
+	return forSetUp(ctx, s, o).run(ctx, o)
+}
+
+// Rotate leads a person through rotations, as Run does through a set-up. The outcome says whether one was
+// confirmed; what became of it, the rotation itself knows.
+func Rotate(ctx context.Context, r ui.Rotation, o Options) (ui.Outcome, error) {
+	return forRotation(ctx, r, o).run(ctx, o)
+}
+
+// run is the whole life of the program.
+func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 	environ := o.Environ
 	if o.NoColor {
 		environ = append(slices.Clip(environ), "NO_COLOR=1")
 	}
-	m := newModel(ctx, s, o)
 
 	// SIGHUP is among them: a window that is closed must not cut a request.
 	signals := make(chan os.Signal, 4)

@@ -64,7 +64,8 @@ func (t theme) labelled(name, text string, w int, style lipgloss.Style) []string
 type failure struct {
 	err   error
 	retry func(*model) tea.Cmd
-	first bool // there is nothing to go back to
+	first bool                         // there is nothing to go back to
+	to    func(*model) (tea.Cmd, bool) // where back leads; nil: to the question before
 	win   scroll
 	h     int
 }
@@ -83,7 +84,11 @@ func (f *failure) update(m *model, msg tea.Msg) tea.Cmd {
 		if f.first {
 			return nil
 		}
-		if cmd, ok := m.back(); ok {
+		to := f.to
+		if to == nil {
+			to = (*model).back
+		}
+		if cmd, ok := to(m); ok {
 			return cmd
 		}
 		f.first = true

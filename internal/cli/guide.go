@@ -1,0 +1,296 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/ui"
+	"github.com/astro-ci/astro-ci/internal/ui/line"
+	"github.com/astro-ci/astro-ci/internal/ui/tui"
+)
+
+// guided reports whether rotate and resume lead a person through, on the screen or line by line.
+func (a *app) guided(f rotateFlags) bool {
+	return a.frontEnd() != flagsOnly && !a.yes && !a.dryRun && f.confirm == "" && !f.abort
+}
+
+// guide leads a person through rotations. The driver of each is made when it begins.
+type guide struct {
+	app    *app
+	flags  rotateFlags
+	names  []string
+	resume bool // only what was begun goes on
+	w      *world
+	all    map[string]candidate
+	none   bool      // there was nothing to do when it was last looked
+	out    []outcome // what became of the setups that were worked on
+}
+
+func (a *app) newGuide(f rotateFlags, names []string, resume bool) *guide {
+	return &guide{app: a, flags: f, names: names, resume: resume}
+}
+
+// rotation is the guide as the front ends see it.
+func (g *guide) rotation() ui.Rotation {
+	r := ui.Rotation{Title: "Replace a token", None: "No token is due.", Sandbox: g.app.sandbox, Find: g.find, Plan: g.plan}
+	switch {
+	case g.resume:
+		r.Title, r.None = "Go on with a rotation", "Nothing is unfinished."
+	case g.flags.leaked:
+		r.Title = "Replace a leaked token"
+	}
+	return r
+}
+
+// rotateByAsking leads a person through a rotation, or through what was broken off.
+func (a *app) rotateByAsking(ctx context.Context, f rotateFlags, names []string, resume bool) (err error) {
+	g := a.newGuide(f, names, resume)
+	defer func() { err = errors.Join(err, g.w.close()) }()
+	var out ui.Outcome
+	if a.frontEnd() == wizard {
+		a.inWizard.Store(true)
+		out, err = tui.Rotate(ctx, g.rotation(), a.screen())
+		a.inWizard.Store(false)
+	} else {
+		out, err = line.Rotate(ctx, g.rotation(), line.Options{In: a.in, Out: a.out})
+	}
+	switch {
+	case len(g.out) > 0:
+		return errors.Join(err, a.outcomes(g.out))
+	case err != nil:
+		return err
+	case out.Err != nil:
+		return out.Err
+	case g.none:
+		a.tell("%s", g.rotation().None)
+		return nil
+	}
+	_, _ = fmt.Fprintln(a.err, "Nothing was done.")
+	return engine.ErrCancelled
+}
+
+// screen says what the full screen has to know about its terminal.
+func (a *app) screen() tui.Options {
+	return tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()}
+}
+
+// find looks for the setups, those first that need it most.
+func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {
+	if g.w == nil {
+		w, err := g.app.discover(ctx)
+		if err != nil {
+			return nil, err
+		}
+		g.w = w
+	}
+	all, err := g.w.candidates(ctx, g.flags, g.names)
+	if err != nil {
+		return nil, err
+	}
+	g.all = map[string]candidate{}
+	var out []ui.Setup
+	for _, c := range all {
+		_, due := rotation.Due(c.token(), time.Now())
+		if g.resume && !c.state.Active() || g.flags.due && !due && !c.state.Active() && !c.unfinished {
+			continue
+		}
+		g.all[c.name] = c
+		out = append(out, entry(c))
+	}
+	g.none = len(out) == 0
+	slices.SortStableFunc(out, gravest)
+	return out, nil
+}
+
+// gravest orders setups: those first that need somebody, then those whose token ends first.
+func gravest(a, b ui.Setup) int {
+	return cmp.Or(cmp.Compare(b.Health, a.Health), a.Ends.Compare(b.Ends), cmp.Compare(a.Name, b.Name))
+}
+
+// entry is a setup as a list shows it.
+func entry(c candidate) ui.Setup {
+	t := c.token()
+	now := time.Now()
+	x := ui.Setup{
+		Name: c.name, Workspace: display.Clean(c.plan.Workspace.String()), Credential: display.Clean(c.plan.Credential.Kind.String()),
+		Made: t.CreatedAt, Ends: t.EndAt, Used: t.LastUsedAt, Says: display.Clean("due on " + rotation.DueAt(t).Format(time.DateOnly)),
+	}
+	for _, t := range c.plan.Targets {
+		x.Targets = append(x.Targets, t.String())
+	}
+	switch {
+	case c.state.Active():
+		x.Health, x.Says = ui.Busy, display.Clean("begun and not finished; it goes on")
+		if halt := rotation.Preview(c.state, now); halt.Kind == rotation.Wait {
+			x.Says = display.Clean("waiting until " + clock(halt.Until))
+		}
+	case t.ID == "":
+		x.Health, x.Says = ui.Bad, display.Clean("its token is gone")
+	case t.Expired(now):
+		x.Health, x.Says = ui.Bad, display.Clean("expired on "+t.EndAt.Format(time.DateOnly))
+	case t.EndAt.IsZero():
+		x.Health, x.Says = ui.Due, display.Clean("never expires")
+	case !now.Before(rotation.DueAt(t)):
+		x.Health, x.Says = ui.Due, display.Clean("due since "+rotation.DueAt(t).Format(time.DateOnly))
+	}
+	return x
+}
+
+// again is a command of astro-ci as it has to be typed to work on the same world.
+func (a *app) again(command string) string {
+	if a.sandbox {
+		command = "--sandbox " + command
+	}
+	return "astro-ci " + command
+}
+
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+
+// plan checks that a setup's token can be replaced and says how.
+func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) {
+	c, known := g.all[name]
+	if !known {
+		return nil, hint.New(fmt.Sprintf("there is no setup %q", display.Clean(name)), "astro-ci status lists those that this computer knows.", "")
+	}
+	begun := c.state.Active()
+	switch {
+	case begun && g.flags.leaked && c.state.Mode != rotation.Leaked:
+		return nil, hint.New("a rotation of "+name+" is not finished, and its old token still works",
+			"Finish it first: astro-ci resume "+name+". Or delete the old token at once: astro-ci token revoke "+c.token().ID, "")
+	case begun && len(g.flags.add) > 0:
+		return nil, hint.New("the setup "+name+" was begun and is not finished", "Finish it first: astro-ci resume "+name, "")
+	case len(g.flags.add) > 0:
+		var err error
+		if c.plan, err = withTargets(c.plan, g.flags.add); err != nil {
+			return nil, err
+		}
+	}
+	r := &replacing{g: g, c: c, proofs: map[int]providers.Proof{}}
+	out := &ui.Replacement{
+		Setup: entry(c), Begun: begun, Leaked: g.flags.leaked && !begun,
+		Go: r.goOn, Halt: func() ui.Halt { return r.halt }, Used: r.used, Forget: r.forget,
+	}
+	if begun {
+		out.Course = course(c.state)
+		for _, name := range g.flags.forget {
+			if _, err := targetOf(c.plan, name); err != nil {
+				return nil, err
+			}
+			out.GiveUp = append(out.GiveUp, name)
+		}
+		return out, nil
+	}
+	if err := g.w.preflight(ctx, c); err != nil {
+		return nil, err
+	}
+	if _, due := rotation.Due(c.token(), time.Now()); !c.unfinished || due || g.flags.leaked || len(g.flags.add) > 0 {
+		c.anew()
+	}
+	r.begin = g.app.operation(c, g.flags)
+	out.Course = append([]engine.Event{{Action: engine.Action{Key: checking, Say: checking, Read: true}, State: engine.Planned}},
+		course(rotation.Fold([]rotation.Record{{Kind: rotation.RecPlanned, Begin: &r.begin}}))...)
+	var err error
+	out.Facts, err = g.facts(ctx, c, r.begin)
+	return out, err
+}
+
+// checking is the first act of a rotation.
+const checking = "Check that the new token can be made and stored"
+
+// course is a rotation's acts as the front ends show them.
+func course(s rotation.State) (out []engine.Event) {
+	for _, ev := range rotation.Course(s) {
+		out = append(out, acted(ev))
+	}
+	return out
+}
+
+func acted(ev rotation.Event) engine.Event {
+	out := engine.Event{Action: engine.Action{Key: ev.Say, Say: ev.Say}, State: engine.Planned, Detail: ev.Detail, Err: ev.Err, Took: ev.Took}
+	out.Action.Read = ev.Act.Kind == rotation.Prove || ev.Act.Kind == rotation.Verify || ev.Act.Kind == rotation.List || ev.Act.Kind == rotation.Wait
+	switch {
+	case ev.Err != nil:
+		out.State = engine.Failed
+	case ev.Ended:
+		out.State = engine.Done
+	}
+	return out
+}
+
+// facts say what is replaced by what, where it is kept, and how sure that will be.
+func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out []ui.Fact, err error) {
+	say := func(name, format string, args ...any) {
+		out = append(out, ui.Fact{Name: name, Value: display.Clean(fmt.Sprintf(format, args...))})
+	}
+	words, due := rotation.Due(c.token(), time.Now())
+	if !due {
+		words = "you ask for it; it is " + words
+	}
+	say("Why", "%s", words)
+	for i, t := range c.old {
+		last := "never used"
+		if !t.LastUsedAt.IsZero() {
+			last = "last used " + clock(t.LastUsedAt)
+		}
+		say(map[bool]string{true: "Old token"}[i == 0], "%s, %s", t.ID, last)
+	}
+	if len(c.old) == 0 {
+		say("Old token", "none is left")
+	}
+	cr := c.plan.Credential
+	say("New token", "%s for %s, role %s, %d days", cr.Kind, c.plan.Entity(), cr.Role, cr.ExpiresInDays)
+	stores, err := g.w.stores(ctx, c.plan)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range c.plan.Targets {
+		say(map[bool]string{true: "Target"}[i == 0], "%s", t)
+		info := stores[t.Store].Info()
+		st, err := stores[t.Store].Stat(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		say("", "%s; %s", shows(st.Exists, st.UpdatedAt), provable(string(info.Proof)))
+	}
+	switch {
+	case b.Mode == rotation.Leaked:
+		say("Waiting", "none: the old token is deleted first, and pipelines fail until they have the new one")
+	case len(c.old) > 0:
+		say("Waiting", "%s, as long as a run may go on with the token that it has read; --drain changes it", short(b.Drain))
+	}
+	for _, t := range c.strange {
+		say("Left alone", "%s has the mark of this setup and is not in its journal", t.ID)
+	}
+	return out, nil
+}
+
+// shows is what a store tells of a secret now.
+func shows(exists bool, at time.Time) string {
+	switch {
+	case !exists:
+		return "not there yet"
+	case at.IsZero():
+		return "there"
+	}
+	return "last written " + clock(at)
+}
+
+// provable says how sure a write will be.
+func provable(proof string) string {
+	switch proof {
+	case "metadata":
+		return "its record of the write can be seen, not the value"
+	case "read-back":
+		return "the value is read back and compared"
+	}
+	return "that it was accepted is all that can be seen"
+}

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/inventory"
+	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui"
+	"github.com/astro-ci/astro-ci/internal/ui/tui"
+)
+
+// begin is astro-ci alone: the overview where there is something to see, else the set-up.
+func (a *app) begin(ctx context.Context) error {
+	if a.frontEnd() == wizard && !a.yes && !a.dryRun {
+		if all, err := a.journals(); err == nil && slices.ContainsFunc(all, known.lives) {
+			return a.overview(ctx)
+		}
+	}
+	return a.runSetup(ctx)
+}
+
+// lives reports whether there is something of the setup: it was not taken back.
+func (k known) lives() bool { return k.err != nil || k.state.Active() || k.state.Last != "" }
+
+// home is the overview and what is done from it.
+type home struct {
+	app    *app
+	w      *world
+	all    map[string]candidate
+	guides []*guide
+}
+
+// overview shows the setups until the person leaves, or wants something that has a screen of its own.
+func (a *app) overview(ctx context.Context) error {
+	h := &home{app: a}
+	a.inWizard.Store(true)
+	next, out, err := tui.Home(ctx, ui.Home{
+		Title: "Overview", Sandbox: a.sandbox, Find: h.find, Rotation: h.rotation, Verify: h.verify, SetUp: a.setupFor,
+		Again: func(ctx context.Context, name string) error {
+			a.setup.like = name
+			return a.runSetup(ctx)
+		},
+		Remove: func(ctx context.Context, name string) error { return a.remove(ctx, name, "") },
+	}, a.screen())
+	a.inWizard.Store(false)
+	var done []outcome
+	for _, g := range h.guides {
+		done = append(done, g.out...)
+	}
+	err = errors.Join(err, h.w.close())
+	switch {
+	case err != nil:
+		return errors.Join(err, a.outcomes(done))
+	case next != nil:
+		return errors.Join(a.outcomes(done), next(ctx))
+	case len(done) == 0:
+		return out.Err
+	}
+	return a.outcomes(done)
+}
+
+// setupFor sets up once for each of these Workspaces, or once for one that is asked for.
+func (a *app) setupFor(ctx context.Context, workspaces []setup.Ref) error {
+	if len(workspaces) == 0 {
+		return a.runSetup(ctx)
+	}
+	for _, ws := range workspaces {
+		*a.setup.answers["workspace"] = ws.ID
+		if err := a.runSetup(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find takes the inventory, and of it what is of the setups here and the Workspaces without a credential.
+func (h *home) find(ctx context.Context) (out ui.Overview, err error) {
+	if h.w == nil {
+		if h.w, err = h.app.discover(ctx); err != nil {
+			return out, err
+		}
+	}
+	v, err := h.w.inventory(ctx, census{})
+	if err != nil {
+		return out, err
+	}
+	all, err := h.app.journals()
+	if err != nil {
+		return out, err
+	}
+	tokens, found := map[string]*astro.Token{}, map[string][]inventory.Finding{}
+	for _, i := range v.Items {
+		if i.Token != nil {
+			tokens[i.Token.ID] = i.Token
+		}
+		if i.Whose == inventory.Ours {
+			found[i.Setup] = append(found[i.Setup], i.Findings...)
+		}
+	}
+	h.all = map[string]candidate{}
+	for _, k := range all {
+		if !k.lives() {
+			continue
+		}
+		x := ui.Setup{Name: k.name}
+		if k.err == nil {
+			c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
+			if t := tokens[k.state.Last]; t != nil {
+				c.old = append(c.old, *t)
+			}
+			h.all[k.name], x = c, entry(c)
+		}
+		judge(&x, found[k.name])
+		out.Setups = append(out.Setups, x)
+	}
+	slices.SortStableFunc(out.Setups, gravest)
+	out.Without = v.Bare
+	return out, nil
+}
+
+// judge says of a setup what the inventory found, the gravest first.
+func judge(x *ui.Setup, found []inventory.Finding) {
+	if len(found) == 0 || x.Health == ui.Busy && !found[0].Person {
+		return
+	}
+	f := found[0]
+	switch {
+	case f.Person && f.Key != inventory.Unfinished:
+		x.Health, x.Says = ui.Bad, display.Clean(f.Say)
+	case x.Health == ui.Fine:
+		x.Says = display.Clean(f.Say)
+	}
+}
+
+// rotation is the one of a setup, in the same world.
+func (h *home) rotation(name string) ui.Rotation {
+	g := h.app.newGuide(rotateFlags{}, []string{name}, h.all[name].state.Active())
+	g.w = h.w
+	h.guides = append(h.guides, g)
+	return g.rotation()
+}
+
+// verify asks Astro for the token of a setup, and each store for the last write.
+func (h *home) verify(ctx context.Context, name string) (out []ui.Fact, err error) {
+	c, ok := h.all[name]
+	if !ok {
+		return nil, hint.New("the journal of "+name+" cannot be read", "Its token and its secrets stay as they are. Put the journal back from a backup, or set it up anew.", "")
+	}
+	say := func(name, format string, args ...any) {
+		out = append(out, ui.Fact{Name: name, Value: display.Clean(fmt.Sprintf(format, args...))})
+	}
+	t, err := h.w.astro.Token(ctx, c.plan.Organization.ID, c.state.Last)
+	switch {
+	case c.state.Last == "":
+		say("Token", "none yet: the set-up is not finished")
+	case httpx.Status(err) == http.StatusNotFound:
+		say("Token", "%s is no longer on Astro", c.state.Last)
+	case err != nil:
+		return nil, err
+	default:
+		say("Token", "%s is on Astro, role %s", t.ID, t.On().Role)
+		words, _ := rotation.Due(t, time.Now())
+		say("", "%s", words)
+		if t.LastUsedAt.IsZero() {
+			say("Last used", "never")
+		} else {
+			say("Last used", "%s", clock(t.LastUsedAt))
+		}
+	}
+	stores, err := h.w.stores(ctx, c.plan)
+	if err != nil {
+		return nil, err
+	}
+	for i, target := range c.plan.Targets {
+		if c.state.Targets[i].Forgotten {
+			continue
+		}
+		say("Target", "%s", target)
+		st, err := stores[target.Store].Stat(ctx, target)
+		switch mark := c.state.Targets[i].Version; {
+		case err != nil:
+			say("", "could not be asked: %v", hint.Of(err))
+		case !st.Exists:
+			say("", "is missing; astro-ci rotate %s writes it anew", name)
+		case mark == "" || st.Version == "":
+			say("", "is there; the store shows nothing by which its last write could be told")
+		case mark == st.Version:
+			say("", "holds what astro-ci wrote last")
+		default:
+			say("", "was written by somebody else since; astro-ci rotate %s writes it anew", name)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,177 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+func width(s string) int { return ansi.StringWidth(s) }
+
+// one shows all that is known of one setup, and what can be done with it.
+type one struct {
+	setup ui.Setup
+	menu  menu
+	win   scroll
+	h     int
+}
+
+func (o *one) init(m *model) tea.Cmd {
+	m.place = o.setup.Name
+	for _, a := range m.actions(o.setup) {
+		o.menu.items = append(o.menu.items, menuItem{strings.ToUpper(a.does[:1]) + a.does[1:], a.note, a.do})
+	}
+	o.menu.items = append(o.menu.items, menuItem{"Back", "", (*model).up})
+	return nil
+}
+
+func (o *one) update(m *model, msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	switch name := k.String(); name {
+	case "esc", "b":
+		return m.up()
+	case "q":
+		return m.leave()
+	default:
+		if cmd, mine := o.menu.key(m, name); mine {
+			return cmd
+		}
+		if cmd := m.act(o.setup, name); cmd != nil {
+			return cmd
+		}
+		o.win.key(name, o.h)
+	}
+	return nil
+}
+
+func (o *one) fit(m *model, w, h int) {
+	o.h = max(1, h-len(o.menu.items)-2)
+	o.win.fit(len(o.lines(m, w)), o.h)
+}
+
+func (o *one) view(m *model, w, h int) []string {
+	room := max(1, h-len(o.menu.items)-2)
+	out := o.win.view(m.th, o.lines(m, w), room)
+	if h < len(o.menu.items)+4 {
+		return append(out[:min(len(out), max(1, h-len(o.menu.items)))], o.menu.view(m.th, w)...)
+	}
+	out = append(out, "", m.th.rule.Render(strings.Repeat(m.th.g.line, min(w, 90))))
+	return append(out, o.menu.view(m.th, w)...)
+}
+
+func (o *one) lines(m *model, w int) []string {
+	w = min(w, 90)
+	s, now := o.setup, m.now()
+	out := indent(m.th.mark(s.Health)+" ", each(wrap(s.Name, w-2), m.th.strong))
+	out = append(out, "")
+	ends := left(s, now)
+	if !s.Ends.IsZero() {
+		ends = remaining(s, m) + ", until " + s.Ends.Format(time.DateOnly)
+	}
+	used := ago(s.Used, now)
+	if !s.Used.IsZero() {
+		used += ", at " + s.Used.Local().Format("15:04 on 2006-01-02")
+	}
+	rows := [][2]string{
+		{"State", s.Says.String()}, {"Workspace", s.Workspace.String()}, {"Credential", s.Credential.String()}, {"Life", ends}, {"Last used", used},
+	}
+	name := "Targets"
+	for _, t := range s.Targets {
+		rows = append(rows, [2]string{name, t})
+		name = ""
+	}
+	out = append(out, m.th.pairs(rows, w)...)
+	if w >= 24 && !s.Made.IsZero() && !s.Ends.IsZero() {
+		out = append(out[:2:2], append([]string{m.th.life(s, now, min(40, w)), ""}, out[2:]...)...)
+	}
+	return out
+}
+
+func (o *one) keys(m *model) []keyHint {
+	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"esc", "back"}, {"q", "leave"}}
+}
+
+// verify asks about one setup and says what was found.
+type verify struct {
+	setup ui.Setup
+	wait  waiting
+	ready bool
+	facts []ui.Fact
+	win   scroll
+	h     int
+}
+
+// verifiedMsg is what Home.Verify returned.
+type verifiedMsg struct {
+	facts []ui.Fact
+	err   error
+}
+
+func (v *verify) init(m *model) tea.Cmd {
+	v.wait = waiting{what: "Asking Astro and the stores about " + v.setup.Name}
+	ask, name := m.home.Verify, v.setup.Name
+	return m.work(func(ctx context.Context) tea.Msg {
+		facts, err := ask(ctx, name)
+		return verifiedMsg{facts, err}
+	})
+}
+
+func (v *verify) update(m *model, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tickMsg:
+		if !v.ready {
+			return v.wait.turn(m)
+		}
+	case verifiedMsg:
+		if msg.err != nil {
+			again := func(m *model) tea.Cmd { return m.open(&verify{setup: v.setup}) }
+			return m.open(&failure{err: msg.err, retry: again, to: upwards})
+		}
+		v.ready, v.facts, m.quiet = true, msg.facts, m.now()
+	case tea.KeyPressMsg:
+		switch name := msg.String(); name {
+		case "esc", "b":
+			return m.up()
+		case "enter":
+			if v.ready {
+				return m.up()
+			}
+		case "q":
+			return m.leave()
+		default:
+			v.win.key(name, v.h)
+		}
+	}
+	return nil
+}
+
+func (v *verify) fit(m *model, w, h int) {
+	v.h = h
+	v.win.fit(len(v.lines(m, w)), h)
+}
+
+func (v *verify) view(m *model, w, h int) []string { return v.win.view(m.th, v.lines(m, w), h) }
+
+func (v *verify) lines(m *model, w int) []string {
+	w = min(w, 90)
+	if !v.ready {
+		return v.wait.view(m.th)
+	}
+	out := each(wrap("What Astro and the stores say of "+v.setup.Name, w), m.th.strong)
+	return append(append(out, ""), m.th.facts(v.facts, w)...)
+}
+
+func (v *verify) keys(m *model) []keyHint {
+	if !v.ready {
+		return []keyHint{{"esc", "back"}}
+	}
+	return []keyHint{{"enter", "back"}, {m.th.g.arrows, "scroll"}, {"q", "leave"}}
+}

@@ -1,0 +1,364 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+// Home shows the overview until the person leaves it. next is what has to be done then; nil for nothing.
+func Home(ctx context.Context, h ui.Home, o Options) (next func(context.Context) error, out ui.Outcome, err error) {
+	m := forHome(ctx, h, o)
+	out, err = m.run(ctx, o)
+	return m.after, out, err
+}
+
+func forHome(ctx context.Context, h ui.Home, o Options) *model {
+	m := newModel(ctx, &overview{}, o)
+	m.home, m.title, m.sandbox = &h, h.Title, h.Sandbox
+	return m
+}
+
+// up leads back to the overview, or out of the program where there is none.
+func (m *model) up() tea.Cmd {
+	if m.home == nil {
+		return m.leave()
+	}
+	m.title = m.home.Title
+	return m.open(&overview{start: m.place})
+}
+
+func upwards(m *model) (tea.Cmd, bool) { return m.up(), true }
+
+// overview shows every setup, and on its second page the Workspaces without one.
+type overview struct {
+	start  string // the setup to begin on
+	wait   waiting
+	ready  bool
+	found  ui.Overview
+	table  table
+	others marks
+	second bool // the Workspaces are shown
+}
+
+// overviewMsg is what Home.Find returned.
+type overviewMsg struct {
+	found ui.Overview
+	err   error
+}
+
+func (o *overview) init(m *model) tea.Cmd {
+	o.wait = waiting{what: "Looking at the setups, the tokens and the Workspaces"}
+	find := m.home.Find
+	return m.work(func(ctx context.Context) tea.Msg {
+		found, err := find(ctx)
+		return overviewMsg{found, err}
+	})
+}
+
+func (o *overview) update(m *model, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tickMsg:
+		if !o.ready {
+			return o.wait.turn(m)
+		}
+	case overviewMsg:
+		m.out.Err = msg.err
+		if msg.err != nil {
+			return m.open(&failure{err: msg.err, first: true, retry: func(m *model) tea.Cmd { return m.open(&overview{}) }})
+		}
+		o.ready, o.found, m.quiet = true, msg.found, m.now()
+		o.table, o.others = newTable(msg.found.Setups, m.now()), newMarks(msg.found.Without)
+		for i, s := range msg.found.Setups {
+			if s.Name == o.start {
+				o.table.cursor = i
+			}
+		}
+	case tea.PasteMsg:
+		o.list().update(msg)
+	case tea.KeyPressMsg:
+		return o.key(m, msg)
+	}
+	return nil
+}
+
+// list is the list on the present page.
+func (o *overview) list() *finder {
+	if o.second {
+		return &o.others.finder
+	}
+	return &o.table.finder
+}
+
+func (o *overview) key(m *model, k tea.KeyPressMsg) tea.Cmd {
+	name := k.String()
+	switch {
+	case !o.ready:
+		if name == "q" || name == "esc" {
+			return m.leave()
+		}
+		return nil
+	case !o.typing() && (name == "tab" || name == "shift+tab") && len(o.found.Without) > 0:
+		o.second = !o.second
+		return nil
+	case o.second && !o.typing() && (name == "space" || name == "enter"):
+		o.others.toggle()
+		return nil
+	case name == "enter" && o.typing():
+		o.list().filtering = false
+		return nil
+	case o.list().update(k):
+		return nil
+	case name == "s" && m.home.SetUp != nil:
+		var picked []setup.Ref
+		if o.second {
+			picked = o.others.picked()
+		}
+		begin := m.home.SetUp
+		m.after = func(ctx context.Context) error { return begin(ctx, picked) }
+		return m.leave()
+	case name == "q", name == "esc":
+		return m.leave()
+	}
+	s, ok := o.table.current()
+	if o.second || !ok {
+		return nil
+	}
+	if name == "enter" {
+		return m.open(&one{setup: s})
+	}
+	return m.act(s, name)
+}
+
+// act does what a key means for a setup; the actions that are not there have none.
+func (m *model) act(s ui.Setup, key string) tea.Cmd {
+	m.place = s.Name
+	for _, a := range m.actions(s) {
+		if a.key == key {
+			return a.do(m)
+		}
+	}
+	return nil
+}
+
+// action is something that can be done with a setup.
+type action struct {
+	key, does, note string
+	do              func(*model) tea.Cmd
+}
+
+func (m *model) actions(s ui.Setup) (out []action) {
+	leave := func(f func(context.Context, string) error) func(*model) tea.Cmd {
+		return func(m *model) tea.Cmd {
+			m.after = func(ctx context.Context) error { return f(ctx, s.Name) }
+			return m.leave()
+		}
+	}
+	h := m.home
+	if h.Rotation != nil {
+		a := action{key: "r", does: "rotate", note: "a new token, without a broken run"}
+		if s.Health == ui.Busy {
+			a.does, a.note = "resume", "go on with what was begun"
+		}
+		a.do = func(m *model) tea.Cmd {
+			m.rotation = h.Rotation(s.Name)
+			m.title = m.rotation.Title
+			return m.open(&setups{})
+		}
+		out = append(out, a)
+	}
+	if h.Verify != nil {
+		out = append(out, action{"v", "verify", "ask Astro and the stores", func(m *model) tea.Cmd { return m.open(&verify{setup: s}) }})
+	}
+	if h.Again != nil {
+		out = append(out, action{"a", "again", "the same for another Workspace", leave(h.Again)})
+	}
+	if h.Remove != nil {
+		out = append(out, action{"x", "remove", "the token, its secrets and its file", leave(h.Remove)})
+	}
+	return out
+}
+
+func (o *overview) typing() bool { return o.ready && o.list().filtering }
+
+// head is how many lines stand above the list.
+func (o *overview) head(h int) int {
+	switch {
+	case h < 5:
+		return 0
+	case h < 12:
+		return 1
+	case o.second:
+		return 4
+	}
+	return 2
+}
+
+func (o *overview) fit(_ *model, _, h int) {
+	if h = max(1, h-o.head(h)); o.second {
+		o.others.fit(h)
+	} else {
+		o.table.fit(h)
+	}
+}
+
+func (o *overview) view(m *model, w, h int) []string {
+	if !o.ready {
+		return o.wait.view(m.th)
+	}
+	what := m.th.dim.Render(m.th.cut("Space picks one or several; s sets them up, one after the other.", w))
+	out := []string{o.pages(m, w), "", what, ""}[:o.head(h)]
+	if o.second {
+		return append(out, o.others.view(m, w, h-len(out))...)
+	}
+	if len(o.found.Setups) == 0 {
+		return append(out, each(wrap("There is no setup yet. Press s to make one.", w), m.th.dim)...)
+	}
+	return append(out, o.table.view(m, w, h-len(out))...)
+}
+
+// pages are the titles of the two pages, the present one marked, and what needs somebody.
+func (o *overview) pages(m *model, w int) string {
+	title := func(words string, here bool) string {
+		if here {
+			return m.th.accent.Bold(true).Underline(true).UnderlineSpaces(true).Render(words)
+		}
+		return m.th.dim.Render(words)
+	}
+	line := title(plural(len(o.found.Setups), "setup"), !o.second)
+	if n := len(o.found.Without); n > 0 {
+		long, short := plural(n, "Workspace")+" without a credential", plural(n, "Workspace")
+		if w < 60 {
+			long = short
+		}
+		line += "   " + title(long, o.second)
+	}
+	var needs []string
+	count := map[ui.Health]int{}
+	for _, s := range o.found.Setups {
+		count[s.Health]++
+	}
+	for _, x := range []struct {
+		h    ui.Health
+		says string
+	}{{ui.Bad, "need you"}, {ui.Due, "due"}, {ui.Busy, "unfinished"}} {
+		says := x.says
+		if count[x.h] == 1 && x.h == ui.Bad {
+			says = "needs you"
+		}
+		if count[x.h] > 0 {
+			needs = append(needs, m.th.mark(x.h)+" "+m.th.health(x.h).Render(fmt.Sprintf("%d %s", count[x.h], says)))
+		}
+	}
+	right := strings.Join(needs, "  ")
+	if room := w - width(line) - width(right); right != "" && room >= 3 {
+		line += strings.Repeat(" ", room) + right
+	}
+	return m.th.cut(line, w)
+}
+
+func (o *overview) keys(m *model) []keyHint {
+	switch {
+	case !o.ready:
+		return []keyHint{{"esc", "cancel"}}
+	case o.typing():
+		return []keyHint{{"enter", "keep"}, {"esc", "show all"}}
+	}
+	var keys []keyHint
+	if o.second {
+		keys = append(keys, keyHint{"space", "pick"})
+		if m.home.SetUp != nil {
+			does := "set up"
+			if n := len(o.others.picked()); n > 1 {
+				does = fmt.Sprintf("set up these %d", n)
+			}
+			keys = append(keys, keyHint{"s", does})
+		}
+		return append(keys, keyHint{"/", "find"}, keyHint{"tab", "setups"}, keyHint{"q", "leave"}, keyHint{"?", "help"})
+	}
+	if m.home.SetUp != nil {
+		keys = append(keys, keyHint{"s", "set up"})
+	}
+	if s, ok := o.table.current(); ok {
+		for _, a := range m.actions(s) {
+			keys = append(keys, keyHint{a.key, a.does})
+		}
+		keys = append(keys, keyHint{"enter", "more"})
+	}
+	keys = append(keys, keyHint{"/", "find"})
+	if len(o.found.Without) > 0 {
+		keys = append(keys, keyHint{"tab", "Workspaces"})
+	}
+	return append(keys, keyHint{"q", "leave"}, keyHint{"?", "help"})
+}
+
+// marks is a list of Workspaces of which several can be picked.
+type marks struct {
+	finder
+	rows []setup.Ref
+	on   map[int]bool
+}
+
+func newMarks(rows []setup.Ref) marks {
+	k := marks{finder: finder{search: make([]string, len(rows))}, rows: rows, on: map[int]bool{}}
+	for i, r := range rows {
+		k.search[i] = strings.ToLower(r.String() + "\n" + r.ID)
+	}
+	k.match()
+	return k
+}
+
+func (k *marks) toggle() {
+	if i, ok := k.at(); ok {
+		k.on[i] = !k.on[i]
+	}
+}
+
+// picked are the Workspaces that were picked, or else the one under the cursor.
+func (k *marks) picked() (out []setup.Ref) {
+	for i, r := range k.rows {
+		if k.on[i] {
+			out = append(out, r)
+		}
+	}
+	if i, ok := k.at(); ok && len(out) == 0 {
+		out = append(out, k.rows[i])
+	}
+	return out
+}
+
+func (k *marks) foot(h int) int {
+	if h >= 2 && (k.filtering || k.filter != "" || len(k.rows) > h) {
+		return 1
+	}
+	return 0
+}
+
+func (k *marks) fit(h int) { k.finder.fit(max(1, h-k.foot(h))) }
+
+func (k *marks) view(m *model, w, h int) (out []string) {
+	for i, to := k.shown(); i < to; i++ {
+		n := k.matches[i]
+		pick, style, box := "  ", m.th.dim.UnsetForeground(), m.th.dim.Render("[ ]")
+		if i == k.cursor {
+			pick, style = m.th.accent.Bold(true).Render(m.th.g.pick+" "), m.th.accent.Bold(true)
+		}
+		if k.on[n] {
+			box = m.th.accent.Render("[x]")
+		}
+		out = append(out, pick+box+" "+style.Render(m.th.cut(k.rows[n].String(), w-6)))
+	}
+	if len(k.matches) == 0 {
+		out = append(out, "    "+m.th.dim.Render("Nothing fits."))
+	}
+	if k.foot(h) > 0 {
+		out = append(out, make([]string, max(0, h-1-len(out)))...)
+		out = append(out, k.status(m))
+	}
+	return out
+}
