@@ -160,6 +160,7 @@ func TestPictures(t *testing.T) {
 		s.Send(enter)
 	}
 	s.WaitFor("Do all of this now?")
+	s.WaitFor("? help") // the last that is drawn
 	svg := s.SVG()
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
