@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/ui"
 	"github.com/astro-ci/astro-ci/internal/ui/line"
@@ -133,6 +133,8 @@ func entry(c candidate) ui.Setup {
 		if halt := rotation.Preview(c.state, now); halt.Kind == rotation.Wait {
 			x.Says = display.Clean("waiting until " + clock(halt.Until))
 		}
+	case c.unfinished:
+		x.Health, x.Says = ui.Busy, display.Clean("left unfinished elsewhere")
 	case t.ID == "":
 		x.Health, x.Says = ui.Bad, display.Clean("its token is gone")
 	case t.Expired(now):
@@ -174,7 +176,7 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 			return nil, err
 		}
 	}
-	r := &replacing{g: g, c: c, proofs: map[int]providers.Proof{}}
+	r := &replacing{g: g, c: c, wrote: map[int]rotation.Event{}}
 	out := &ui.Replacement{
 		Setup: entry(c), Begun: begun, Leaked: g.flags.leaked && !begun,
 		Go: r.goOn, Halt: func() ui.Halt { return r.halt }, Used: r.used, Forget: r.forget,
@@ -189,13 +191,13 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 		}
 		return out, nil
 	}
-	if err := g.w.preflight(ctx, c); err != nil {
-		return nil, err
-	}
 	if _, due := rotation.Due(c.token(), time.Now()); !c.unfinished || due || g.flags.leaked || len(g.flags.add) > 0 {
 		c.anew()
 	}
-	r.begin = g.app.operation(c, g.flags)
+	if err := g.w.preflight(ctx, c); err != nil {
+		return nil, err
+	}
+	r.c, r.begin = c, g.app.operation(c, g.flags)
 	out.Course = append([]engine.Event{{Action: engine.Action{Key: checking, Say: checking, Read: true}, State: engine.Planned}},
 		course(rotation.Fold([]rotation.Record{{Kind: rotation.RecPlanned, Begin: &r.begin}}))...)
 	var err error
@@ -219,7 +221,7 @@ func acted(ev rotation.Event) engine.Event {
 	out.Action.Read = ev.Act.Kind == rotation.Prove || ev.Act.Kind == rotation.Verify || ev.Act.Kind == rotation.List || ev.Act.Kind == rotation.Wait
 	switch {
 	case ev.Err != nil:
-		out.State = engine.Failed
+		out.State, out.Detail = engine.Failed, display.Clean(hint.Of(ev.Err).Error()).String()
 	case ev.Ended:
 		out.State = engine.Done
 	}
@@ -232,22 +234,31 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 		out = append(out, ui.Fact{Name: name, Value: display.Clean(fmt.Sprintf(format, args...))})
 	}
 	words, due := rotation.Due(c.token(), time.Now())
-	if !due {
+	switch {
+	case c.sweeps():
+		words = "a rotation was begun elsewhere and is not finished"
+	case c.unfinished:
+		words = "a rotation elsewhere was broken off: which token is where is not known"
+	case !due:
 		words = "you ask for it; it is " + words
 	}
 	say("Why", "%s", words)
-	for i, t := range c.old {
+	old := slices.DeleteFunc(slices.Clone(c.old), func(t astro.Token) bool { return c.sweeps() && t.ID == c.carried.Held })
+	for i, t := range old {
 		last := "never used"
 		if !t.LastUsedAt.IsZero() {
 			last = "last used " + clock(t.LastUsedAt)
 		}
 		say(map[bool]string{true: "Old token"}[i == 0], "%s, %s", t.ID, last)
 	}
-	if len(c.old) == 0 {
+	if len(old) == 0 {
 		say("Old token", "none is left")
 	}
-	cr := c.plan.Credential
-	say("New token", "%s for %s, role %s, %d days", cr.Kind, c.plan.Entity(), cr.Role, cr.ExpiresInDays)
+	if cr := c.plan.Credential; c.sweeps() {
+		say("New token", "none; every target was seen to hold %s on %s", c.carried.Held, clock(c.carried.Since))
+	} else {
+		say("New token", "%s for %s, role %s, %d days", cr.Kind, c.plan.Entity(), cr.Role, cr.ExpiresInDays)
+	}
 	stores, err := g.w.stores(ctx, c.plan)
 	if err != nil {
 		return nil, err
@@ -264,11 +275,11 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 	switch {
 	case b.Mode == rotation.Leaked:
 		say("Waiting", "none: the old token is deleted first, and pipelines fail until they have the new one")
-	case len(c.old) > 0:
+	case len(old) > 0:
 		say("Waiting", "%s, as long as a run may go on with the token that it has read; --drain changes it", short(b.Drain))
 	}
 	for _, t := range c.strange {
-		say("Left alone", "%s has the mark of this setup and is not in its journal", t.ID)
+		say("Left alone", "%s has the mark of this setup and is none of its own", t.ID)
 	}
 	return out, nil
 }

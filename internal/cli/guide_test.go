@@ -3,6 +3,8 @@
 package cli_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,6 +81,20 @@ func TestGuidedRotation(t *testing.T) {
 	}
 	if jwt.Match(s.Raw()) {
 		t.Error("a token was shown")
+	}
+
+	// Without the journal the marks on Astro say what is left: no new token is made.
+	if err := os.RemoveAll(filepath.Join(p.home, ".local", "state", "astro-ci", "sandbox", "journals")); err != nil {
+		t.Fatal(err)
+	}
+	s = p.open("rotate", "etl-prod", "--drain", "1ms")
+	s.WaitFor("a rotation was begun elsewhere and is not")
+	s.WaitFor("none; every target was seen to hold")
+	begin(s)
+	s.WaitFor("Every target holds the new token, and it is the only one")
+	s.Send(enter)
+	if code := s.Wait(); code != 0 {
+		t.Errorf("without a journal: exit %d", code)
 	}
 	assertNoToken(t, p)
 }

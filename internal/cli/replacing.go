@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -23,8 +25,8 @@ type replacing struct {
 	c      candidate
 	begin  rotation.Begin
 	driver *rotation.Driver
-	waits  string                  // what it waits for, in words, while it does
-	proofs map[int]providers.Proof // of the writes, by target
+	waits  string                 // what it waits for, in words, while it does
+	wrote  map[int]rotation.Event // how each target was last written, by target
 	halt   ui.Halt
 	yield  func(engine.Event) bool // of the present Go
 	deaf   bool                    // nobody listens any more
@@ -80,18 +82,19 @@ func (r *replacing) open(ctx context.Context) (err error) {
 // check asks once more, because what was shown may have stood on the screen for long.
 func (r *replacing) check(ctx context.Context) error {
 	c := r.c
-	if c.state.Last != "" {
-		c.old, c.strange = nil, nil
-		if err := r.g.w.look(ctx, &c); err != nil {
-			return err
-		}
+	if err := r.g.w.look(ctx, &c); err != nil {
+		return err
 	}
+	if !slices.EqualFunc(c.old, r.c.old, func(a, b astro.Token) bool { return a.ID == b.ID }) {
+		return hint.New("the tokens of "+c.name+" are no longer those that were shown", "See what there is now: "+r.g.app.again("status"), "")
+	}
+	c.unfinished, c.carried = r.c.unfinished, r.c.carried // as it was confirmed
 	return r.g.w.preflight(ctx, c)
 }
 
 // see passes an act on. What ends the waiting is an act that changes something.
 func (r *replacing) see(ev rotation.Event) {
-	looks := ev.Act.Kind == rotation.Verify || ev.Act.Kind == rotation.List
+	looks := ev.Act.Kind == rotation.Verify || ev.Act.Kind == rotation.List || ev.Act.Kind == rotation.Mark
 	if r.waits != "" && !looks {
 		r.tell(engine.Event{Action: engine.Action{Key: r.waits, Say: r.waits}, State: engine.Done})
 		r.waits = ""
@@ -99,11 +102,23 @@ func (r *replacing) see(ev rotation.Event) {
 	out := acted(ev)
 	if !ev.Ended {
 		out.State = engine.Started
-	} else if proof, ok := strings.CutPrefix(ev.Detail, "proof: "); ok && ev.Act.Kind == rotation.Write {
-		r.proofs[ev.Act.Target] = providers.Proof(proof)
-		out.Detail = report.InWords(providers.Proof(proof))
+	} else if ev.Act.Kind == rotation.Write {
+		r.wrote[ev.Act.Target] = ev
+		if ev.Err == nil {
+			out.Detail = proven(ev.Detail)
+		}
 	}
 	r.tell(out)
+}
+
+// proven says in words how sure a write is, and what else the store told (providers.Receipt.Said).
+func proven(said string) string {
+	proof, note, more := strings.Cut(strings.TrimPrefix(said, "proof: "), "; ")
+	out := report.InWords(providers.Proof(proof))
+	if more {
+		out += "; " + note
+	}
+	return out
 }
 
 // end says what an operation came to that does not go on by itself.
@@ -135,9 +150,9 @@ func (r *replacing) end(ctx context.Context, halt rotation.Halt) (out ui.Halt) {
 	}
 	s := r.driver.State()
 	if s.Active() {
-		for i, x := range s.Targets {
-			if !x.Forgotten && s.Attempts > 0 && x.Holds != len(s.Tokens)-1 {
-				out.Stuck = append(out.Stuck, s.Plan.Targets[i].String())
+		for _, x := range targetsOf(s, r.wrote) {
+			if s.Attempts > 0 && (x.State == "failed" || x.State == "planned") {
+				out.Stuck = append(out.Stuck, x.Target)
 			}
 		}
 		return out
@@ -186,22 +201,24 @@ func (r *replacing) receipt(o outcome, s rotation.State) (out []ui.Fact) {
 	if o.ExpiresAt != nil {
 		say("Expires", "%s", o.ExpiresAt.Format(time.DateOnly))
 	}
-	first := true
-	for i, t := range s.Plan.Targets {
-		name := map[bool]string{true: "Secret"}[first]
-		first = false
+	for i, x := range targetsOf(s, r.wrote) {
+		name := map[bool]string{true: "Secret"}[i == 0]
 		switch {
-		case s.Targets[i].Forgotten:
-			say(name, "%s, given up: what it holds has stopped working", t)
-		case r.proofs[i] != "":
-			say(name, "%s", t)
-			say("", "%s", report.InWords(r.proofs[i]))
+		case x.State == "given up":
+			say(name, "%s, given up: what it holds has stopped working", x.Target)
+		case x.Detail != "":
+			say(name, "%s", x.Target)
+			say("", "%s", proven(x.Detail))
 		default:
-			say(name, "%s, written before this went on", t)
+			say(name, "%s, written before this went on", x.Target)
 		}
 	}
-	for i, id := range s.Old {
-		say(map[bool]string{true: "Deleted"}[i == 0], "%s", id)
+	name := "Deleted"
+	for _, id := range s.Old {
+		if id != s.Last {
+			say(name, "%s", id)
+			name = ""
+		}
 	}
 	return out
 }

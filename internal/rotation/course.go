@@ -19,11 +19,13 @@ func Course(s State) (out []Event) {
 	if s.Mode == Leaked {
 		remove()
 	}
-	add(cur >= 0, Act{Kind: Create})
-	add(cur >= 0, Act{Kind: Prove})
-	for i, x := range s.Targets {
-		if !x.Forgotten {
-			add(cur >= 0, Act{Kind: Write, Target: i})
+	if cur < 0 || cur >= len(s.Old) { // else it began with a token that every target holds
+		add(cur >= 0, Act{Kind: Create})
+		add(cur >= 0, Act{Kind: Prove})
+		for i, x := range s.Targets {
+			if !x.Forgotten {
+				add(cur >= 0, Act{Kind: Write, Target: i})
+			}
 		}
 	}
 	for i, x := range s.Targets {
@@ -34,7 +36,7 @@ func Course(s State) (out []Event) {
 	if s.Mode == Leaked {
 		return out
 	}
-	if len(s.Old) > 0 {
+	if len(s.Old) > 1 || len(s.Old) == 1 && cur != 0 {
 		add(false, Act{Kind: Wait, Why: Draining})
 	}
 	remove()

@@ -3,6 +3,7 @@ package rotation
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -37,6 +38,10 @@ func TestCourse(t *testing.T) {
 	records = records[:1]
 	if all, done := kinds(); !slices.Equal(all, []ActKind{Delete, Create, Prove, Write, Write, Verify, Verify}) || done != 0 {
 		t.Errorf("leaked: %v, %d done", all, done)
+	}
+	begin.Mode, begin.Old, begin.Carried = Planned, []string{"old", "held"}, &Carried{Held: "held", Since: time.Now()}
+	if all, done := kinds(); !slices.Equal(all, []ActKind{Verify, Verify, Wait, Delete}) || done != 0 {
+		t.Errorf("with a token that every target holds: %v, %d done", all, done)
 	}
 	if all := Course(State{}); all != nil {
 		t.Errorf("nothing was begun: %v", all)
