@@ -29,9 +29,11 @@ const (
 // Have is what there is of a setup.
 type Have struct {
 	Journal rotation.State
-	// Tokens are those on Astro that the journal names as the one in use, or that carry the setup's mark,
-	// oldest first.
+	// Tokens are those on Astro that targets may hold, by the journal or by their marks, oldest first.
 	Tokens []astro.Token
+	// Unfinished says that a rotation elsewhere has left something over; Swept, that every target was seen
+	// to hold the newest token, so that only the others are left to be deleted.
+	Unfinished, Swept bool
 	// Missing are targets that hold nothing.
 	Missing []setup.Target
 	// Files are paths of pipeline files that differ from what the setup would write.
@@ -77,12 +79,16 @@ func Decide(want setup.Plan, have Have, now time.Time) (d Decision) {
 		d.Verdict, d.Token = Change, true
 		return d
 	}
-	if len(live) > 1 {
-		return Decision{Verdict: Rotate, Why: []string{fmt.Sprintf("%d tokens carry its mark", len(live))}, Token: true, Notes: d.Notes}
-	}
-	if words, due := rotation.Due(live[0], now); due {
+	newest := live[len(live)-1]
+	words, due := rotation.Due(newest, now)
+	switch {
+	case have.Unfinished && have.Swept && !due:
+		return Decision{Verdict: Finish, Why: []string{"a rotation was begun elsewhere and is not finished"}, Token: true, Notes: d.Notes}
+	case have.Unfinished:
+		return Decision{Verdict: Rotate, Why: []string{"a rotation elsewhere was broken off"}, Token: true, Notes: d.Notes}
+	case due:
 		return Decision{Verdict: Rotate, Why: []string{words}, Token: true, Notes: d.Notes}
-	} else if len(have.Files) == 0 {
+	case len(have.Files) == 0:
 		d.Verdict, d.Why = Keep, []string{words}
 		return d
 	}

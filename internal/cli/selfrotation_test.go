@@ -31,7 +31,7 @@ func asTheRun(t *testing.T, p *place, s *sandbox.Sandbox) {
 func marked(s *sandbox.Sandbox) map[string][]string {
 	out := map[string][]string{}
 	for _, t := range s.Astro().Tokens() {
-		if name, _ := setup.ParseMarker(t.Description); name != "" {
+		if name := setup.ParseMark(t.Description).Setup; name != "" {
 			out[name] = append(out[name], t.ID)
 		}
 	}

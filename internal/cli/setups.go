@@ -111,7 +111,7 @@ func (a *app) schemaCommand() *cobra.Command {
 func schema() []byte {
 	var ids []string
 	for _, p := range all.Platforms() {
-		ids = append(ids, p.Info.ID)
+		ids = append(ids, p.ID)
 	}
 	return setupfile.Schema(steps.SetUp(steps.Deps{}), ids)
 }

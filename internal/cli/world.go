@@ -328,7 +328,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 			}
 		}
 	}
-	changes, err := w.changes(ctx, p, platform)
+	changes, err := w.changes(ctx, p, platform, true)
 	if err != nil {
 		return ui.Review{}, err
 	}
@@ -393,8 +393,9 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	return out, nil
 }
 
-// changes are the differences that the run will make in the repository's files.
-func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Platform) (out []pipeline.Change, err error) {
+// changes are the differences that the run will make in the repository's files, with or without the one
+// that lists the setups.
+func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Platform, noted bool) (out []pipeline.Change, err error) {
 	if !p.Pipeline.Own {
 		file, err := platform.Pipeline(p)
 		if err != nil {
@@ -423,13 +424,13 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 		out = append(out, c)
 	}
 	if !p.SelfRotation.IsZero() {
-		more, err := w.changes(ctx, engine.Renewal(p, platform), platform)
+		more, err := w.changes(ctx, engine.Renewal(p, platform), platform, noted)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, more...)
 	}
-	if n := w.note(p); n.Path != "" {
+	if n := w.note(p); noted && n.Path != "" {
 		c, err := w.files.PlanAmend(n.Path, n.Edit)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package setupfile
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -22,7 +23,7 @@ func Schema(steps []flow.Step, platforms []string) []byte {
 	for _, k := range keys(steps) {
 		p := object{"title": k.Title, "description": k.Help, "type": []string{"string", "integer"}}
 		if w := words[k.ID]; w != nil {
-			p["type"], p["enum"] = "string", append(w[:len(w):len(w)], "")
+			p["type"], p["enum"] = "string", append(slices.Clip(w), "")
 		}
 		if k.ID == "also" {
 			p = object{"title": k.Title, "description": k.Help, "type": []string{"array", "string"}, "items": object{"type": "string"}}

@@ -103,7 +103,7 @@ func TestFromVault(t *testing.T) {
 	}
 	_, patch, _ := strings.Cut(string(ran), "kv patch secret/astro/etl ")
 	entry := map[string][]string{}
-	for _, word := range strings.Fields(patch) {
+	for word := range strings.FieldsSeq(patch) {
 		key, value, _ := strings.Cut(word, "=")
 		entry[key] = strings.Split(value, ",")
 	}
