@@ -131,8 +131,8 @@ var toTheEnd = map[string][]string{
 	"leaked": {"rotate", "etl-prod", "--leaked", "--confirm", "etl-prod", "--wait"},
 }
 
-// every says how many of the points are tried where it takes long; make kill tries all of them.
-var every = flag.Int("every", 5, "try every nth point of being killed twice, and of a disk that fails")
+// every says how many of the points are tried; make kill tries all of them.
+var every = flag.Int("every", 9, "try every nth point of being killed twice and of a disk that fails, and three times as many of being killed once")
 
 // before is a computer on which a command is about to be broken off.
 func before(t *testing.T, name string) (*place, *sandbox.Sandbox) {
@@ -180,7 +180,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	chance := rand.New(rand.NewPCG(1, 2))
 	for _, name := range slices.Sorted(maps.Keys(toTheEnd)) {
 		for _, twice := range []bool{false, true} {
-			step, count := 1, &once
+			step, count := max(1, *every/3), &once
 			if twice {
 				step, count = *every, &again
 			}
