@@ -37,6 +37,10 @@ func readBy(d Deps) []flow.Step {
 		Title: "As whom does a run read the secret?",
 		Help:  "The platform vouches for the run, and the backend lets it read this one secret: the CI system itself keeps none. A file says what somebody who administers the backend has to allow once.",
 		When:  fetched,
+		Ready: func(ctx context.Context, p setup.Plan) error {
+			_, err := d.reader(ctx, p) // it may refuse, whatever role was given
+			return err
+		},
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			r, err := d.reader(ctx, p)
 			question, example := fetch.Role(p.Target().Store)

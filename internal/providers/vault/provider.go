@@ -82,7 +82,14 @@ func (p *Provider) Place(r setup.Repository) providers.Place {
 }
 
 // Reader is as whom runs may log in to read the secret, unless something else is said.
-func (p *Provider) Reader(_ context.Context, plan setup.Plan) (setup.Reader, error) {
+func (p *Provider) Reader(ctx context.Context, plan setup.Plan) (setup.Reader, error) {
+	e, err := p.find(ctx, plan.Target())
+	if err != nil {
+		return setup.Reader{}, err
+	}
+	if strings.Contains(e.mount, "/") { // readerOf and Policy take it for the first part
+		return setup.Reader{}, hint.New(ID+": runs cannot read from the engine "+e.mount+": its path has several parts", "Use an engine whose path has one part, like secret, or keep the secret in the CI platform.", docsKV)
+	}
 	return setup.Reader{Server: p.server, Namespace: p.namespace, Role: "jwt/astro-ci-" + plan.Name}, nil
 }
 

@@ -266,3 +266,16 @@ func TestFindLogin(t *testing.T) {
 		}
 	}
 }
+
+// A pipeline looks for the engine in the first part of the path, so that it would miss one with more.
+func TestRunsReadFromEnginesOfOnePart(t *testing.T) {
+	t.Parallel()
+	_, w := newWorld(t, "")
+	for at, fits := range map[string]bool{"secret/astro/etl": true, "team/kv/a": false} {
+		p := setup.Plan{Setup: setup.Setup{Name: "etl", Targets: []setup.Target{target(at, name)}}}
+		r, err := w.Store.(providers.Readable).Reader(t.Context(), p)
+		if (err == nil) != fits || fits && r.Role == "" {
+			t.Errorf("%s: %+v, %v", at, r, err)
+		}
+	}
+}
