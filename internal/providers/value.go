@@ -93,12 +93,14 @@ func Untold(what string, err error) display.Text {
 	if err == nil {
 		return display.Text{}
 	}
-	say := what + " could not be brought up to date"
-	if s, ok := errors.AsType[*httpx.StatusError](err); ok && !s.Message.IsZero() {
-		say += ": " + strings.TrimSuffix(s.Message.String(), ".")
+	say, h := what+" could not be brought up to date", hint.Of(err)
+	if h.Next != "" { // it names what is needed; there is no room for more
+		return display.Clean(say + ". " + h.Next)
 	}
-	h := hint.Of(err)
-	return display.Clean(say + ". " + cmp.Or(h.Next, h.Doing))
+	if s, ok := errors.AsType[*httpx.StatusError](err); ok && !s.Message.IsZero() {
+		return display.Clean(say + ": " + s.Message.String())
+	}
+	return display.Clean(say + ": " + h.Doing)
 }
 
 // Mark is a note to keep beside a value, for stores that show one, and the mark in it by which this write
