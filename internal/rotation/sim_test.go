@@ -167,6 +167,7 @@ type sim struct {
 	lost    int
 	quiet   time.Duration
 	drain   time.Duration
+	mu      sync.Mutex // for broken: runs read side by side
 	broken  []string
 	last    error // what failed last
 	seen    tally
@@ -176,6 +177,8 @@ type sim struct {
 type tally struct{ ended, inSetup, byHand int }
 
 func (s *sim) wrong(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.broken = append(s.broken, time.Now().Format("15:04:05 ")+fmt.Sprintf(format, args...))
 }
 

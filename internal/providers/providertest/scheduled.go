@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -157,6 +158,19 @@ func (x *tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// opened are the titles of the issues since the last call of forget.
+func (x *tracker) opened() []string {
+	x.Lock()
+	defer x.Unlock()
+	return slices.Clone(x.titles)
+}
+
+func (x *tracker) forget() {
+	x.Lock()
+	defer x.Unlock()
+	x.titles = nil
+}
+
 func (s ScheduledSubject) reminds(t *testing.T) {
 	for _, at := range s.Targets {
 		for _, shell := range shells {
@@ -183,18 +197,20 @@ func (s ScheduledSubject) reminds(t *testing.T) {
 				return r.Run(shell, script, env)
 			}
 			in := func(days int) string { return testkit.AstroToken(time.Now().Add(time.Duration(days) * 24 * time.Hour)) }
-			if out, ok := run(in(60)); !ok || len(issues.titles) != 0 {
+			if out, ok := run(in(60)); !ok || len(issues.opened()) != 0 {
 				t.Errorf("%v, far away: %v %s", shell, ok, out)
 			}
 			for range 2 {
-				if out, ok := run(in(5)); !ok || len(issues.titles) != 1 || issues.titles[0] != "Renew the Astro API token of etl-prod" {
-					t.Errorf("%v, soon: %v %v %s", shell, issues.titles, ok, out)
+				out, ok := run(in(5))
+				if opened := issues.opened(); !ok || !slices.Equal(opened, []string{"Renew the Astro API token of etl-prod"}) {
+					t.Errorf("%v, soon: %v %v %s", shell, opened, ok, out)
 				}
 			}
 			for what, token := range map[string]string{"ended": in(-1), "nothing": "", "no token": "x"} {
-				issues.titles = nil
-				if out, ok := run(token); ok || len(issues.titles) != 1 {
-					t.Errorf("%v, %s: %v %v %s", shell, what, issues.titles, ok, out)
+				issues.forget()
+				out, ok := run(token)
+				if opened := issues.opened(); ok || len(opened) != 1 {
+					t.Errorf("%v, %s: %v %v %s", shell, what, opened, ok, out)
 				}
 			}
 			args, err := os.ReadFile(log)
