@@ -79,6 +79,14 @@ func (t Timetable[T]) Remove(ctx context.Context) error {
 	return t.delete(ctx, found)
 }
 
+// Replace makes a schedule anew, where it cannot be changed.
+func (t Timetable[T]) Replace(ctx context.Context, x T) error {
+	if err := t.delete(ctx, []T{x}); err != nil {
+		return err
+	}
+	return t.Create(ctx)
+}
+
 // delete deletes schedules; that one is gone already is no error.
 func (t Timetable[T]) delete(ctx context.Context, all []T) error {
 	for _, x := range all {
