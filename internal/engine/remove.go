@@ -38,6 +38,9 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 	targets := p.Targets
 	if p.Job == setup.RotateTokens {
 		targets = append(slices.Clone(targets), p.LoginTarget())
+		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
+			kept = append(kept, "what was made by hand on "+platform.Info().Name+" for the schedule")
+		}
 	}
 	if p.SelfRotation.Every.Rotates() {
 		kept = append(kept, "the setup that renews it: astro-ci remove "+setup.RenewalName(p.Name))

@@ -18,6 +18,8 @@ type Scheduler interface {
 type Scheduled struct {
 	Right string // what the log-in has to be allowed by which a run writes secrets, and nothing more
 	Link  string // where a person makes it
+	// Then is what a person does once the file is pushed, before the schedule counts; "" for nothing.
+	Then string
 	// Issues says that a run can open an issue by a token that the platform gives it.
 	Issues bool
 }
