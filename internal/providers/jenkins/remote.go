@@ -57,7 +57,12 @@ func (p *Provider) Detect(r providers.Remote) (setup.Repository, bool) { return 
 // ParseRepo reads the full name of a job, FOLDER/JOB, or its address.
 func (p *Provider) ParseRepo(s string) (setup.Repository, error) {
 	name := strings.TrimSuffix(strings.TrimSpace(s), "/")
-	name = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://"), p.page+"/")
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://")
+	if rest, ok := strings.CutPrefix(name, p.page+"/"); ok {
+		name = rest
+	} else { // as astro-ci.yaml names it, without the path below which Jenkins is served
+		name = strings.TrimPrefix(name, p.host+"/")
+	}
 	if rest, ok := strings.CutPrefix(name, "job/"); ok {
 		name = strings.ReplaceAll(rest, "/job/", "/")
 	}
