@@ -165,3 +165,18 @@ func TestSelfRotationOnGuests(t *testing.T) {
 		})
 	}
 }
+
+// Where no schedule can be made it is said why, and what does the same.
+func TestNoSchedule(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"schedules on AWS CodeBuild cannot be made": {"--platform", "codebuild", "--repo", "etl", "--self-rotate", "weekly"},
+		"secrets of Drone alone, and vault:":        {"--platform", "drone", "--repo", "acme/etl", "--target", "vault:secret/astro/etl", "--self-rotate", "daily"},
+		"Jenkins cannot open an issue":              {"--platform", "jenkins", "--repo", "etl", "--self-rotate", "reminder"},
+	} {
+		_, stderr, code := newPlace(t).run(append([]string{"setup", "--sandbox", "--no-input", "--yes", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}, args...)...)
+		if code != 2 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "astro-ci rotate --due --no-input") {
+			t.Errorf("%v: exit %d: %s", args, code, stderr)
+		}
+	}
+}
