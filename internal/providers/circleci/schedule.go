@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	docsSchedules = "https://circleci.com/docs/guides/orchestrate/workflows/#scheduling-a-workflow"
+	docsSchedules = "https://circleci.com/docs/reference/configuration-reference/#schedule"
 	loginVariable = "CIRCLE_TOKEN"
 )
 
