@@ -86,7 +86,10 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 		if here[name] {
 			continue
 		}
-		answers, ok := file.Answers(name)
+		p, ok, err := w.entry(ctx, file, name)
+		if err != nil {
+			return nil, err
+		}
 		if !ok {
 			c, err := w.marked(ctx, f, name)
 			if err != nil {
@@ -94,10 +97,6 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 			}
 			out = append(out, c)
 			continue
-		}
-		p, err := w.fill(ctx, answers, nil)
-		if err != nil {
-			return nil, err
 		}
 		c := candidate{plan: p}
 		if err := w.look(ctx, &c); err != nil {

@@ -85,18 +85,27 @@ func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotat
 	if err != nil {
 		return p, s, err
 	}
-	answers, ok := f.Answers(name)
-	if of, renewal := renews(f, name); !ok && renewal {
-		if p, err = w.fill(ctx, of, nil); err != nil {
-			return p, s, err
-		}
-		return engine.Renewal(p, w.platformAt(p.Platform)), s, nil
-	}
-	if !ok {
+	p, ok, err := w.entry(ctx, f, name)
+	if err == nil && !ok {
 		return p, s, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
 	}
-	p, err = w.fill(ctx, answers, nil)
 	return p, s, err
+}
+
+// entry is the plan of a setup that astro-ci.yaml has an entry for, or of the one that renews such a setup.
+func (w *world) entry(ctx context.Context, f setupfile.File, name string) (p setup.Plan, known bool, err error) {
+	if answers, ok := f.Answers(name); ok {
+		p, err = w.fill(ctx, answers, nil)
+		return p, true, err
+	}
+	of, ok := renews(f, name)
+	if !ok {
+		return p, false, nil
+	}
+	if p, err = w.fill(ctx, of, nil); err != nil {
+		return p, true, err
+	}
+	return engine.Renewal(p, w.platformAt(p.Platform)), true, nil
 }
 
 func (a *app) schemaCommand() *cobra.Command {

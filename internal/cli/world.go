@@ -491,6 +491,9 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		return out
 	}
 	if r.Plan.SelfRotation.Every.Rotates() {
+		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
+			out = append(out, ui.NextStep{Say: x.Scheduled().Then})
+		}
 		return append(out, ui.NextStep{Say: "Note when the log-in in " + r.Renewal.Plan.LoginTarget().Secret + " ends: only a person can renew that one"})
 	}
 	warns := "the pipeline warns 14 days ahead"
