@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/apply"
+	"github.com/astro-ci/astro-ci/internal/doctor"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/inventory"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// drift compares astro-ci.yaml, the journals, the stores and Astro.
+func (x *examination) drift(ctx context.Context) (out []doctor.Row) {
+	found, err := x.findings(ctx)
+	if err != nil {
+		out = append(out, doctor.Failed(doctor.Drift, "tokens of the setups", err))
+	}
+	rows := make([][]doctor.Row, len(x.all))
+	each(ctx, indexes(x.all), func(i int) {
+		s := x.all[i]
+		switch {
+		case s.journal && s.err != nil: // the finding says why
+			rows[i] = []doctor.Row{doctor.Finding(s.name, found[s.name])}
+		case s.err != nil:
+			rows[i] = []doctor.Row{doctor.Failed(doctor.Drift, s.name, s.err)}
+		default:
+			if s.journal && err == nil {
+				rows[i] = append(rows[i], doctor.Finding(s.name, found[s.name]))
+			} else if !s.journal {
+				rows[i] = append(rows[i], x.w.verifyToken(ctx, s.candidate).Row(doctor.Drift, s.name+": token"))
+			}
+			rows[i] = slices.Concat(rows[i], x.kept(ctx, s), x.entry(ctx, s), x.files(ctx, s))
+		}
+	})
+	out = append(out, slices.Concat(rows...)...)
+	if x.w.noLogin == nil {
+		out = append(out, x.strays(ctx)...)
+	}
+	return out
+}
+
+// findings are what the inventory says of the setups of this computer.
+func (x *examination) findings(ctx context.Context) (map[string][]inventory.Finding, error) {
+	v, err := x.w.app.unasked(census{})
+	if x.w.noLogin == nil {
+		v, err = x.w.inventory(ctx, census{setupsOnly: true})
+	}
+	out := map[string][]inventory.Finding{}
+	for _, i := range v.Items {
+		if i.Whose == inventory.Ours {
+			out[i.Setup] = append(out[i.Setup], i.Findings...)
+		}
+	}
+	return out, err
+}
+
+// kept looks at the targets.
+func (x *examination) kept(ctx context.Context, s *subject) (out []doctor.Row) {
+	for i := range s.plan.Targets {
+		if c := x.w.verifyTarget(ctx, s.candidate, i); c.Subject != "" {
+			out = append(out, c.Row(doctor.Drift, s.name+": "+c.Subject))
+		}
+	}
+	return out
+}
+
+// entry compares a setup with what astro-ci.yaml says of it.
+func (x *examination) entry(ctx context.Context, s *subject) []doctor.Row {
+	switch {
+	case s.fileErr != nil:
+		return []doctor.Row{doctor.Failed(doctor.Drift, s.name+": astro-ci.yaml", s.fileErr)}
+	case s.file == nil && (len(x.file.Setups) == 0 || !x.here(s.plan) || x.w.note(s.plan).Path == ""):
+		return nil
+	case s.file == nil:
+		return []doctor.Row{doctor.Entry(s.name, apply.Decision{Verdict: apply.Orphan})}
+	}
+	list, err := x.tokens(ctx, s.file.Organization.ID)
+	if err != nil {
+		return []doctor.Row{doctor.Failed(doctor.Drift, s.name+": astro-ci.yaml", err)}
+	}
+	c := found(*s.file, s.state, list, time.Now())
+	return []doctor.Row{doctor.Entry(s.name, apply.Decide(*s.file, apply.Have{Journal: s.state, Tokens: c.old, Unfinished: c.unfinished, Swept: c.sweeps()}, time.Now()))}
+}
+
+// here reports whether a plan is for the repository that one stands in.
+func (x *examination) here(p setup.Plan) bool { return x.w.repos[p.Platform] == p.Repository }
+
+// files compares the files of the pipeline with what would be written now.
+func (x *examination) files(ctx context.Context, s *subject) (out []doctor.Row) {
+	p := s.plan.Clone()
+	if s.file != nil {
+		p = s.file.Clone()
+	}
+	p.Retire, p.ReplaceEdits = setup.Legacy{}, false
+	subject := s.name + ": pipeline"
+	platform := x.w.platformAt(p.Platform)
+	switch {
+	case platform == nil:
+		return []doctor.Row{{Group: doctor.Drift, Subject: subject, State: doctor.Unknown, Reason: "there is no log-in to its platform"}}
+	case !x.here(p):
+		return []doctor.Row{{Group: doctor.Drift, Subject: subject, State: doctor.Unknown, Reason: "its repository is not the one of this folder: " + p.Repository.String()}}
+	}
+	renewal := ""
+	if !p.SelfRotation.IsZero() && of(x.all, setup.RenewalName(p.Name)) != nil { // it has rows of its own
+		renewal = engine.Renewal(p, platform).Pipeline.File
+	}
+	changes, err := x.w.changes(ctx, p, platform, false)
+	if err != nil {
+		return []doctor.Row{doctor.File(s.name, pipeline.Change{}, err)}
+	}
+	for _, c := range changes {
+		if c.Path != renewal {
+			out = append(out, doctor.File(s.name, c, nil))
+		}
+	}
+	if v := p.Pipeline.CLI.Version; v != "" && !p.Pipeline.Own && !p.Job.Scheduled() {
+		out = append(out, doctor.Pin(s.name, v, pipeline.Newest()))
+	}
+	return out
+}
