@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/doctor"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -238,6 +239,13 @@ func (x *examination) rights(ctx context.Context) []doctor.Row {
 			}})
 		}
 	}
+	if id := x.w.platform; len(all) == 0 && x.w.platformAt(id) != nil {
+		r := x.w.repos[id]
+		all = append(all, &right{subject: r.String(), login: slices.Index(x.ids, id), do: func() (providers.Access, error) {
+			_, err := x.w.platformAt(id).Repo(ctx, r)
+			return access("the repository can be read"), err
+		}})
+	}
 	rows := make([]doctor.Row, len(all))
 	each(ctx, indexes(all), func(i int) {
 		a, err := all[i].do()
@@ -255,3 +263,5 @@ func (x *examination) rights(ctx context.Context) []doctor.Row {
 	}
 	return rows
 }
+
+func access(note string) providers.Access { return providers.Access{Note: display.Clean(note)} }

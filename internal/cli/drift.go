@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/apply"
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/doctor"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/inventory"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -30,8 +32,13 @@ func (x *examination) drift(ctx context.Context) (out []doctor.Row) {
 		default:
 			if s.journal && err == nil {
 				rows[i] = append(rows[i], doctor.Finding(s.name, found[s.name]))
-			} else if !s.journal {
-				rows[i] = append(rows[i], x.w.verifyToken(ctx, s.candidate).Row(doctor.Drift, s.name+": token"))
+			}
+			if !s.journal {
+				token := x.w.verifyToken(ctx, s.candidate)
+				rows[i] = append(rows[i], token.Row(doctor.Drift, s.name+": token"))
+				if token.Subject == "" {
+					return // nothing of it has been made
+				}
 			}
 			rows[i] = slices.Concat(rows[i], x.kept(ctx, s), x.entry(ctx, s), x.files(ctx, s))
 		}
@@ -91,34 +98,86 @@ func (x *examination) here(p setup.Plan) bool { return x.w.repos[p.Platform] == 
 
 // files compares the files of the pipeline with what would be written now.
 func (x *examination) files(ctx context.Context, s *subject) (out []doctor.Row) {
-	p := s.plan.Clone()
-	if s.file != nil {
-		p = s.file.Clone()
+	p := s.rendered()
+	unknown := func(reason string) []doctor.Row {
+		return []doctor.Row{{Group: doctor.Drift, Subject: s.name + ": pipeline", State: doctor.Unknown, Reason: reason}}
 	}
-	p.Retire, p.ReplaceEdits = setup.Legacy{}, false
-	subject := s.name + ": pipeline"
 	platform := x.w.platformAt(p.Platform)
 	switch {
 	case platform == nil:
-		return []doctor.Row{{Group: doctor.Drift, Subject: subject, State: doctor.Unknown, Reason: "there is no log-in to its platform"}}
+		return unknown("there is no log-in to its platform")
 	case !x.here(p):
-		return []doctor.Row{{Group: doctor.Drift, Subject: subject, State: doctor.Unknown, Reason: "its repository is not the one of this folder: " + p.Repository.String()}}
+		return unknown("its repository is not the one of this folder: " + p.Repository.String())
 	}
-	renewal := ""
+	renewal, entry := "", s.name
+	if p.Job.Scheduled() {
+		entry = p.Pipeline.Renews
+	}
 	if !p.SelfRotation.IsZero() && of(x.all, setup.RenewalName(p.Name)) != nil { // it has rows of its own
 		renewal = engine.Renewal(p, platform).Pipeline.File
 	}
-	changes, err := x.w.changes(ctx, p, platform, false)
+	changes, err := x.changes(ctx, p, platform)
 	if err != nil {
-		return []doctor.Row{doctor.File(s.name, pipeline.Change{}, err)}
+		return []doctor.Row{doctor.File(s.name, entry, pipeline.Change{}, err)}
 	}
 	for _, c := range changes {
 		if c.Path != renewal {
-			out = append(out, doctor.File(s.name, c, nil))
+			out = append(out, doctor.File(s.name, entry, c, nil))
 		}
 	}
 	if v := p.Pipeline.CLI.Version; v != "" && !p.Pipeline.Own && !p.Job.Scheduled() {
 		out = append(out, doctor.Pin(s.name, v, pipeline.Newest()))
 	}
 	return out
+}
+
+// rendered is the plan by which the files would be written now: that of astro-ci.yaml, or of the journal. What
+// is done once is left out.
+func (s *subject) rendered() setup.Plan {
+	p := s.plan.Clone()
+	if s.file != nil {
+		p = s.file.Clone()
+	}
+	if own := s.plan.SelfRotation.Program; s.journal && own.Version == p.SelfRotation.Program.Version {
+		p.SelfRotation.Program = own // its sums may have been given by hand
+	}
+	p.Retire, p.ReplaceEdits = setup.Legacy{}, false
+	return p
+}
+
+// changes looks at the working tree, and for what is missing there on the branch that a request was for.
+func (x *examination) changes(ctx context.Context, p setup.Plan, platform providers.Platform) ([]pipeline.Change, error) {
+	request := p.PullRequest
+	p.PullRequest = false
+	here, err := x.w.changes(ctx, p, platform, false)
+	if !request || !slices.ContainsFunc(here, func(c pipeline.Change) bool { return !c.Existed }) {
+		return here, err
+	}
+	p.PullRequest = true
+	return x.w.changes(ctx, p, platform, false)
+}
+
+// strays are the tokens of setups that are not known.
+func (x *examination) strays(ctx context.Context) (out []doctor.Row) {
+	var orgs, names, here []string
+	for _, s := range x.all {
+		names = append(names, s.name, setup.RenewalName(s.name))
+		if org := s.plan.Organization.ID; s.err == nil && !slices.Contains(orgs, org) {
+			orgs = append(orgs, org)
+		}
+	}
+	for id, r := range x.w.repos {
+		here = append(here, id+" "+r.Path)
+	}
+	var all []astro.Token
+	for _, org := range orgs {
+		list, err := x.tokens(ctx, org)
+		if err != nil {
+			r := doctor.Failed(doctor.Drift, "other tokens", err)
+			r.State = doctor.Unknown
+			out = append(out, r)
+		}
+		all = append(all, list...)
+	}
+	return append(out, doctor.Strays(all, names, here, time.Now())...)
 }

@@ -4,16 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
-	"github.com/astro-ci/astro-ci/internal/astro"
-	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/doctor"
 	"github.com/astro-ci/astro-ci/internal/providers"
-	"github.com/astro-ci/astro-ci/internal/setup"
 )
-
-func access(note string) providers.Access { return providers.Access{Note: display.Clean(note)} }
 
 // policies asks the platforms for their rules around the pipelines, each once.
 func (x *examination) policies(ctx context.Context) []doctor.Row {
@@ -93,29 +87,4 @@ func judged(subject string, err error, judge func() doctor.Row) doctor.Row {
 		return doctor.Failed(doctor.Policies, subject, err)
 	}
 	return judge()
-}
-
-// strays are the tokens of setups that are not known.
-func (x *examination) strays(ctx context.Context) (out []doctor.Row) {
-	var orgs, names, here []string
-	for _, s := range x.all {
-		names = append(names, s.name, setup.RenewalName(s.name))
-		if org := s.plan.Organization.ID; s.err == nil && !slices.Contains(orgs, org) {
-			orgs = append(orgs, org)
-		}
-	}
-	for id, r := range x.w.repos {
-		here = append(here, id+" "+r.Path)
-	}
-	var all []astro.Token
-	for _, org := range orgs {
-		list, err := x.tokens(ctx, org)
-		if err != nil {
-			r := doctor.Failed(doctor.Drift, "other tokens", err)
-			r.State = doctor.Unknown
-			out = append(out, r)
-		}
-		all = append(all, list...)
-	}
-	return append(out, doctor.Strays(all, names, here, time.Now())...)
 }

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -72,8 +74,8 @@ func Sort(rows []Row) (out []Row) {
 // one that asks for patience, and a log-in that is missing leave it unknown.
 func Failed(g Group, subject string, err error) Row {
 	h := hint.Of(err)
-	r := Row{Group: g, Subject: subject, State: Stale, Reason: h.Error(), Next: h.Next}
-	if Unreached(err) || errors.Is(err, providers.ErrNoLogin) {
+	r := Row{Group: g, Subject: subject, State: Stale, Reason: strings.ReplaceAll(h.Error(), "\n", "; "), Next: h.Next}
+	if Unreached(err) || errors.Is(err, providers.ErrNoLogin) || errors.Is(err, astro.ErrNoLogin) {
 		r.State = Unknown
 	}
 	return r

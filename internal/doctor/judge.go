@@ -202,17 +202,18 @@ func Entry(name string, d apply.Decision) Row {
 	return r
 }
 
-// File judges a file of the pipeline by what would be rendered now.
-func File(name string, c pipeline.Change, err error) Row {
+// File judges a file of the pipeline by what would be rendered now. entry is the setup in astro-ci.yaml
+// that it belongs to.
+func File(name, entry string, c pipeline.Change, err error) Row {
 	if err != nil {
 		return Failed(Drift, name+": pipeline", err)
 	}
 	r := Row{Group: Drift, Subject: name + ": " + c.Path, State: OK, Reason: "it is what astro-ci writes now"}
 	switch {
 	case !c.Existed:
-		r.State, r.Reason, r.Next = Stale, "the file is missing", "astro-ci apply "+name
+		r.State, r.Reason, r.Next = Stale, "the file is missing", "astro-ci apply "+entry
 	case c.Changed():
-		r.State, r.Reason, r.Next = Stale, "its part of astro-ci is not what would be written now", "astro-ci apply "+name
+		r.State, r.Reason, r.Next = Stale, "its part of astro-ci is not what would be written now", "astro-ci apply "+entry
 	}
 	return r
 }
@@ -222,7 +223,7 @@ func Pin(name, version, newest string) Row {
 	r := Row{Group: Drift, Subject: name + ": Astro CLI of the pipeline", State: OK, Reason: version}
 	if pipeline.Newer(newest, version) {
 		r.State, r.Reason = Stale, version+"; the newest that astro-ci knows is "+newest
-		r.Next = "astro-ci setup --like " + name + " --cli-version " + newest
+		r.Next = "Set cli-version of " + name + " to " + newest + " in astro-ci.yaml, then: astro-ci apply " + name
 	}
 	return r
 }

@@ -44,6 +44,16 @@ func TestPolicies(t *testing.T) {
 			}, plan("acme/etl#staging"),
 			[]string{"protected branch", "reviewers", "branches: refuses: no pattern", "allowed actions", "forks"},
 		},
+		"a schedule that reviewers hold up": {
+			nil,
+			setup.Plan{Setup: setup.Setup{Job: setup.RotateTokens, Repository: etl, Targets: []setup.Target{target("acme/etl#staging", "ASTRO_API_TOKEN")}}},
+			[]string{"protected branch", "reviewers: refuses: at a set time", "branches: fits", "allowed actions", "forks"},
+		},
+		"previews come from every branch": {
+			func(s *githubd.Server) { s.Admit("acme", "etl", "staging", &githubd.Admits{Protected: true}) },
+			setup.Plan{Setup: setup.Setup{Job: setup.PreviewDeployments, Repository: etl, Targets: []setup.Target{target("acme/etl#staging", "ASTRO_API_TOKEN")}}},
+			[]string{"protected branch", "reviewers", "branches: refuses: previews", "allowed actions", "forks"},
+		},
 		"no environment": {nil, plan("acme/etl#gone"), []string{"protected branch", "reviewers: refuses: does not exist", "allowed actions", "forks"}},
 		"Actions are off": {
 			func(s *githubd.Server) { s.Rule("acme", "etl", githubd.Rules{Disabled: true, Allowed: "all"}) }, plan("acme/etl"),
