@@ -23,25 +23,29 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	values := false
+	c := &cobra.Command{
 		Use: "doctor", Short: "Look whether everything that the setups need is as it should be", Args: noArgs,
 		Long: "Looks at the tools of this computer, the log-ins, the rights, the rules of the platforms and of Astro, and at\n" +
 			"what has drifted apart between " + setupfile.Name + ", this computer's journals, the stores and Astro. Each row is ok,\n" +
-			"stale or unknown, with the reason and what to do. It sends reads only, changes nothing, and asks for no value.\n\n" +
+			"stale or unknown, with the reason and what to do. It sends reads only, changes nothing, and looks at no value,\n" +
+			"unless --read-values is given.\n\n" +
 			"Exit code 6 says that a row is stale.",
 		Example: "  astro-ci doctor\n  astro-ci doctor --json",
-		RunE:    func(c *cobra.Command, _ []string) error { return a.doctor(c.Context()) },
+		RunE:    func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), values) },
 	}
+	c.Flags().BoolVar(&values, "read-values", false, "read the secrets where a store shows them, and compare which token they are of; nothing of them is shown")
+	return c
 }
 
 // doctor looks at everything, and says what it found even where some of it could not be asked.
-func (a *app) doctor(ctx context.Context) (err error) {
+func (a *app) doctor(ctx context.Context, values bool) (err error) {
 	w, err := a.lookAround(ctx, true)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	x := &examination{w: w, tokens: w.listed()}
+	x := &examination{w: w, tokens: w.listed(), values: values}
 	var rows []doctor.Row
 	if x.file, err = w.setupFile(); err != nil {
 		rows = append(rows, doctor.Failed(doctor.Drift, setupfile.Name, err))
@@ -84,9 +88,10 @@ type examination struct {
 	file   setupfile.File
 	all    []*subject
 	tokens func(ctx context.Context, org string) ([]astro.Token, error)
-	logins []*doctor.Login // one for each of ids
-	ids    []string        // of the platforms and secrets backends that are needed
-	names  map[string]string
+	logins []*doctor.Login   // one for each of ids
+	ids    []string          // of the platforms and secrets backends that are needed
+	names  map[string]string // of the platforms, by id
+	values bool              // secrets may be read
 }
 
 // known are the setups of which there is a plan.

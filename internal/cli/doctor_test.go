@@ -21,9 +21,9 @@ import (
 type doctorRow struct{ Group, Subject, State, Reason, Next string }
 
 // doctor runs the command, and holds what it prints against its exit code.
-func (p *place) doctor() (rows []doctorRow, code int) {
+func (p *place) doctor(args ...string) (rows []doctorRow, code int) {
 	p.t.Helper()
-	out, stderr, code := p.run("doctor", "--json")
+	out, stderr, code := p.run(append([]string{"doctor", "--json"}, args...)...)
 	var v struct {
 		Person bool
 		Rows   []doctorRow
@@ -171,6 +171,37 @@ func TestDoctor(t *testing.T) {
 		if code != 6 || !strings.Contains(out, want) {
 			t.Errorf("exit %d: no %q in %s", code, want, out)
 		}
+	}
+	assertNoToken(t, p)
+}
+
+// A value is looked at only when that was asked for; then it tells what a mark cannot, and nothing of it is shown.
+func TestDoctorReadsValues(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.program("git", "git version 2.43.0")
+	if _, stderr, code := p.run(append(byFlags, "--also", "vault:secret/astro/etl")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.lose()
+	s.GitHub().Protect("acme", "etl", "main")
+	row := func(args ...string) doctorRow {
+		rows, _ := p.doctor(args...)
+		return rows[slices.IndexFunc(rows, func(r doctorRow) bool { return r.Group == "drift" && r.Subject == "etl-prod: "+safe })]
+	}
+	reads := func() int { return s.Vault().Faults.Count(http.MethodGet, "/data/astro/etl") }
+	before := reads()
+	if r := row(); r.State != "unknown" {
+		t.Errorf("without a journal: %+v", r)
+	}
+	looks := reads() - before // by which Vault says that it is there
+	before = reads()
+	if r := row("--read-values"); r.State != "ok" || !strings.Contains(r.Reason, "its value is of the token cm") || reads()-before <= looks {
+		t.Errorf("%d reads: %+v", reads()-before, r)
+	}
+	s.Vault().Write("", "secret/astro/etl", map[string]string{"ASTRO_API_TOKEN": "another"})
+	if r := row("--read-values"); r.State != "stale" || !strings.Contains(r.Reason, "form of a token") || strings.Contains(r.Reason, "another") {
+		t.Errorf("got %+v", r)
 	}
 	assertNoToken(t, p)
 }

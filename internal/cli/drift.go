@@ -65,14 +65,42 @@ func (x *examination) findings(ctx context.Context) (map[string][]inventory.Find
 	return out, err
 }
 
-// kept looks at the targets.
+// kept looks at the targets, and into them where that was asked for.
 func (x *examination) kept(ctx context.Context, s *subject) (out []doctor.Row) {
-	for i := range s.plan.Targets {
-		if c := x.w.verifyTarget(ctx, s.candidate, i); c.Subject != "" {
+	for i, t := range s.plan.Targets {
+		c := x.w.verifyTarget(ctx, s.candidate, i)
+		if x.values && c.Err == nil && c.Subject != "" && t.Feeds() == setup.TokenVariable {
+			c = x.look(ctx, s, t, c)
+		}
+		if c.Subject != "" {
 			out = append(out, c.Row(doctor.Drift, s.name+": "+c.Subject))
 		}
 	}
 	return out
+}
+
+// look reads the value of a target where its store shows values, and compares the token that it names with
+// the one that the target should hold. Nothing of the value goes further.
+func (x *examination) look(ctx context.Context, s *subject, t setup.Target, c doctor.Checked) doctor.Checked {
+	store, err := x.w.store(ctx, s.plan, t.Store)
+	if err != nil {
+		return c
+	}
+	readable, ok := store.(providers.Historian)
+	if !ok {
+		return c
+	}
+	st, err := store.Stat(ctx, t)
+	if err != nil || !st.Exists || st.Version == "" {
+		return c
+	}
+	v, err := readable.Earlier(ctx, t, st.Version)
+	if err != nil {
+		return c.Read(s.name, "", s.inUse(), err)
+	}
+	x.w.app.redactor.Add(v)
+	claims, _ := astro.ReadClaims(v) // what has another form names no token
+	return c.Read(s.name, claims.TokenID, s.inUse(), nil)
 }
 
 // entry compares a setup with what astro-ci.yaml says of it.

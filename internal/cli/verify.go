@@ -29,7 +29,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use: "verify [SETUP...]", Short: "Ask Astro and the stores whether everything is as it was written",
 		Long: "Asks Astro for the token of each setup, and each store for its mark of the last write: whether the secret\n" +
 			"holds what astro-ci wrote, is missing, or was written by somebody else. Some stores show no such mark; then\n" +
-			"it is said that it cannot be told. No value is read and nothing is changed. Without a name, all setups of\n" +
+			"it is said that it cannot be told. No value is looked at and nothing is changed. Without a name, all setups of\n" +
 			"this computer and of " + setupfile.Name + " are asked for.\n\n" +
 			"Exit code 6 says that something needs a person, 4 or 1 that something could not be asked.",
 		Example: "  astro-ci verify\n  astro-ci verify etl-prod --json",

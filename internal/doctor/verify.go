@@ -112,6 +112,22 @@ func Target(name, target string, st providers.State, err error, wrote func(versi
 	return c
 }
 
+// Read adds what the value of a target says of itself: the id of the token that it is of, "" when it has not
+// the form of one. want is the token that it should hold.
+func (c Checked) Read(name, id, want string, err error) Checked {
+	switch {
+	case err != nil:
+		c.Reason += "; its value could not be read: " + hint.Of(err).Error()
+	case id == want:
+		c.Verdict, c.Reason, c.Next = Holds, c.Reason+"; its value is of the token "+want, ""
+	case id == "":
+		c.Verdict, c.Reason, c.Next = Changed, "its value does not have the form of a token", "astro-ci rotate "+name
+	default:
+		c.Verdict, c.Reason, c.Next = Changed, "its value is of another token than "+want, "astro-ci rotate "+name
+	}
+	return c
+}
+
 func (c *Checked) failed(err error) {
 	h := hint.Of(err)
 	c.Verdict, c.Err, c.Reason, c.Next = Unclear, err, "it could not be asked: "+h.Error(), h.Next
