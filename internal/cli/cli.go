@@ -127,7 +127,7 @@ func (a *app) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
 	}
 	a.setup.register(set.Flags(), steps.SetUp(steps.Deps{}))
-	root.AddCommand(set, a.tokenCommand(), a.renderCommand(), a.checkCommand(), a.runCommand(), a.statusCommand(), a.sandboxCommand(), a.schemaCommand(), a.applyCommand(), a.removeCommand(), a.versionCommand())
+	root.AddCommand(set, a.tokenCommand(), a.renderCommand(), a.checkCommand(), a.runCommand(), a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.sandboxCommand(), a.schemaCommand(), a.applyCommand(), a.removeCommand(), a.versionCommand())
 	root.AddCommand(topics()...)
 	root.AddCommand(a.rotateCommands()...)
 	root.AddCommand(a.loginCommands()...)

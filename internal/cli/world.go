@@ -56,6 +56,8 @@ type world struct {
 	sandbox       *sandbox.Sandbox          // nil: the real services
 	books         map[string]*rotation.Book // journals that are open, by setup
 	platformLogin *secret.Value             // by which scheduled runs write secrets, as far as it was given
+	sources       map[string]string         // where the log-in of a platform or backend was found, by id
+	noLogin       error                     // why there is no log-in to Astro; then astro is nil
 	closers       []func() error
 	pins          pipeline.Releases
 	deps          steps.Deps
@@ -64,8 +66,14 @@ type world struct {
 }
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
-func (a *app) discover(ctx context.Context) (_ *world, err error) {
-	w := &world{app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]*rotation.Book{}}
+func (a *app) discover(ctx context.Context) (*world, error) { return a.lookAround(ctx, false) }
+
+// lookAround is discover, which can go on without a log-in to Astro.
+func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error) {
+	w := &world{
+		app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]*rotation.Book{},
+		sources: map[string]string{},
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -87,8 +95,8 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 			return nil, err
 		}
 	}
-	if err := w.loginAstro(ctx, base); err != nil {
-		return nil, err
+	if w.noLogin = w.loginAstro(ctx, base); w.noLogin != nil && (!without || ctx.Err() != nil) {
+		return nil, w.noLogin
 	}
 	w.base = base
 	root := cwd

@@ -215,7 +215,7 @@ func (d *Driver) ask(ctx context.Context, do Act) (a Answer, detail string) {
 		return Answer{Err: err, Version: r.Version}, r.Said()
 	case Verify:
 		st, err := d.store(do).Stat(ctx, d.target(do))
-		a := Answer{Err: err, Check: d.state.compare(do.Target, st.Exists, st.Version)}
+		a := Answer{Err: err, Check: d.state.Compare(do.Target, st.Exists, st.Version)}
 		return a, map[Check]string{Same: "it does", Differs: "it holds something else", Unseen: "the store does not show it"}[a.Check]
 	case Mark:
 		return Answer{Err: d.Issuer.DescribeToken(ctx, org, d.state.Tokens[do.Token].ID, d.state.mark(do.Token).String())}, ""

@@ -31,7 +31,7 @@ type Guardian struct{ pipe *os.File }
 
 // Watch starts a guardian for the terminal tty, whose state now is the one to go back to. A guardian is a
 // courtesy: where none can be started there is none.
-func Watch(tty *os.File) (g Guardian) {
+func Watch(ctx context.Context, tty *os.File) (g Guardian) {
 	self, err := os.Executable()
 	if err != nil {
 		return g
@@ -49,7 +49,7 @@ func Watch(tty *os.File) (g Guardian) {
 		return g
 	}
 	defer func() { _ = in.Close() }()
-	cmd := exec.CommandContext(context.Background(), self) // it outlives everything here
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self) // it outlives everything here
 	cmd.Env = []string{variable + "=" + hex.EncodeToString(state.Bytes())}
 	cmd.Stdin, cmd.Stdout = in, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // keys that stop or end this process do not reach it

@@ -2,13 +2,16 @@
 // program that ended without a word.
 package terminal
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // Guardian does nothing: a console takes its modes back from a process that ends.
 type Guardian struct{}
 
 // Watch starts no guardian.
-func Watch(*os.File) Guardian { return Guardian{} }
+func Watch(context.Context, *os.File) Guardian { return Guardian{} }
 
 // Release says that the terminal was given back.
 func (Guardian) Release() {}

@@ -74,7 +74,7 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 
 	var guardian terminal.Guardian
 	if tty, ok := o.Out.(*os.File); ok {
-		guardian = terminal.Watch(tty)
+		guardian = terminal.Watch(ctx, tty)
 	}
 	p := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
 	m.suspend = func() tea.Msg {
