@@ -173,7 +173,7 @@ func (o *once) UnmarshalJSON(b []byte) error {
 func explain(err error, doing string) error {
 	var s *httpx.StatusError
 	if !errors.As(err, &s) {
-		return hint.Wrap(err, doing, "Check the network, a proxy, and the address of Astro, then try again.", "")
+		return hint.Wrap(err, doing, httpx.Unreached(err, "Astro"), "")
 	}
 	switch {
 	case s.Status == http.StatusBadRequest:

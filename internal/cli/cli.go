@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,14 +14,18 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/journal"
 	"github.com/astro-ci/astro-ci/internal/rotation"
@@ -112,9 +117,7 @@ func (a *app) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.begin(cmd.Context()) },
 	}
 	a.register(root.PersistentFlags())
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nsee %s --help", err, c.CommandPath())}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	set := &cobra.Command{
 		Use:   "setup",
 		Short: "Create a token, store it, write the pipeline file",
@@ -135,9 +138,32 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
+// wrongUse is what a command cannot be called with.
+func wrongUse(cmd *cobra.Command, what string) error {
+	return usageError{hint.New(what, "See what there is: "+cmd.CommandPath()+" --help", "")}
+}
+
+// takes says what the flags of a type take.
+var takes = map[string]string{"bool": "Give true or false.", "int": "Give a whole number.", "duration": "Give a time like 90m or 6h."}
+
+// wrongFlag is a flag that is not there, or has a value that it does not take.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return wrongUse(cmd, err.Error())
+	}
+	f := bad.GetFlag()
+	kind := f.Value.Type()
+	next := takes[kind]
+	if strings.Contains(kind, "|") {
+		next = "Give one of: " + strings.ReplaceAll(kind, "|", ", ") + "."
+	}
+	return usageError{hint.New(fmt.Sprintf("--%s does not take %q", f.Name, display.Clean(bad.GetValue())), cmp.Or(next, "See what there is: "+cmd.CommandPath()+" --help"), "")}
+}
+
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("%q is not a command of %s\nsee %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())}
+		return wrongUse(cmd, fmt.Sprintf("%q is not a command of %s", display.Clean(args[0]), cmd.CommandPath()))
 	}
 	return nil
 }

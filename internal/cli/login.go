@@ -201,8 +201,11 @@ func (a *app) key() (k setup.Key, err error) {
 	if !a.setup.keyStdin {
 		return k, nil
 	}
-	if a.tty && !a.noInput {
-		return k, usageError{errors.New("--key-stdin reads from a pipe; on a terminal the key is asked for")}
+	switch {
+	case a.setup.loginStdin:
+		return k, usageError{hint.New("--key-stdin and --platform-token-stdin cannot both read stdin", "Give one of them by its variables: "+setup.KeyIDVariable+" and "+setup.KeySecretVariable+", or "+setup.LoginSecret+".", "")}
+	case a.tty && !a.noInput:
+		return k, usageError{hint.New("--key-stdin reads from a pipe, and this is a terminal", "Leave it out: on a terminal the key is asked for.", "")}
 	}
 	lines := bufio.NewScanner(a.in)
 	for _, to := range []**secret.Value{&k.ID, &k.Secret} {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+
 	"github.com/spf13/pflag"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
@@ -22,7 +24,7 @@ type globals struct {
 
 func (g *globals) register(f *pflag.FlagSet) {
 	f.BoolVar(&g.sandbox, "sandbox", false, "work on embedded servers; nothing real is touched")
-	f.StringVar(&g.json, "json", "", "print JSON: one object, or one event a line with --json=events")
+	f.Var((*jsonForm)(&g.json), "json", "print JSON: one object, or one event a line with --json=events")
 	f.Lookup("json").NoOptDefVal = "object"
 	f.BoolVar(&g.yes, "yes", false, "confirm without being asked")
 	f.BoolVar(&g.noInput, "no-input", false, "never ask; a missing answer is an error")
@@ -31,6 +33,23 @@ func (g *globals) register(f *pflag.FlagSet) {
 	f.BoolVar(&g.debug, "debug", false, "log every request: method, address and status, never headers or bodies")
 	f.StringVar(&g.stateDir, "state-dir", "", "folder for astro-ci's own files")
 	f.StringVar(&g.caFile, "ca-file", "", "PEM file with certificates to trust beside the system's")
+}
+
+// jsonForm is how JSON is printed: as one object, or one event a line.
+type jsonForm string
+
+func (j *jsonForm) String() string { return string(*j) }
+
+// Type is the name of the value in the help.
+func (*jsonForm) Type() string { return "object|events" }
+
+// Set takes only forms that there are.
+func (j *jsonForm) Set(text string) error {
+	if text != "object" && text != "events" {
+		return errors.New("use object or events")
+	}
+	*j = jsonForm(text)
+	return nil
 }
 
 // setupFlags are the flags of the set-up: one for each question, and a few more.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/keyring"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
@@ -115,7 +117,7 @@ func (w *world) detect() (repos map[string]setup.Repository, platform string) {
 		for _, r := range w.remotes() {
 			if repo, ok := p.detect(r, w.hostOf(p)); ok {
 				repos[p.ID] = repo
-				if p.known != nil && platform == "" {
+				if p.known != nil && repo.Host != "" && platform == "" {
 					platform = p.ID
 				}
 				break
@@ -187,7 +189,7 @@ func (w *world) openAt(ctx context.Context, id, host string) (providers.Platform
 		w.opened[id] = x
 		return x, nil
 	}
-	return nil, fmt.Errorf("platform %q is not known", id)
+	return nil, usageError{hint.New(fmt.Sprintf("there is no platform %q", display.Clean(id)), "Choose another one: astro-ci setup --help", "")}
 }
 
 // service is where a platform's API is served: in the sandbox, at the address that a variable

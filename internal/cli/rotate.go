@@ -275,7 +275,7 @@ func (a *app) typed(ctx context.Context, given, name, ask string) error {
 		return nil
 	}
 	if given != "" || !a.tty || a.noInput {
-		return usageError{hint.New("this has consequences for "+name, "Accept them with --confirm "+name+".", "")}
+		return usageError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+", or look at it first with --dry-run.", "")}
 	}
 	_, _ = fmt.Fprint(a.err, ask)
 	if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != name {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -18,11 +17,8 @@ import (
 func (a *app) platformToken() (*secret.Value, error) {
 	text := a.env.get(setup.LoginSecret)
 	if a.setup.loginStdin {
-		switch {
-		case a.setup.keyStdin:
-			return nil, usageError{errors.New("--key-stdin and --platform-token-stdin cannot both read stdin")}
-		case a.tty && !a.noInput:
-			return nil, usageError{errors.New("--platform-token-stdin reads from a pipe; on a terminal it is asked for")}
+		if a.tty && !a.noInput {
+			return nil, usageError{hint.New("--platform-token-stdin reads from a pipe, and this is a terminal", "Leave it out: on a terminal the log-in is asked for.", "")}
 		}
 		line := bufio.NewScanner(a.in)
 		if !line.Scan() || strings.TrimSpace(line.Text()) == "" {

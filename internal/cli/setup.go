@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -20,7 +22,7 @@ func (a *app) runSetup(ctx context.Context) error {
 	switch a.setup.onFailure {
 	case "keep", "undo":
 	default:
-		return usageError{fmt.Errorf("--on-failure %q: use keep or undo", a.setup.onFailure)}
+		return usageError{hint.New(fmt.Sprintf("--on-failure %q is not known", display.Clean(a.setup.onFailure)), "Use keep or undo.", "")}
 	}
 	fe := a.frontEnd()
 	if a.yes || a.dryRun || fe == flagsOnly {

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -78,7 +77,7 @@ func (a *app) tokenCommand() *cobra.Command {
 
 func oneToken(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError{fmt.Errorf("%s takes the id of one token\nsee %s --help", cmd.CommandPath(), cmd.CommandPath())}
+		return usageError{hint.New(cmd.CommandPath()+" takes the id of one token", "See the ids with: astro-ci token list", "")}
 	}
 	return nil
 }
@@ -99,7 +98,7 @@ func (a *app) tokens(ctx context.Context, at place, do func(c *astro.Client, org
 		}
 		var in scope
 		if at.deployment != "" && at.workspace == "" {
-			return usageError{errors.New("--deployment needs --workspace")}
+			return usageError{hint.New("--deployment needs --workspace", "Say in which Workspace it is, with --workspace.", "")}
 		}
 		if at.workspace != "" {
 			page, err := c.Workspaces(ctx, org)

@@ -178,8 +178,8 @@ func (c *Client) Do(ctx context.Context, call Call) (http.Header, error) {
 		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: the answer is %q, not JSON", c.service, call.Method, call.Path, mt))
 	}
 	if err := json.Unmarshal(raw, call.Out); err != nil {
-		// The text of a decoding error can quote the answer; its type says enough.
-		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: the answer is not the expected JSON (%T)", c.service, call.Method, call.Path, err))
+		// The text of a decoding error can quote the answer.
+		return resp.Header, c.ambiguous(call, fmt.Errorf("%s: %s %s: the answer is not the expected JSON", c.service, call.Method, call.Path))
 	}
 	return resp.Header, nil
 }

@@ -114,7 +114,7 @@ func next(err error) string {
 	case errors.Is(err, ErrDamaged):
 		return "Nothing was done. Move the file away and run astro-ci rotate: it starts anew, and deletes nothing that it does not know."
 	}
-	return "Nothing was done. Make the folder writable, or name another one with --state-dir."
+	return "Nothing was done. Make room or make the folder writable, or name another one with --state-dir."
 }
 
 // ErrDamaged says that a journal is not what was written.

@@ -250,14 +250,14 @@ func (f *Files) in(file string, do func(*os.Root) error) error {
 	}
 	root, err := os.OpenRoot(f.root)
 	if err != nil {
-		return fmt.Errorf("open the repository: %w", err)
+		return hint.Wrap(err, "open the repository", "Change into a folder that exists and can be read.", "")
 	}
 	defer func() { _ = root.Close() }()
 	if err := do(root); err != nil {
 		if _, ok := errors.AsType[*hint.Error](err); ok {
 			return err
 		}
-		return fmt.Errorf("pipeline file %s: %w", file, err)
+		return hint.Wrap(err, "pipeline file "+file, "Look at it and at the folders above it, or choose another one with --pipeline-file.", "")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // Advice is what to do about an error of a request, and where to read about it.
@@ -18,12 +19,9 @@ func Explain(err error, info Info, advise func(s *httpx.StatusError) Advice) err
 	if err == nil || errors.As(err, &h) {
 		return err
 	}
-	if moved, ok := errors.AsType[*httpx.RedirectError](err); ok {
-		return hint.Wrap(moved, info.ID+": send a request", "Another address answers there than the one that was named. Check the host, and whether something was renamed.", "")
-	}
 	var s *httpx.StatusError
 	if !errors.As(err, &s) {
-		return hint.Wrap(err, info.ID+": send a request", "Check the network, a proxy, and the address of "+info.Name+", then try again.", "")
+		return hint.Wrap(err, info.ID+": send a request", httpx.Unreached(err, info.Name), "")
 	}
 	a := advise(s)
 	if a.Next == "" {
@@ -41,7 +39,7 @@ func Explain(err error, info Info, advise func(s *httpx.StatusError) Advice) err
 func next(status int, name string) string {
 	switch {
 	case status == http.StatusUnauthorized:
-		return "The log-in to " + name + " is missing, expired or revoked."
+		return "The log-in to " + name + " is missing, expired or revoked. Log in again."
 	case status == http.StatusForbidden:
 		return "Your log-in may not do this. Ask somebody who administers it."
 	case status == http.StatusNotFound:
@@ -54,4 +52,9 @@ func next(status int, name string) string {
 		return name + " has trouble answering. Try again, and look at its status page if it stays."
 	}
 	return name + " refused a value; its message says which one."
+}
+
+// CheckSecretName reports what is wrong with the name of a secret for a provider, which calls it what.
+func CheckSecretName(id, what, name, docs string) error {
+	return hint.Wrap(setup.CheckSecretName(name), id+": "+what, "Choose another name with --secret-name.", docs)
 }

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
 )
 
 // sample is a small Astro project, by path. The files below .git make it a repository without a
@@ -47,6 +49,10 @@ example()
 // SampleProject makes a small Astro project in dir, as a git repository whose remote is acme/etl on
 // GitHub. What is there already stays.
 func SampleProject(dir string) error {
+	return hint.Wrap(fillProject(dir), "make the sample project", noFolder, "")
+}
+
+func fillProject(dir string) error {
 	for _, folder := range []string{".git/objects", ".git/refs/heads"} {
 		if err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(folder)), 0o755); err != nil {
 			return err

@@ -45,6 +45,9 @@ import (
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
+// noFolder is what to do when there is no place for the state.
+const noFolder = "Make room or make the folder writable, or name another one with --state-dir."
+
 // User is who is logged in to the embedded Astro.
 const User = "ada@acme.example"
 
@@ -99,7 +102,7 @@ func Start(o Options) (*Sandbox, error) {
 	kept := map[string]json.RawMessage{}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-			return nil, fmt.Errorf("sandbox: %w", err)
+			return nil, hint.Wrap(err, "start the sandbox", noFolder, "")
 		}
 		var err error
 		if s.lock, err = filelock.Take(filepath.Join(o.Dir, "lock")); err != nil {

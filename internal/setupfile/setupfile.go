@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -108,6 +109,9 @@ type layout struct {
 	entries map[string]spot
 }
 
+// lineOf is how the parser says where something stands.
+var lineOf = regexp.MustCompile(`\[(\d+):\d+\]`)
+
 type reader struct {
 	keys   []flow.Step
 	faults []error
@@ -128,7 +132,7 @@ func read(raw []byte, keys []flow.Step) (f File, at layout, err error) {
 		err = errors.New("it holds several documents")
 	}
 	if err != nil {
-		return f, at, hint.Wrap(errors.New(display.Clean(strings.SplitN(err.Error(), "\n", 2)[0]).String()), "read "+Name, "Correct the YAML.", Docs)
+		return f, at, hint.Wrap(errors.New(lineOf.ReplaceAllString(strings.Replace(display.Clean(strings.SplitN(err.Error(), "\n", 2)[0]).String(), "] ", "]: ", 1), "line $1")), "read "+Name, "Correct the YAML.", Docs)
 	}
 	var body ast.Node
 	if len(tree.Docs) == 1 {

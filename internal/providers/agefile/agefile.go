@@ -74,8 +74,8 @@ func text(format string, args ...any) display.Text {
 var folder = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
 
 func fileOf(t setup.Target) (string, error) {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return "", fmt.Errorf("%s: name of the secret: %w", ID, err)
+	if err := providers.CheckSecretName(ID, "name of the secret", t.Secret, docs); err != nil {
+		return "", err
 	}
 	if !folder.MatchString(t.Address) || len(t.Address) > 512 {
 		return "", hint.New(fmt.Sprintf("%s: %q is not a folder of the repository", ID, display.Clean(t.Address)), "Write it like secrets/astro, with letters, digits and _.- only.", docs)

@@ -47,8 +47,8 @@ var secretPath = regexp.MustCompile(`^[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+){0,
 func ID(t setup.Target) string { return t.Address + "/" + t.Secret }
 
 func checkTarget(t setup.Target, info providers.Info, path *regexp.Regexp, says string) error {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return fmt.Errorf("%s: name of the secret: %w", info.ID, err)
+	if err := providers.CheckSecretName(info.ID, "name of the secret", t.Secret, info.Docs); err != nil {
+		return err
 	}
 	if !path.MatchString(t.Address) || len(ID(t)) > 512 {
 		return hint.New(fmt.Sprintf("%s: %q is not a path", info.ID, display.Clean(t.Address)), says, info.Docs)

@@ -65,8 +65,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("azure-devops: variable name: %w", err)
+	if err := providers.CheckSecretName("azure-devops", "variable name", t.Secret, docsSecrets); err != nil {
+		return providers.Access{}, err
 	}
 	if _, err := p.api.project(ctx, a); err != nil {
 		return providers.Access{}, err

@@ -51,8 +51,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("bitbucket: variable name: %w", err)
+	if err := providers.CheckSecretName("bitbucket", "variable name", t.Secret, docsVariables); err != nil {
+		return providers.Access{}, err
 	}
 	note := display.Text{}
 	if a.repository != "" {

@@ -99,8 +99,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 
 // checkName refuses names that a build would not get.
 func checkName(name string) error {
-	if err := setup.CheckSecretName(name); err != nil {
-		return fmt.Errorf("buildkite: secret name: %w", err)
+	if err := providers.CheckSecretName("buildkite", "secret name", name, docsSecrets); err != nil {
+		return err
 	}
 	if strings.HasPrefix(name, "BUILDKITE") || strings.HasPrefix(name, "BK") {
 		return hint.New("buildkite: names that begin with BUILDKITE or BK are its own", "Choose another name with --secret-name.", docsSecrets)
@@ -304,6 +304,9 @@ func (p *Provider) Environment(setup.Repository, string) (string, error) {
 func explain(err error) error {
 	return providers.Explain(err, info, func(s *httpx.StatusError) (a providers.Advice) {
 		a.Doing = "use " + strings.TrimPrefix(s.Path, "/v2/")
+		if s.Path == "/v2/access-token" {
+			a.Doing = "look at the log-in"
+		}
 		switch {
 		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is missing or wrong. Set BUILDKITE_API_TOKEN to an API access token.", docsLogin

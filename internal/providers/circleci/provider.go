@@ -59,8 +59,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("circleci: variable name: %w", err)
+	if err := providers.CheckSecretName("circleci", "variable name", t.Secret, info.Docs); err != nil {
+		return providers.Access{}, err
 	}
 	at, err := p.find(ctx, a)
 	if err != nil {

@@ -80,8 +80,8 @@ func (p *Provider) Place(r setup.Repository) providers.Place {
 var address = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func check(t setup.Target) error {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return fmt.Errorf("%s: name of the secret: %w", ID, err)
+	if err := providers.CheckSecretName(ID, "name of the secret", t.Secret, info.Docs); err != nil {
+		return err
 	}
 	if !address.MatchString(t.Address) {
 		return hint.New(fmt.Sprintf("%s: %q is not a config", ID, display.Clean(t.Address)), "Write it as PROJECT/CONFIG, like etl/prd.", docsSecrets)

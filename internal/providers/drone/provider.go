@@ -63,8 +63,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("drone: secret name: %w", err)
+	if err := providers.CheckSecretName("drone", "secret name", t.Secret, docsSecrets); err != nil {
+		return providers.Access{}, err
 	}
 	if strings.Contains(t.Address, "/") {
 		r, err := p.repo(ctx, t.Address)

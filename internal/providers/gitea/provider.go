@@ -80,8 +80,8 @@ func at(address string) (string, error) {
 }
 
 func checkName(name string) error {
-	if err := setup.CheckSecretName(name); err != nil {
-		return fmt.Errorf("gitea: secret name: %w", err)
+	if err := providers.CheckSecretName("gitea", "secret name", name, docsSecrets); err != nil {
+		return err
 	}
 	if reserved.MatchString(name) {
 		return hint.New("gitea: the name "+name+" is one of the server's own", "Choose one without GITEA_, GITHUB_ and FORGEJO_, with --secret-name.", docsSecrets)

@@ -21,7 +21,7 @@ func explain(err error, method, path string) error {
 	var h *api.HTTPError
 	if !errors.As(err, &h) {
 		// The text of a network error holds the address and nothing else.
-		return hint.Wrap(unwrapURL(err), "github: "+method+" "+path, "Check the network, a proxy, and the host of the repository, then try again.", "")
+		return hint.Wrap(unwrapURL(err), "github: "+method+" "+path, httpx.Unreached(err, "GitHub"), "")
 	}
 	status := &httpx.StatusError{
 		Service: "github", Method: method, Path: path, Status: h.StatusCode, Message: display.Clean(h.Message), Header: h.Headers,
@@ -60,7 +60,7 @@ func remedy(s *httpx.StatusError) (next, link string) {
 	environments := strings.Contains(s.Path, "/environments")
 	accepted := display.Clean(s.Header.Get("X-Accepted-Github-Permissions")).String()
 	sso := s.Header.Get("X-Github-Sso") != ""
-	limited := s.Status == http.StatusTooManyRequests || s.Header.Get("Retry-After") != "" || s.Header.Get("X-Ratelimit-Remaining") == "0"
+	limited := s.Status == http.StatusTooManyRequests || s.Status < 500 && (s.Header.Get("Retry-After") != "" || s.Header.Get("X-Ratelimit-Remaining") == "0")
 	switch {
 	case s.Status == http.StatusUnauthorized:
 		return "The log-in is missing, expired or revoked. Log in with gh auth login, or set GH_TOKEN.", "https://cli.github.com/manual/gh_auth_login"

@@ -95,8 +95,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("github: secret name: %w", err)
+	if err := providers.CheckSecretName("github", "secret name", t.Secret, docsSecrets); err != nil {
+		return providers.Access{}, err
 	}
 	if a.repo == "" {
 		_, err := p.api.publicKey(ctx, a)

@@ -21,7 +21,7 @@ func explain(err error) error {
 	}
 	var s *httpx.StatusError
 	if !errors.As(err, &s) {
-		return hint.Wrap(err, "gitlab: send a request", "Check the network, a proxy, and the host of the project, then try again.", "")
+		return hint.Wrap(err, "gitlab: send a request", httpx.Unreached(err, "GitLab"), "")
 	}
 	variables := strings.Contains(s.Path, "/variables")
 	doing, next, link := "look at "+subject(s.Path), "", docsVariables

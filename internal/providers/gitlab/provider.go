@@ -73,8 +73,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("gitlab: variable name: %w", err)
+	if err := providers.CheckSecretName("gitlab", "variable name", t.Secret, docsVariables); err != nil {
+		return providers.Access{}, err
 	}
 	note := "as seen by your role"
 	if !a.group {

@@ -113,8 +113,8 @@ func ID(t setup.Target) (project, id string) {
 
 // CheckTarget refuses a target that no secret can be.
 func CheckTarget(t setup.Target) error {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return fmt.Errorf("%s: name of the secret: %w", SecretManager, err)
+	if err := providers.CheckSecretName(SecretManager, "name of the secret", t.Secret, info.Docs); err != nil {
+		return err
 	}
 	project, id := ID(t)
 	if !projectID.MatchString(project) || !secretID.MatchString(id) || strings.HasSuffix(t.Address, "/") {

@@ -65,8 +65,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("jenkins: id of the credential: %w", err)
+	if err := providers.CheckSecretName("jenkins", "id of the credential", t.Secret, docsCredentials); err != nil {
+		return providers.Access{}, err
 	}
 	found, err := p.api.find(ctx, at, t.Secret)
 	if err != nil {
@@ -249,7 +249,7 @@ func explain(err error) error {
 			a.Next = "It does not exist, or your log-in cannot see it. Folders keep credentials with the plugins credentials and cloudbees-folder."
 		case s.Status == http.StatusConflict:
 			a.Next = "Jenkins has no global domain there, or somebody made the credential at the same time. Try again."
-		case s.Status >= http.StatusInternalServerError:
+		case s.Status == http.StatusInternalServerError:
 			a.Next = "Jenkins could not read the request. It needs the plugin plain-credentials; if that is there, look into its log."
 		}
 		return a

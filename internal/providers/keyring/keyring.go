@@ -44,8 +44,8 @@ func (Store) Place(r setup.Repository) providers.Place {
 var service = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./@-]{0,199}$`)
 
 func ring(t setup.Target) (keyring.Ring, error) {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return keyring.Ring{}, fmt.Errorf("%s: name of the secret: %w", ID, err)
+	if err := providers.CheckSecretName(ID, "name of the secret", t.Secret, docs); err != nil {
+		return keyring.Ring{}, err
 	}
 	if !service.MatchString(t.Address) || t.Address == "astro-ci" {
 		return keyring.Ring{}, hint.New(fmt.Sprintf("%s: %q cannot be the name of a service", ID, display.Clean(t.Address)), "Write it like astro-etl, with letters, digits and _./@- only; astro-ci is taken.", docs)

@@ -104,8 +104,8 @@ func ID(t setup.Target) (vault, name string) {
 
 // CheckTarget refuses a target that no secret can be.
 func CheckTarget(t setup.Target) error {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return fmt.Errorf("%s: name of the secret: %w", KeyVault, err)
+	if err := providers.CheckSecretName(KeyVault, "name of the secret", t.Secret, info.Docs); err != nil {
+		return err
 	}
 	vault, name := ID(t)
 	if !vaultName.MatchString(vault) || strings.Contains(vault, "--") || !secretName.MatchString(name) || strings.HasSuffix(t.Address, "/") {

@@ -81,8 +81,8 @@ func (p *Provider) Place(r setup.Repository) providers.Place {
 var part = regexp.MustCompile(`^[\pL\pN_(][\pL\pN_ .()&+-]{0,99}$`)
 
 func check(t setup.Target) (vault, item string, err error) {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return "", "", fmt.Errorf("%s: name of the secret: %w", ID, err)
+	if err := providers.CheckSecretName(ID, "name of the secret", t.Secret, info.Docs); err != nil {
+		return "", "", err
 	}
 	vault, item, _ = strings.Cut(t.Address, "/")
 	if !part.MatchString(vault) || !part.MatchString(item) || strings.TrimSpace(t.Address) != t.Address {

@@ -64,8 +64,8 @@ func (s *Store) Place(setup.Repository) providers.Place {
 var file = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.(yaml|yml|json|env)$`)
 
 func check(t setup.Target) error {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return fmt.Errorf("%s: name of the secret: %w", ID, err)
+	if err := providers.CheckSecretName(ID, "name of the secret", t.Secret, docs); err != nil {
+		return err
 	}
 	if !file.MatchString(t.Address) || len(t.Address) > 512 {
 		return hint.New(fmt.Sprintf("%s: %q is not a file of the repository that sops could have a key in", ID, display.Clean(t.Address)), "Write it like secrets/prod.yaml; .json and .env work as well.", docs)

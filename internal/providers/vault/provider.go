@@ -97,8 +97,8 @@ var entryPath = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-]
 
 // CheckTarget refuses a target that no entry of Vault can be.
 func CheckTarget(t setup.Target) error {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return fmt.Errorf("%s: name of the secret: %w", ID, err)
+	if err := providers.CheckSecretName(ID, "name of the secret", t.Secret, info.Docs); err != nil {
+		return err
 	}
 	if !entryPath.MatchString(t.Address) || len(t.Address) > 512 {
 		return hint.New(fmt.Sprintf("%s: %q is not the path of an entry", ID, display.Clean(t.Address)), "Write it like secret/astro/etl: the engine first, then letters, digits and _.- only.", docsKV)

@@ -93,8 +93,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if err != nil {
 		return providers.Access{}, err
 	}
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Access{}, fmt.Errorf("woodpecker: secret name: %w", err)
+	if err := providers.CheckSecretName("woodpecker", "secret name", t.Secret, docsSecrets); err != nil {
+		return providers.Access{}, err
 	}
 	if isRepo {
 		r, err := p.repo(ctx, t.Address)
@@ -132,8 +132,8 @@ func (p *Provider) find(ctx context.Context, at, name string) (*shown, error) {
 // answers a duplicate with a 500: what is there is changed, and after an unclear create it is looked
 // again.
 func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m providers.Meta) (providers.Receipt, error) {
-	if err := setup.CheckSecretName(t.Secret); err != nil {
-		return providers.Receipt{}, fmt.Errorf("woodpecker: secret name: %w", err)
+	if err := providers.CheckSecretName("woodpecker", "secret name", t.Secret, docsSecrets); err != nil {
+		return providers.Receipt{}, err
 	}
 	if err := providers.CheckValue(v, maxValue); err != nil {
 		return providers.Receipt{}, fmt.Errorf("woodpecker: secret %s: %w", t.Secret, err)
@@ -254,7 +254,7 @@ func (p *Provider) Environment(setup.Repository, string) (string, error) {
 // explain adds to an error what to do about it.
 func explain(err error) error {
 	return providers.Explain(err, info, func(s *httpx.StatusError) (a providers.Advice) {
-		a.Doing = "use " + strings.TrimPrefix(s.Path, "/api/")
+		a.Doing = "use " + subject(s.Path)
 		switch {
 		case s.Status == http.StatusUnauthorized && strings.HasPrefix(s.Path, "/api/orgs/") && strings.HasSuffix(s.Path, "/secrets"):
 			a.Next = "The log-in is missing, or may not use secrets of the organization: only its administrators may."
@@ -271,4 +271,13 @@ func explain(err error) error {
 		}
 		return a
 	})
+}
+
+// subject is what a path is about, as people write it.
+func subject(path string) string {
+	at := strings.TrimPrefix(strings.TrimPrefix(path, "/api/"), "repos/lookup/")
+	if name, err := url.PathUnescape(at); err == nil {
+		return name
+	}
+	return at
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -52,7 +53,7 @@ func Error(w io.Writer, err error) {
 // explain takes err apart: joined errors one by one, and of each the words for people and the
 // technical cause.
 func explain(err error) []problem {
-	for e := err; e != nil && e.Error() == err.Error(); e = errors.Unwrap(e) {
+	for e := err; e != nil && e.Error() == err.Error(); e = cause(e) {
 		if all := joined(e); all != nil {
 			var out []problem
 			for _, one := range all {
@@ -63,13 +64,18 @@ func explain(err error) []problem {
 	}
 	full := err.Error()
 	p := problem{what: full}
+	if missing, ok := errors.AsType[*flow.MissingError](err); ok {
+		p.next = missingNext(missing.Items)
+	}
 	// The innermost hint knows best, and what it wraps is the technical cause. A list of faults is
 	// what failed, not why.
-	for e := err; e != nil; e = errors.Unwrap(e) {
+	for e := err; e != nil; e = cause(e) {
 		if all := joined(e); all != nil {
 			p.what, p.cause = strings.TrimSuffix(full, ": "+e.Error()), ""
 			for _, one := range all {
-				p.faults = append(p.faults, oneLine(one.Error()))
+				if f := oneLine(one.Error()); !slices.Contains(p.faults, f) {
+					p.faults = append(p.faults, f)
+				}
 			}
 			break
 		}
@@ -90,10 +96,18 @@ func explain(err error) []problem {
 	return []problem{p}
 }
 
-// joined returns the errors that errors.Join put together, or nil.
+// cause is what an error wraps, also where it was joined with nothing else.
+func cause(err error) error {
+	if j, ok := any(err).(interface{ Unwrap() []error }); ok && len(j.Unwrap()) == 1 {
+		return j.Unwrap()[0]
+	}
+	return errors.Unwrap(err)
+}
+
+// joined returns the errors, two or more, that errors.Join put together, or nil.
 func joined(err error) []error {
 	j, ok := any(err).(interface{ Unwrap() []error })
-	if !ok {
+	if !ok || len(j.Unwrap()) < 2 {
 		return nil
 	}
 	var texts []string

@@ -36,9 +36,15 @@ func Missing(w io.Writer, items []flow.Missing) {
 			say(w, "      %s", note)
 		}
 	}
+	say(w, "  what to do: %s", missingNext(items))
+}
+
+// missingNext says what to do about all of them together.
+func missingNext(items []flow.Missing) string {
 	if slices.ContainsFunc(items, func(m flow.Missing) bool { return m.Problem == nil }) {
-		say(w, "  what to do: Give each one as a flag or a variable, or start astro-ci on a terminal to be asked.")
+		return "Give each one as a flag or a variable, or start astro-ci on a terminal to be asked."
 	}
+	return "Correct it where it was given: the flag, the variable, or astro-ci.yaml."
 }
 
 func missingTitle(items []flow.Missing) string {
