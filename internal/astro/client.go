@@ -31,6 +31,7 @@ type Client struct {
 	base *url.URL
 	opts httpx.Options
 	http *httpx.Client
+	tell func(kind, in string, first bool, part []Named)
 }
 
 // New returns a client for base, e.g. https://api.astronomer.io/v1, that authenticates with auth.
@@ -40,7 +41,7 @@ func New(base *url.URL, auth httpx.Auth, opts httpx.Options) *Client {
 	opts.Auth = auth
 	// What the API allows a token; the proof of a new one counts along.
 	opts.Limits = []httpx.Limit{{Of: httpx.Reads, N: 25, Per: time.Second}, {Of: httpx.Creates, N: 10, Per: time.Second}, {Of: httpx.Deletes, N: 5, Per: time.Second}}
-	return &Client{base, opts, httpx.NewClient(base, opts)}
+	return &Client{base: base, opts: opts, http: httpx.NewClient(base, opts)}
 }
 
 // As returns a client like c with another credential.
@@ -104,7 +105,8 @@ type User struct {
 
 // Organizations lists what the credential can see.
 func (c *Client) Organizations(ctx context.Context) (Page[Organization], error) {
-	return first[Organization](ctx, c, "/organizations", "organizations", nil)
+	page, err := first[Organization](ctx, c, "/organizations", "organizations", nil)
+	return told(c, Organizations, "", page, err, func(o Organization) Named { return Named{o.ID, o.Name.String(), ""} })
 }
 
 // Organization reads one Organization.
@@ -115,7 +117,8 @@ func (c *Client) Organization(ctx context.Context, org string) (o Organization, 
 
 // Workspaces lists the Workspaces of an Organization, by name.
 func (c *Client) Workspaces(ctx context.Context, org string) (Page[Workspace], error) {
-	return first[Workspace](ctx, c, orgPath(org)+"/workspaces", "workspaces", url.Values{"sorts": {"name:asc"}})
+	page, err := first[Workspace](ctx, c, orgPath(org)+"/workspaces", "workspaces", url.Values{"sorts": {"name:asc"}})
+	return told(c, Workspaces, org, page, err, func(w Workspace) Named { return Named{w.ID, w.Name.String(), org} })
 }
 
 // Deployments lists the Deployments of a Workspace, or with "" those of the Organization, by name.
@@ -124,7 +127,8 @@ func (c *Client) Deployments(ctx context.Context, org, workspace string) (Page[D
 	if workspace != "" {
 		q.Set("workspaceIds", workspace)
 	}
-	return first[Deployment](ctx, c, orgPath(org)+"/deployments", "deployments", q)
+	page, err := first[Deployment](ctx, c, orgPath(org)+"/deployments", "deployments", q)
+	return told(c, Deployments, workspace, page, err, func(d Deployment) Named { return Named{d.ID, d.Name.String(), d.WorkspaceID} })
 }
 
 // Deployment reads one Deployment.

@@ -161,6 +161,12 @@ func LogIn(ctx context.Context, h Host, show func(address string)) (Login, error
 	return Login{Auth: httpx.Bearer(s.Access), Source: "astro-ci login", User: s.User, EndsAt: s.EndsAt, Base: base}, nil
 }
 
+// Address is where the API of Astro is, by configuration alone.
+func Address(h Host) (*url.URL, error) {
+	cfg, _ := readConfig(h) // none is fine
+	return baseURL(h, cfg)
+}
+
 // LogOut forgets the log-in that LogIn kept; had reports whether there was one.
 func LogOut(h Host) (base *url.URL, had bool, err error) {
 	cfg, _ := readConfig(h)

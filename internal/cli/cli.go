@@ -56,6 +56,7 @@ type app struct {
 	hosts    httpx.Hosts
 	footer   *footer // of err
 	pauses   pauses
+	names    names
 	inWizard atomic.Bool
 }
 
@@ -93,6 +94,7 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	cmd.SetOut(stdout)
 	cmd.SetErr(a.err)
 	err := cmd.ExecuteContext(ctx)
+	a.names.save()
 	if err != nil && !errors.Is(err, errShown) {
 		if a.json != "" {
 			_ = report.ErrorJSON(a.out, err)
@@ -134,7 +136,9 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(topics()...)
 	root.AddCommand(a.rotateCommands()...)
 	root.AddCommand(a.loginCommands()...)
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.completionCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
+	a.completes(root)
 	return root
 }
 

@@ -122,6 +122,24 @@ func (e environment) stateDir(flag string) (string, error) {
 	return filepath.Join(base, "astro-ci"), nil
 }
 
+// cacheDir is where things are kept that can be lost; "" where no such folder is known.
+func (e environment) cacheDir() string {
+	base := e["XDG_CACHE_HOME"]
+	switch {
+	case runtime.GOOS == "windows":
+		base = e["LOCALAPPDATA"]
+	case base != "" || e["HOME"] == "":
+	case runtime.GOOS == "darwin":
+		base = filepath.Join(e["HOME"], "Library", "Caches")
+	default:
+		base = filepath.Join(e["HOME"], ".cache")
+	}
+	if !filepath.IsAbs(base) {
+		return ""
+	}
+	return filepath.Join(base, "astro-ci")
+}
+
 // apiURL reads an address from an environment variable.
 func apiURL(name, raw string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSuffix(raw, "/"))

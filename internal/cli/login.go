@@ -171,7 +171,9 @@ func (a *app) session(ctx context.Context, do func(astro.Login, *astro.Client) e
 	if err != nil {
 		return err
 	}
-	return do(login, astro.New(login.Base, login.Auth, a.wire(base)))
+	c := astro.New(login.Base, login.Auth, a.wire(base))
+	a.remember(c, login.Base)
+	return do(login, c)
 }
 
 func (a *app) whoAmI(ctx context.Context) error {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,8 @@ func (a *app) sandboxCommand() *cobra.Command {
 			if err := sandbox.Reset(dir); err != nil {
 				return err
 			}
+			a.sandbox = true
+			_ = os.Remove(a.namesFile(nil)) // there may be none
 			_, err = fmt.Fprintln(a.err, "The sandbox is empty.")
 			return err
 		},

@@ -273,6 +273,7 @@ func (w *world) loginAstro(ctx context.Context, base http.RoundTripper) error {
 		return err
 	}
 	w.login, w.astro = login, astro.New(login.Base, login.Auth, w.app.wire(base))
+	w.app.remember(w.astro, login.Base)
 	who := login.Source
 	if !login.User.IsZero() {
 		who = login.User.String() + ", " + who

@@ -102,6 +102,9 @@ type Step struct {
 	Flag  string // the same answer on the command line, without dashes
 	Env   string // the same answer as an environment variable
 
+	// Words are all the answers there are, where that depends on nothing; nil: it does, or there is no list.
+	Words []string
+
 	// Explicit answers are never assumed: without a terminal they must be given, unless there is
 	// one choice only. They are the ones that decide rights.
 	Explicit bool

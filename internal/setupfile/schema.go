@@ -6,23 +6,19 @@ import (
 	"slices"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
-	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // Schema is the JSON Schema (draft 2020-12) of the file, for editors. platforms are the ids that there are.
 func Schema(steps []flow.Step, platforms []string) []byte {
 	type object = map[string]any
-	words := map[string][]string{
-		"job":        {string(setup.DeployCode), string(setup.DeployDAGs), string(setup.ManageDeployments), string(setup.PreviewDeployments), string(setup.ManageUsers)},
-		"credential": {string(setup.DeploymentToken), string(setup.WorkspaceToken), string(setup.OrganizationToken), string(setup.DeploymentKey)},
-		"deploy":     {string(setup.Infer), string(setup.Image), string(setup.DAGs), string(setup.ImageOnly)},
-		"deliver":    {"file", "pull-request"},
-		"platform":   platforms,
-	}
 	answers := object{}
 	for _, k := range keys(steps) {
 		p := object{"title": k.Title, "description": k.Help, "type": []string{"string", "integer"}}
-		if w := words[k.ID]; w != nil {
+		w := k.Words
+		if k.ID == "platform" {
+			w = platforms
+		}
+		if w != nil {
 			p["type"], p["enum"] = "string", append(slices.Clip(w), "")
 		}
 		if k.ID == "also" {

@@ -11,6 +11,7 @@ import (
 func credential() flow.Step {
 	return flow.Step{
 		ID: "credential", Name: "Credential", Flag: "credential", Env: env("credential"), Explicit: true, Needs: []string{"job"},
+		Words: words(setup.DeploymentToken, setup.WorkspaceToken, setup.OrganizationToken, setup.DeploymentKey),
 		Title: "Which credential?",
 		Help: "A token that reaches less can lose less. Choose the smallest one that does the job. " +
 			"The way without any token is Astro's own GitHub integration; it is set up in Astro.",

@@ -11,6 +11,7 @@ import (
 func job(d Deps) flow.Step {
 	return flow.Step{
 		ID: "job", Name: "Job", Flag: "job", Env: env("job"),
+		Words: words(setup.DeployCode, setup.DeployDAGs, setup.ManageDeployments, setup.PreviewDeployments, setup.ManageUsers),
 		Title: "What will the pipeline do?",
 		Help:  "The job decides which rights the token needs. It gets those and no others.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {

@@ -16,6 +16,7 @@ import (
 func deploy() flow.Step {
 	return flow.Step{
 		ID: "deploy", Name: "Deploy", Flag: "deploy", Env: env("deploy"), Quiet: true, Needs: []string{"job", "deployment"},
+		Words: words(setup.Infer, setup.Image, setup.DAGs, setup.ImageOnly),
 		Title: "What does a push send?",
 		Help:  "A DAG-only deploy takes seconds and restarts nothing. An image deploy builds and replaces everything.",
 		When:  func(p setup.Plan) bool { return p.Job == setup.DeployCode && ourPipeline(p) },
@@ -189,6 +190,7 @@ const (
 func deliver(d Deps) flow.Step {
 	return flow.Step{
 		ID: "deliver", Name: "Delivered as", Flag: "deliver", Env: env("deliver"), Quiet: true, Needs: []string{"repo", "branch"},
+		Words: words(toFolder, toPullRequest),
 		Title: "How does the file get into the repository?",
 		Help:  "A request holds this one file, and is merged by whoever may. Otherwise the file is written here, and you commit it.",
 		When:  ourPipeline,

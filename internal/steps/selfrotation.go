@@ -48,6 +48,7 @@ func selfRotate(d Deps) flow.Step {
 	return flow.Step{
 		ID: "self-rotate", Name: "Renewed by", Flag: "self-rotate", Env: env("self-rotate"), Quiet: true,
 		Needs: []string{"credential", "role", "job", "repo", "target", "environment", "legacy-key", "also"},
+		Words: words(byHand, string(setup.Weekly), string(setup.Daily), string(setup.Reminder)),
 		Title: "Does a schedule renew the token?",
 		Help: "Runs that do it hold a credential that can make credentials: whoever changes the pipeline or reads its secrets could make more. " +
 			"A reminder holds none: it opens an issue when the end is near, and a person renews the token with one command.",

@@ -92,6 +92,14 @@ func env(flag string) string {
 	return "ASTRO_CI_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
+// words are answers as texts.
+func words[T ~string](all ...T) (out []string) {
+	for _, x := range all {
+		out = append(out, string(x))
+	}
+	return out
+}
+
 func text(format string, args ...any) display.Text {
 	return display.Clean(fmt.Sprintf(format, args...))
 }
