@@ -83,6 +83,10 @@ dist: ## build for every system into dist/
 	done
 	@cd dist && sha256sum astro-ci-* > SHA256SUMS
 
+.PHONY: man
+man: ## write the manual pages into dist/man
+	go run -ldflags '$(LDFLAGS)' ./cmd/astro-ci man dist/man
+
 .PHONY: smoke
 smoke: build ## run the built program once through, with an empty home folder
 	sh scripts/smoke.sh ./astro-ci

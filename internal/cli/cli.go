@@ -136,7 +136,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(topics()...)
 	root.AddCommand(a.rotateCommands()...)
 	root.AddCommand(a.loginCommands()...)
-	root.AddCommand(a.completionCommand())
+	root.AddCommand(a.completionCommand(), a.manCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	a.completes(root)
 	return root
