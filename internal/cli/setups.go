@@ -21,7 +21,7 @@ import (
 // note keeps a setup in astro-ci.yaml. A Deployment API key is not kept there: nothing can make it again; nor
 // what renews another setup, whose entry says it.
 func (w *world) note(p setup.Plan) engine.Note {
-	if p.Credential.Kind == setup.DeploymentKey || p.Job.Scheduled() {
+	if w.applies || p.Credential.Kind == setup.DeploymentKey || p.Job.Scheduled() {
 		return engine.Note{}
 	}
 	remarks := map[string]display.Text{"organization": p.Organization.Name, "workspace": p.Workspace.Name, "deployment": p.Deployment.Name}

@@ -28,7 +28,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
-	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -44,7 +43,7 @@ type world struct {
 	login  astro.Login
 	astro  *astro.Client
 	base   http.RoundTripper
-	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready, books and closers
+	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready and books
 	opened map[string]providers.Platform // by id
 	ready  map[string]providers.Backend  // by id
 	repo   *gitrepo.Repo                 // nil: one stands in no repository
@@ -53,10 +52,10 @@ type world struct {
 	// belong to, or "".
 	repos         map[string]setup.Repository
 	platform      string
-	sandbox       *sandbox.Sandbox          // nil: the real services
-	books         map[string]*rotation.Book // journals that are open, by setup
-	platformLogin *secret.Value             // by which scheduled runs write secrets, as far as it was given
-	closers       []func() error
+	sandbox       *sandbox.Sandbox    // nil: the real services
+	books         map[string]openBook // journals that are open, by setup
+	platformLogin *secret.Value       // by which scheduled runs write secrets, as far as it was given
+	applies       bool                // the file that lists the setups is what is brought about: it is not written
 	pins          pipeline.Releases
 	deps          steps.Deps
 	steps         []flow.Step
@@ -65,7 +64,7 @@ type world struct {
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
 func (a *app) discover(ctx context.Context) (_ *world, err error) {
-	w := &world{app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]*rotation.Book{}}
+	w := &world{app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]openBook{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -116,7 +115,7 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 		}
 	}
 	w.pins = pipeline.Releases{
-		Client:     &http.Client{Transport: base, Timeout: 15 * time.Second},
+		Client:     &http.Client{Transport: a.wire(base).Base, Timeout: 15 * time.Second},
 		BaseURL:    a.env.get("ASTRO_CI_RELEASES_URL"),
 		UpdatesURL: a.env.get("ASTRO_CI_UPDATES_URL"),
 	}
@@ -161,10 +160,9 @@ func (w *world) close() error {
 		return nil
 	}
 	var err error
-	for _, c := range w.closers {
-		err = errors.Join(err, c())
+	for name := range w.books {
+		err = errors.Join(err, w.closeBook(name))
 	}
-	w.closers, w.books = nil, map[string]*rotation.Book{}
 	if w.sandbox != nil {
 		err = errors.Join(err, w.sandbox.Close())
 	}
