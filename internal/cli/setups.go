@@ -85,18 +85,28 @@ func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotat
 	if err != nil {
 		return p, s, err
 	}
-	answers, ok := f.Answers(name)
-	if of, renewal := renews(f, name); !ok && renewal {
-		if p, err = w.fill(ctx, of, nil); err != nil {
-			return p, s, err
-		}
-		return engine.Renewal(p, w.platformAt(p.Platform)), s, nil
+	p, ok, err := w.listed(ctx, f, name)
+	if err == nil && !ok {
+		err = usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
 	}
-	if !ok {
-		return p, s, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
-	}
-	p, err = w.fill(ctx, answers, nil)
 	return p, s, err
+}
+
+// listed is the plan of a setup that astro-ci.yaml names, or of one that renews such a one; ok says that it is
+// there.
+func (w *world) listed(ctx context.Context, f setupfile.File, name string) (p setup.Plan, ok bool, err error) {
+	answers, ok := f.Answers(name)
+	if ok {
+		p, err = w.fill(ctx, answers, nil)
+		return p, true, err
+	}
+	if answers, ok = renews(f, name); !ok {
+		return p, false, nil
+	}
+	if p, err = w.fill(ctx, answers, nil); err == nil {
+		p = engine.Renewal(p, w.platformAt(p.Platform))
+	}
+	return p, true, err
 }
 
 func (a *app) schemaCommand() *cobra.Command {
