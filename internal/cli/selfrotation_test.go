@@ -192,3 +192,57 @@ func TestRotateWhatTheFileSays(t *testing.T) {
 	}
 	assertNoToken(t, p)
 }
+
+// What renews a setup can be taken back alone, with a journal and without; the setup itself stays as it is, and
+// its entry no longer says that it is renewed.
+func TestRemoveTheRenewal(t *testing.T) {
+	t.Parallel()
+	for _, journal := range []bool{true, false} {
+		p, s := online(t)
+		p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+		if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		if !journal {
+			if err := os.RemoveAll(filepath.Join(p.home, ".local", "state")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := marked(s)["etl-prod"]
+		workflow := p.read(".github/workflows/astro-etl-prod.yml")
+		p.unset(setup.LoginSecret)
+		remove := []string{"remove", "etl-prod-rotation", "--no-input", "--json"}
+		if _, stderr, code := p.run(remove...); code != 2 || len(marked(s)) != 2 {
+			t.Fatalf("without consent: exit %d, on Astro %v: %s", code, marked(s), stderr)
+		}
+		out, stderr, code := p.run(append(remove, "--confirm", "etl-prod-rotation")...)
+		if code != 0 {
+			t.Fatalf("exit %d: %s%s", code, out, stderr)
+		}
+		if got := marked(s); len(got) != 1 || !slices.Equal(got["etl-prod"], before) {
+			t.Errorf("on Astro: %v, before %v", got, before)
+		}
+		if v, err := s.GitHub().OpenRepo("acme", "etl", setup.TokenVariable); err != nil || !s.Astro().Accepts(v, before[0]) {
+			t.Errorf("the setup itself: %v", err)
+		}
+		for _, gone := range []string{setup.RotationSecret, setup.LoginSecret} {
+			if _, err := s.GitHub().OpenRepo("acme", "etl", gone); err == nil {
+				t.Errorf("the secret %s is still there", gone)
+			}
+		}
+		if _, err := os.Stat(p.path(".github/workflows/astro-etl-prod-rotation.yml")); err == nil || p.read(".github/workflows/astro-etl-prod.yml") != workflow {
+			t.Errorf("the workflows: %v", err)
+		}
+		if file := p.read("astro-ci.yaml"); !strings.Contains(file, "  etl-prod:\n") || strings.Contains(file, "self-rotate") || strings.Contains(file, "rotation-role") || strings.Contains(file, "astro-ci-version") {
+			t.Errorf("the file says:\n%s", file)
+		}
+		// Then nothing is left to be done or undone.
+		if out, stderr, code := p.run("apply", "--no-input", "--debug"); code != 0 || writes.MatchString(stderr) {
+			t.Errorf("apply: exit %d: %s%s", code, out, stderr)
+		}
+		if _, stderr, code := p.run(append(remove, "--confirm", "etl-prod-rotation")...); code != 2 {
+			t.Errorf("again: exit %d: %s", code, stderr)
+		}
+		assertNoToken(t, p)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
@@ -19,7 +20,11 @@ import (
 func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) (actions []Action, kept []string, err error) {
 	b := &builder{plan: p, platform: platform, Deps: d, result: &Result{Plan: p}}
 	if !p.Pipeline.Own && p.Pipeline.File != "" {
-		file, err := platform.Pipeline(p)
+		rendered := p
+		if len(p.Pipeline.CLI.SHA256) == 0 { // where the part lies is all that matters, whatever it installs
+			rendered.Pipeline.CLI.SHA256 = map[string]string{"linux_amd64": strings.Repeat("0", 64)}
+		}
+		file, err := platform.Pipeline(rendered)
 		if err != nil {
 			return nil, nil, err
 		}
