@@ -18,11 +18,11 @@ func (p *place) open(args ...string) *testkit.Screen {
 	return testkit.StartScreen(p.t, p.command(append(args, "--sandbox")...), 116, 36)
 }
 
-// firstSetup walks through the set-up in the sandbox.
+// firstSetup walks through the set-up in the sandbox; five questions are all that is asked.
 func (p *place) firstSetup() {
 	s := p.open()
 	s.WaitFor("ada@acme.example")
-	for _, next := range []string{"What will the pipeline do?", "Which credential?", "Which Workspace?", "How long", "Where is the secret", "What does a push", "Do all of this now?"} {
+	for _, next := range []string{"What will the pipeline do?", "Which credential?", "Which Workspace?", "How long", "Where is the secret", "Do all of this now?"} {
 		s.Send(enter)
 		s.WaitFor(next)
 	}

@@ -54,8 +54,6 @@ func TestJourney(t *testing.T) {
 	s.Send(enter)
 	s.WaitFor("What is the environment called?")
 	s.Send(enter)
-	s.WaitFor("What does a push send?")
-	s.Send(enter)
 	s.WaitFor("Do all of this now?")
 	s.WaitFor("acme/etl#production")
 	if len(p.workflows()) != 0 {
@@ -152,7 +150,7 @@ func TestPictures(t *testing.T) {
 	const file = "../../assets/pictures/review.svg"
 	p := newPlace(t)
 	s := p.screen(116, 32)
-	for _, want := range []string{"Nothing is created", "What will the pipeline do?", "Which credential?", "Which Workspace?", "How long", "Where is the secret", "What does a push"} {
+	for _, want := range []string{"Nothing is created", "What will the pipeline do?", "Which credential?", "Which Workspace?", "How long", "Where is the secret"} {
 		s.WaitFor(want)
 		if strings.Contains(want, "Nothing") {
 			s.WaitFor("ada@acme.example")

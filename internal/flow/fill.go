@@ -33,6 +33,9 @@ func Fill(ctx context.Context, w *Walk) error {
 		if err != nil {
 			return err // the choices could not be loaded: no answer would help
 		}
+		if s.Explicit && ready.Source == Default {
+			ready.Answer = nil // a person would have seen it on the review
+		}
 		if ready.Answer == nil && ready.Refused == nil && !s.Explicit {
 			if c, ok := ready.Choices.fallback(s); ok {
 				ready.Answer, ready.Source = &c, Default

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -62,6 +63,9 @@ type Choices struct {
 	// Anew says, in what More returned, that the list changed while it was read: what came before has
 	// to be forgotten.
 	Anew bool
+	// Settled says that nobody has to be asked, as with a quiet question: nothing else was found that would
+	// be worth a choice. An explicit question still wants its answer where there is no terminal.
+	Settled bool
 	// Moot says that there is nothing to ask after all; Apply gets the zero Choice.
 	Moot bool
 }
@@ -117,6 +121,8 @@ type Step struct {
 	// answer to a Select.
 	Parse func(context.Context, setup.Plan, string) (Choice, error)
 	Apply func(*setup.Plan, Choice) error // the only writer of the plan
+	// Lives is how long what is chosen or typed lives; nil: it is no question of time.
+	Lives func(string) (time.Duration, bool)
 }
 
 // Source says where an answer came from.
@@ -201,7 +207,7 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 	case ask:
 	case s.Kind == Select && len(out.Choices.Items) == 1:
 		return answer(out.Choices.Items[0], Only)
-	case s.Quiet && s.Kind != Secret:
+	case (s.Quiet || out.Choices.Settled) && s.Kind != Secret:
 		if c, ok := out.Choices.fallback(s); ok {
 			return answer(c, Default)
 		}

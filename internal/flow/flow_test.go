@@ -313,3 +313,28 @@ func TestMootQuestion(t *testing.T) {
 		t.Error("it is still asked")
 	}
 }
+
+// What was settled is not asked on a terminal; without one, an explicit answer has to be given all the same.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	for _, explicit := range []bool{false, true} {
+		w := flow.NewWalk(setup.Plan{}, []flow.Step{{
+			ID: "role", Flag: "role", Explicit: explicit,
+			Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
+				cs, err := choices("reader", "writer")(ctx, p)
+				cs.Default, cs.Settled = "reader", true
+				return cs, err
+			},
+			Apply: func(p *setup.Plan, c flow.Choice) error { p.Credential.Role = c.Value; return nil },
+		}}, nil)
+		s, _ := w.Current()
+		ready, err := w.Prepare(s)(t.Context())
+		if err != nil || ready.Answer == nil || ready.Answer.Value != "reader" || ready.Source != flow.Default {
+			t.Errorf("explicit %v: asked: %+v, %v", explicit, ready, err)
+		}
+		var missing *flow.MissingError
+		if err := flow.Fill(t.Context(), w); errors.As(err, &missing) != explicit {
+			t.Errorf("explicit %v: without a terminal: %v", explicit, err)
+		}
+	}
+}

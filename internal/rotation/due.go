@@ -4,14 +4,15 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
-// DueAt is when two thirds of the token's life are over, to the second; that is when it is to be replaced.
+// DueAt is when the token is to be replaced, to the second.
 func DueAt(t astro.Token) time.Time {
 	if t.EndAt.IsZero() {
 		return t.CreatedAt
 	}
-	return t.CreatedAt.Add(t.EndAt.Sub(t.CreatedAt) / 3 * 2).Truncate(time.Second)
+	return t.CreatedAt.Add(setup.Due(t.EndAt.Sub(t.CreatedAt))).Truncate(time.Second)
 }
 
 // Due says in words whether a token is to be replaced.

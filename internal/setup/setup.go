@@ -4,6 +4,7 @@ package setup
 
 import (
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 )
@@ -138,6 +139,9 @@ const (
 	MaxDays     = 3650
 	DefaultDays = 90
 )
+
+// Due is how long after its beginning a life of this length is to be replaced: when two thirds are over.
+func Due(life time.Duration) time.Duration { return life / 3 * 2 }
 
 // Target is one named secret in one store.
 type Target struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -40,6 +41,7 @@ func expiry() flow.Step {
 			p.Credential.ExpiresInDays = n
 			return err
 		},
+		Lives: lives,
 	}
 }
 
@@ -57,6 +59,7 @@ func days() flow.Step {
 			p.Credential.ExpiresInDays = n
 			return err
 		},
+		Lives: lives,
 	}
 }
 
@@ -66,6 +69,12 @@ func dayChoice(n int) flow.Choice {
 		c.Note = text("the usual choice")
 	}
 	return c
+}
+
+// lives is a number of days as a time.
+func lives(s string) (time.Duration, bool) {
+	n, err := parseDays(s)
+	return time.Duration(n) * 24 * time.Hour, err == nil
 }
 
 // parseDays reads "90" or "90d".

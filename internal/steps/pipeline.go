@@ -15,7 +15,7 @@ import (
 
 func deploy() flow.Step {
 	return flow.Step{
-		ID: "deploy", Name: "Deploy", Flag: "deploy", Env: env("deploy"), Needs: []string{"job", "deployment"},
+		ID: "deploy", Name: "Deploy", Flag: "deploy", Env: env("deploy"), Quiet: true, Needs: []string{"job", "deployment"},
 		Title: "What does a push send?",
 		Help:  "A DAG-only deploy takes seconds and restarts nothing. An image deploy builds and replaces everything.",
 		When:  func(p setup.Plan) bool { return p.Job == setup.DeployCode && ourPipeline(p) },

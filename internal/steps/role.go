@@ -33,7 +33,7 @@ func role(d Deps) flow.Step {
 				return flow.Choices{}, err
 			}
 			best := astro.BestRole(p.Job, p.Credential.Kind, all)
-			cs := flow.Choices{Default: best.Role, Note: text("%s", best.Reason)}
+			cs := flow.Choices{Default: best.Role, Note: text("%s", best.Reason), Settled: best.Role != ""}
 			for _, r := range all {
 				if r.ScopeType != p.Credential.Kind.Scope() {
 					continue
@@ -107,7 +107,7 @@ func smallest(cs flow.Choices) flow.Choices {
 		Value: newRole, Label: text("A new custom role, %s", astro.DeployRole), Recommended: true,
 		Note: text("exactly %s", strings.Join(astro.DeployPermissions(), " and ")),
 	})
-	cs.Default = newRole
+	cs.Default, cs.Settled = newRole, false
 	cs.Note = text("It can deploy and nothing else, the documented minimum of astro deploy. The next wider choice is %s.", wider)
 	return cs
 }

@@ -72,6 +72,7 @@ func target(d Deps) flow.Step {
 				}
 				add(pl)
 			}
+			cs.Settled = len(cs.Items) == 1 || len(cs.Items) == 2 && x.Info().Environments
 			return cs, nil
 		},
 		// A target is written STORE:ADDRESS.

@@ -303,6 +303,14 @@ func (f *field) clear(m *model, s flow.Step) bool {
 	return true
 }
 
+// value is what was chosen or typed so far, as text.
+func (f *field) value() string {
+	if f.list != nil {
+		return f.hovered().Value
+	}
+	return strings.TrimSpace(f.text)
+}
+
 // answer is what was chosen or typed.
 func (f *field) answer() flow.Choice {
 	if f.list != nil {

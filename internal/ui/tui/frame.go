@@ -56,6 +56,9 @@ func (m *model) View() tea.View {
 	v := tea.NewView(m.draw())
 	v.AltScreen = true
 	v.WindowTitle = "astro-ci: " + m.title
+	if s, ok := m.screen.(interface{ bar() *tea.ProgressBar }); ok {
+		v.ProgressBar = s.bar() // in the tab or the task bar of terminals that have one
+	}
 	return v
 }
 

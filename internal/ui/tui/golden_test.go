@@ -37,7 +37,9 @@ func scenes(t *testing.T, show func(d *desk, name string)) {
 	show(d, "filter")
 	d.press("enter", "enter")
 	show(d, "question-remark")
-	d.press("enter", "backspace", "backspace", "enter")
+	d.press("enter")
+	show(d, "input")
+	d.press("backspace", "backspace", "enter")
 	show(d, "input-invalid")
 
 	w = broken("secret:put")

@@ -156,6 +156,21 @@ func (p *progress) lines(m *model, w int) (lines []string, now int) {
 	return lines, now
 }
 
+// bar is how much is done, for the terminal's own bar.
+func (p *progress) bar() *tea.ProgressBar {
+	over, state := 0, tea.ProgressBarDefault
+	for _, ev := range p.rows {
+		switch ev.State {
+		case engine.Done, engine.Undone:
+			over++
+		case engine.Failed:
+			state = tea.ProgressBarError
+		case engine.Planned, engine.Started:
+		}
+	}
+	return tea.NewProgressBar(state, over*100/len(p.rows))
+}
+
 // row is one action: its mark, what it does, its time at the right, what came out of it below.
 func (p *progress) row(m *model, ev engine.Event, open bool, w int) []string {
 	if p.undo {

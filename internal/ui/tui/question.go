@@ -27,8 +27,9 @@ type question struct {
 
 // parts says what of the question there is room for.
 type parts struct {
-	note int // lines
-	help bool
+	note     int // lines
+	help     bool
+	calendar bool
 }
 
 // preparedMsg is what flow.Prepare returned.
@@ -90,6 +91,9 @@ func (q *question) update(m *model, msg tea.Msg) tea.Cmd {
 	cmd, complete := q.field.update(m, q.step, msg)
 	if complete {
 		return q.submit(m)
+	}
+	if q.err == nil {
+		q.err = q.field.err()
 	}
 	return cmd
 }
@@ -221,6 +225,8 @@ func (q *question) fit(m *model, w, h int) {
 	}
 	q.show.help = take(help, help) > 0
 	q.show.note = take(q.remarks(m, main), 1)
+	n := len(q.calendar(m, main))
+	q.show.calendar = take(n, n) > 0
 	q.field.fit(m, q.step, main, max(1, min(want, free)))
 }
 
@@ -259,6 +265,9 @@ func (q *question) body(m *model, w int) []string {
 		}
 		out = append(append(out, ""), lines...)
 	}
+	if q.show.calendar {
+		out = append(append(out, ""), q.calendar(m, w)...)
+	}
 	return out
 }
 
@@ -267,14 +276,10 @@ func (q *question) problem(m *model, w int) []string {
 	if q.note != "" {
 		return append([]string{""}, each(wrap(q.note, w), m.th.dim)...)
 	}
-	err := q.err
-	if err == nil && q.field != nil {
-		err = q.field.err()
-	}
-	if err == nil {
+	if q.err == nil {
 		return nil
 	}
-	h := hint.Of(err)
+	h := hint.Of(q.err)
 	text := sentence(display.Clean(h.Error()).String())
 	out := append([]string{""}, indent(m.th.bad.Render(m.th.g.failed)+" ", each(wrap(text, w-2), m.th.bad))...)
 	return append(out, indent("  ", wrap(h.Next, w-2))...)
@@ -309,6 +314,18 @@ func (q *question) remarkOn(m *model, c flow.Choice, w int) []string {
 		break
 	}
 	return append(out, each(wrap(note, w), m.th.dim)...)
+}
+
+// calendar shows when what is chosen or typed ends; lines stay empty for what is no time, so that nothing jumps.
+func (q *question) calendar(m *model, w int) []string {
+	if q.step.Lives == nil || q.field == nil {
+		return nil
+	}
+	life, ok := q.step.Lives(q.field.value())
+	if !ok {
+		return make([]string, len(m.th.calendar(m.now(), 0, w)))
+	}
+	return m.th.calendar(m.now(), life, w)
 }
 
 // remarks is the height that the longest remark needs, so that the list keeps its height.

@@ -287,26 +287,6 @@ func (r *review) changes() bool {
 	return slices.ContainsFunc(r.loaded.Changes, func(c pipeline.Change) bool { return c.Diff() != "" })
 }
 
-func changed(m *model, c pipeline.Change, w int) []string {
-	out := []string{m.th.strong.Render(c.Path) + m.th.dim.Render("  "+c.Summary()), ""}
-	diff := strings.TrimSuffix(strings.ReplaceAll(c.Diff(), "\t", "    "), "\n")
-	for line := range strings.SplitSeq(diff, "\n") {
-		style := m.th.dim
-		switch {
-		case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"):
-			continue // the path stands above
-		case strings.HasPrefix(line, "@@"):
-			style = m.th.accent
-		case strings.HasPrefix(line, "+"):
-			style = m.th.good
-		case strings.HasPrefix(line, "-"):
-			style = m.th.bad
-		}
-		out = append(out, each(strings.Split(ansi.Hardwrap(line, max(1, w), true), "\n"), style)...)
-	}
-	return out
-}
-
 func (r *review) keys(m *model) []keyHint {
 	switch {
 	case r.loaded == nil:
@@ -316,7 +296,13 @@ func (r *review) keys(m *model) []keyHint {
 	case r.cursor < len(m.session.Walk().Answers()):
 		return []keyHint{{"enter", "change this answer"}, {m.th.g.arrows, "move"}, {"d", "pipeline file"}, {"esc", "back"}}
 	}
-	return []keyHint{{m.th.g.sides, "yes or no"}, {"enter", "confirm"}, {"1-9", "change an answer"}, {"d", "pipeline file"}, {"esc", "back"}, {"?", "help"}}
+	return []keyHint{{m.th.g.sides, "yes or no"}, {"enter", "confirm"}, {numbers(m), "change an answer"}, {"d", "pipeline file"}, {"esc", "back"}, {"?", "help"}}
+}
+
+// numbers are the keys of the answers, from the first to the last.
+func numbers(m *model) string {
+	n := min(len(m.session.Walk().Answers()), len(labels))
+	return labels[:1] + "-" + labels[n-1:n]
 }
 
 func digits(n int) int { return len(fmt.Sprint(n)) }

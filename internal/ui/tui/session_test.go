@@ -141,6 +141,10 @@ func (w *world) steps() []flow.Step {
 			ID: "expires-in", Name: "Expiry", Title: "How many days may the token live?", Kind: flow.Input,
 			Help: "Shorter is safer. The pipeline warns 14 days before the end, and a new token takes one command.",
 			Load: pickFrom(flow.Choices{Default: "90"}),
+			Lives: func(s string) (time.Duration, bool) {
+				n, err := strconv.Atoi(s)
+				return time.Duration(n) * 24 * time.Hour, err == nil
+			},
 			Check: func(s string) error {
 				if n, err := strconv.Atoi(s); err != nil || n < 1 || n > 3650 {
 					return errors.New("use 1 to 3650 days; a token without an end is not offered")
