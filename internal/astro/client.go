@@ -127,6 +127,12 @@ func (c *Client) Deployments(ctx context.Context, org, workspace string) (Page[D
 	return first[Deployment](ctx, c, orgPath(org)+"/deployments", "deployments", q)
 }
 
+// Deployment reads one Deployment.
+func (c *Client) Deployment(ctx context.Context, org, id string) (d Deployment, err error) {
+	_, err = c.http.Do(ctx, httpx.Call{Method: http.MethodGet, Path: orgPath(org) + "/deployments/" + url.PathEscape(id), Out: &d})
+	return d, explain(err, "read the Deployment")
+}
+
 // Member is a user of an Organization.
 type Member struct {
 	ID       string       `json:"id"`

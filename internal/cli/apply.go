@@ -155,28 +155,6 @@ func (w *world) compare(ctx context.Context, file setupfile.File, names []string
 	return items, nil
 }
 
-// lookAt looks at all setups of which nothing is wrong so far. The error says that it was broken off.
-func (w *world) lookAt(ctx context.Context, items []*applied, look func(*applied) error) (err error) {
-	fine := slices.DeleteFunc(slices.Clone(items), func(x *applied) bool { return x.err != nil })
-	all := apply.Each(ctx, fine, func(x *applied) error { x.err = look(x); return x.err }, w.app.trying(ctx), func(x *applied) {
-		if x.err != nil {
-			x.Decision, err = apply.Decision{Verdict: apply.Wrong}, x.err
-		}
-	})
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case !all:
-		return err
-	}
-	return nil
-}
-
-// trying tells that something is tried again after a pause.
-func (a *app) trying(ctx context.Context) func(time.Duration) {
-	return func(pause time.Duration) { a.waiting(ctx, "another try", pause) }
-}
-
 // decide looks what there is of a setup and compares.
 func (w *world) decide(ctx context.Context, x *applied, known []known, all []astro.Token) error {
 	have := apply.Have{}

@@ -88,7 +88,7 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 		if here[name] {
 			continue
 		}
-		p, ok, err := w.listed(ctx, file, name)
+		p, ok, err := w.entry(ctx, file, name)
 		if err == nil && !ok {
 			var c candidate
 			c, err = w.marked(ctx, f, name)

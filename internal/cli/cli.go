@@ -26,6 +26,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/terminal"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
@@ -55,6 +56,9 @@ type app struct {
 
 // Main runs the program and returns its exit code.
 func Main(args []string, in *os.File, out, errw *os.File, environ []string) int {
+	if terminal.Guard(environ) {
+		return 0
+	}
 	return newApp(in, out, environ).run(args, out, errw)
 }
 
@@ -75,7 +79,7 @@ func (a *app) run(args []string, out, errw *os.File) int {
 		a.redactor.Add(secret.New([]byte(in)))
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	cmd := a.root()
@@ -123,7 +127,7 @@ func (a *app) root() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
 	}
 	a.setup.register(set.Flags(), steps.SetUp(steps.Deps{}))
-	root.AddCommand(set, a.tokenCommand(), a.renderCommand(), a.checkCommand(), a.runCommand(), a.statusCommand(), a.sandboxCommand(), a.schemaCommand(), a.applyCommand(), a.removeCommand(), a.versionCommand())
+	root.AddCommand(set, a.tokenCommand(), a.renderCommand(), a.checkCommand(), a.runCommand(), a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.sandboxCommand(), a.schemaCommand(), a.applyCommand(), a.removeCommand(), a.versionCommand())
 	root.AddCommand(topics()...)
 	root.AddCommand(a.rotateCommands()...)
 	root.AddCommand(a.loginCommands()...)

@@ -3,17 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"slices"
-	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/inventory"
-	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/ui"
 	"github.com/astro-ci/astro-ci/internal/ui/tui"
@@ -151,54 +146,10 @@ func (h *home) rotation(name string) ui.Rotation {
 }
 
 // verify asks Astro for the token of a setup, and each store for the last write.
-func (h *home) verify(ctx context.Context, name string) (out []ui.Fact, err error) {
+func (h *home) verify(ctx context.Context, name string) ([]ui.Fact, error) {
 	c, ok := h.all[name]
 	if !ok {
 		return nil, hint.New("the journal of "+name+" cannot be read", "Its token and its secrets stay as they are. Put the journal back from a backup, or set it up anew.", "")
 	}
-	say := func(name, format string, args ...any) {
-		out = append(out, ui.Fact{Name: name, Value: display.Clean(fmt.Sprintf(format, args...))})
-	}
-	t, err := h.w.astro.Token(ctx, c.plan.Organization.ID, c.state.Last)
-	switch {
-	case c.state.Last == "":
-		say("Token", "none yet: the set-up is not finished")
-	case httpx.Status(err) == http.StatusNotFound:
-		say("Token", "%s is no longer on Astro", c.state.Last)
-	case err != nil:
-		return nil, err
-	default:
-		say("Token", "%s is on Astro, role %s", t.ID, t.On().Role)
-		words, _ := rotation.Due(t, time.Now())
-		say("", "%s", words)
-		if t.LastUsedAt.IsZero() {
-			say("Last used", "never")
-		} else {
-			say("Last used", "%s", clock(t.LastUsedAt))
-		}
-	}
-	stores, err := h.w.stores(ctx, c.plan)
-	if err != nil {
-		return nil, err
-	}
-	for i, target := range c.plan.Targets {
-		if c.state.Targets[i].Forgotten {
-			continue
-		}
-		say("Target", "%s", target)
-		st, err := stores[target.Store].Stat(ctx, target)
-		switch mark := c.state.Targets[i].Version; {
-		case err != nil:
-			say("", "could not be asked: %v", hint.Of(err))
-		case !st.Exists:
-			say("", "is missing; astro-ci rotate %s writes it anew", name)
-		case mark == "" || st.Version == "":
-			say("", "is there; the store shows nothing by which its last write could be told")
-		case mark == st.Version:
-			say("", "holds what astro-ci wrote last")
-		default:
-			say("", "was written by somebody else since; astro-ci rotate %s writes it anew", name)
-		}
-	}
-	return out, nil
+	return facts(h.w.verify(ctx, c)), nil
 }

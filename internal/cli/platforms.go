@@ -182,7 +182,8 @@ func (w *world) openAt(ctx context.Context, id, host string) (providers.Platform
 		if err != nil {
 			return nil, err
 		}
-		w.fact(strings.Fields(p.Name)[0], "%s", strings.TrimSuffix(source+", "+host, ", "))
+		w.sources[id] = strings.TrimSuffix(source+", "+host, ", ")
+		w.fact(strings.Fields(p.Name)[0], "%s", w.sources[id])
 		w.opened[id] = x
 		return x, nil
 	}

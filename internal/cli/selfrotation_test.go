@@ -20,13 +20,14 @@ var byItself = []string{
 	"--self-rotate", "weekly", "--astro-ci-version", "1.2.3", "--astro-ci-sha256", "linux_amd64=" + strings.Repeat("a", 64),
 }
 
-// asTheRun makes the log-ins of the scheduled run the only ones.
+// asTheRun makes the log-ins of the scheduled run the only ones, on a machine that keeps nothing.
 func asTheRun(t *testing.T, p *place, s *sandbox.Sandbox) {
 	t.Helper()
 	v, err := s.GitHub().OpenRepo("acme", "etl", setup.RotationSecret)
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.lose()
 	p.unset("ASTRO_API_TOKEN")
 	_ = v.Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil })
 }

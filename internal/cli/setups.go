@@ -85,28 +85,27 @@ func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotat
 	if err != nil {
 		return p, s, err
 	}
-	p, ok, err := w.listed(ctx, f, name)
+	p, ok, err := w.entry(ctx, f, name)
 	if err == nil && !ok {
 		err = usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
 	}
 	return p, s, err
 }
 
-// listed is the plan of a setup that astro-ci.yaml names, or of one that renews such a one; ok says that it is
-// there.
-func (w *world) listed(ctx context.Context, f setupfile.File, name string) (p setup.Plan, ok bool, err error) {
-	answers, ok := f.Answers(name)
-	if ok {
+// entry is the plan of a setup that astro-ci.yaml has an entry for, or of the one that renews such a setup.
+func (w *world) entry(ctx context.Context, f setupfile.File, name string) (p setup.Plan, known bool, err error) {
+	if answers, ok := f.Answers(name); ok {
 		p, err = w.fill(ctx, answers, nil)
 		return p, true, err
 	}
-	if answers, ok = renews(f, name); !ok {
+	of, ok := renews(f, name)
+	if !ok {
 		return p, false, nil
 	}
-	if p, err = w.fill(ctx, answers, nil); err == nil {
-		p = engine.Renewal(p, w.platformAt(p.Platform))
+	if p, err = w.fill(ctx, of, nil); err != nil {
+		return p, true, err
 	}
-	return p, true, err
+	return engine.Renewal(p, w.platformAt(p.Platform)), true, nil
 }
 
 func (a *app) schemaCommand() *cobra.Command {

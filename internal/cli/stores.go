@@ -235,6 +235,7 @@ func (w *world) backend(ctx context.Context, id string) (providers.Backend, erro
 		if err != nil {
 			return nil, err
 		}
+		w.sources[id] = source
 		w.fact(x.Info().Name, "%s", source)
 		w.ready[id] = x
 		return x, nil

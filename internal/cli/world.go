@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,7 +20,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/gitrepo"
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
@@ -56,6 +53,8 @@ type world struct {
 	books         map[string]openBook // journals that are open, by setup
 	platformLogin *secret.Value       // by which scheduled runs write secrets, as far as it was given
 	applies       bool                // the file that lists the setups is what is brought about: it is not written
+	sources       map[string]string   // where the log-in of a platform or backend was found, by id
+	noLogin       error               // why there is no log-in to Astro; then astro is nil
 	pins          pipeline.Releases
 	deps          steps.Deps
 	steps         []flow.Step
@@ -63,8 +62,14 @@ type world struct {
 }
 
 // discover finds the log-ins, the repository and the platform, and prepares the questions.
-func (a *app) discover(ctx context.Context) (_ *world, err error) {
-	w := &world{app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]openBook{}}
+func (a *app) discover(ctx context.Context) (*world, error) { return a.lookAround(ctx, false) }
+
+// lookAround is discover, which can go on without a log-in to Astro.
+func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error) {
+	w := &world{
+		app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]openBook{},
+		sources: map[string]string{},
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -86,8 +91,8 @@ func (a *app) discover(ctx context.Context) (_ *world, err error) {
 			return nil, err
 		}
 	}
-	if err := w.loginAstro(ctx, base); err != nil {
-		return nil, err
+	if w.noLogin = w.loginAstro(ctx, base); w.noLogin != nil && (!without || ctx.Err() != nil) {
+		return nil, w.noLogin
 	}
 	w.base = base
 	root := cwd
@@ -167,42 +172,6 @@ func (w *world) close() error {
 		err = errors.Join(err, w.sandbox.Close())
 	}
 	return err
-}
-
-// base is the transport below all clients, or below those of a service that trusts one file more; from
-// says what names that file.
-func (a *app) base(more, from string) (*http.Transport, error) {
-	var roots *x509.CertPool
-	for _, x := range [][2]string{{a.caFile, "--ca-file"}, {more, from}} {
-		if x[0] == "" {
-			continue
-		}
-		pem, err := os.ReadFile(x[0])
-		if err != nil {
-			return nil, hint.Wrap(err, "read "+x[1], "Give the path of a PEM file.", "")
-		}
-		if roots == nil {
-			if roots, err = x509.SystemCertPool(); err != nil {
-				roots = x509.NewCertPool()
-			}
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, hint.New(x[1]+" holds no certificate", "Give a PEM file with one or more certificates.", "")
-		}
-	}
-	return httpx.NewBase(roots, http.ProxyFromEnvironment), nil
-}
-
-// wire is what every client has in common.
-func (a *app) wire(base http.RoundTripper) httpx.Options {
-	if a.around != nil {
-		base = a.around(base)
-	}
-	o := httpx.Options{Base: base, Agent: "astro-ci/" + version, Jitter: mathrand.Float64, Hosts: &a.hosts, Waiting: a.waiting}
-	if a.debug {
-		o.Debug = func(line string) { _, _ = fmt.Fprintln(a.err, line) }
-	}
-	return o
 }
 
 // enterSandbox starts the embedded servers, in the repository one stands in when a platform knows
@@ -489,6 +458,9 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		return out
 	}
 	if r.Plan.SelfRotation.Every.Rotates() {
+		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
+			out = append(out, ui.NextStep{Say: x.Scheduled().Then})
+		}
 		return append(out, ui.NextStep{Say: "Note when the log-in in " + r.Renewal.Plan.LoginTarget().Secret + " ends: only a person can renew that one"})
 	}
 	warns := "the pipeline warns 14 days ahead"

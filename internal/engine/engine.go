@@ -416,7 +416,7 @@ func (b *builder) secrets() {
 		res.Targets[i] = TargetResult{Target: t, State: Planned}
 		b.writes[i] = &write{store: b.Stores[t.Store], result: &res.Targets[i], index: i, of: b}
 		b.add(b.writes[i].action(func() (*secret.Value, providers.Meta) {
-			meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: p.ReadBy(), File: p.Pipeline.File, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
+			meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: p.ReadBy(), Scheduled: p.Job.Scheduled(), File: p.Pipeline.File, TokenID: res.Token.ID, ExpiresAt: res.Token.EndAt}
 			switch t.Feeds() {
 			case setup.KeyIDVariable:
 				return p.Key.ID, meta

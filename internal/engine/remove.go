@@ -20,11 +20,10 @@ import (
 func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) (actions []Action, kept []string, err error) {
 	b := &builder{plan: p, platform: platform, Deps: d, result: &Result{Plan: p}}
 	if !p.Pipeline.Own && p.Pipeline.File != "" {
-		rendered := p
-		if len(p.Pipeline.CLI.SHA256) == 0 { // where the part lies is all that matters, whatever it installs
-			rendered.Pipeline.CLI.SHA256 = map[string]string{"linux_amd64": strings.Repeat("0", 64)}
+		if cli := &p.Pipeline.CLI; cli.SHA256["linux_amd64"] == "" { // only where the parts stand matters
+			cli.SHA256 = map[string]string{"linux_amd64": strings.Repeat("0", 64)}
 		}
-		file, err := platform.Pipeline(rendered)
+		file, err := platform.Pipeline(p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -43,6 +42,9 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 	targets := p.Targets
 	if p.Job == setup.RotateTokens {
 		targets = append(slices.Clone(targets), p.LoginTarget())
+		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
+			kept = append(kept, "what was made by hand on "+platform.Info().Name+" for the schedule")
+		}
 	}
 	if p.SelfRotation.Every.Rotates() {
 		kept = append(kept, "the setup that renews it: astro-ci remove "+setup.RenewalName(p.Name))

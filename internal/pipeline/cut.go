@@ -8,6 +8,9 @@ import (
 	"os"
 	"slices"
 
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 )
@@ -62,19 +65,60 @@ func cut(before []byte, file providers.File, setup string, replaceEdits bool) (a
 		return nil, true, nil
 	}
 	after, left, err := withoutBlocks(before, setup, replaceEdits)
-	if err != nil || left > 0 || len(after) == len(before) {
+	if err != nil || len(after) == len(before) {
 		return after, false, err
 	}
 	wanted, err := pieces(file)
 	if err != nil {
 		return nil, false, err
 	}
-	whole, err := fresh(file, wanted, cmp.Or(file.Comment, "#"), setup)
-	if err != nil {
-		return nil, false, err
+	comment := cmp.Or(file.Comment, "#")
+	if left == 0 {
+		whole, err := fresh(file, wanted, comment, setup)
+		if err != nil {
+			return nil, false, err
+		}
+		frame, _, err := withoutBlocks(whole, setup, true)
+		if err != nil || bytes.Equal(bytes.TrimSpace(lf(after)), bytes.TrimSpace(frame)) {
+			return after, err == nil, err
+		}
 	}
-	frame, _, err := withoutBlocks(whole, setup, true)
-	return after, err == nil && bytes.Equal(bytes.TrimSpace(lf(after)), bytes.TrimSpace(frame)), err
+	if comment == "#" {
+		for _, p := range wanted {
+			after = emptied(after, p.path())
+		}
+	}
+	return after, false, nil
+}
+
+// emptied takes the last key of a path out of a YAML file when nothing stands below it any more, and then
+// those above it: no platform takes a key without a value.
+func emptied(raw []byte, path []string) []byte {
+	for ; len(path) > 0; path = path[:len(path)-1] {
+		file, err := parser.ParseBytes(lf(raw), 0)
+		if err != nil || len(file.Docs) != 1 {
+			return raw
+		}
+		body, line := file.Docs[0].Body, 0
+		for _, key := range path {
+			entries, _ := mapping(body)
+			i := slices.IndexFunc(entries, func(e *ast.MappingValueNode) bool { return e.Key.GetToken().Value == key })
+			if i < 0 {
+				return raw
+			}
+			body, line = entries[i].Value, entries[i].Key.GetToken().Position.Line
+		}
+		begin := 0
+		for range line - 1 {
+			begin = lineEnd(raw, begin)
+		}
+		end := lineEnd(raw, begin)
+		if _, null := body.(*ast.NullNode); !null || string(bytes.TrimSpace(raw[begin:end])) != path[len(path)-1]+":" {
+			return raw
+		}
+		raw = slices.Delete(bytes.Clone(raw), begin, end)
+	}
+	return raw
 }
 
 // withoutBlocks takes the blocks of a setup out, each with its line end and the empty line that sets it

@@ -39,7 +39,7 @@ func Pins() Table {
 func Newest() string {
 	newest := ""
 	for v := range Pins().CLI {
-		if newer(v, newest) {
+		if Newer(v, newest) {
 			newest = v
 		}
 	}
@@ -49,8 +49,8 @@ func Newest() string {
 // finalOne matches a final release of the 1.x line: 2.x refuses 1.x projects.
 var finalOne = regexp.MustCompile(`^1\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$`)
 
-// newer reports whether the final 1.x release a is newer than b; "" is older than any.
-func newer(a, b string) bool {
+// Newer reports whether the final 1.x release a is newer than b; "" is older than any.
+func Newer(a, b string) bool {
 	x, y := finalOne.FindStringSubmatch(a), finalOne.FindStringSubmatch(b)
 	if x == nil || y == nil {
 		return x != nil

@@ -52,7 +52,7 @@ func (r *Releases) Newest(ctx context.Context) (string, error) {
 	}
 	newest := ""
 	for _, a := range doc.Available {
-		if v := strings.TrimPrefix(a.Version, "v"); newer(v, newest) {
+		if v := strings.TrimPrefix(a.Version, "v"); Newer(v, newest) {
 			newest = v
 		}
 	}

@@ -20,12 +20,33 @@ func NewRotation(p setup.Plan, place, login string) (Portable, error) {
 	return x, err
 }
 
-// Logins is shell that gives a run its log-ins, where every secret is a variable of its own name: the one to
-// Astro, and the one to the platform in the variable login.
-func Logins(p setup.Plan, login string) Literal {
-	at := p.LoginTarget()
-	at.Variable = login
-	return Exports([]setup.Target{p.Target(), at})
+// NewJob makes the script of a plan on a platform whose schedules can replace tokens: NewRotation for a plan
+// that does, NewPortable for all others.
+func NewJob(p setup.Plan, place string, before bool, login string) (Portable, error) {
+	if p.Job == setup.RotateTokens {
+		return NewRotation(p, place, login)
+	}
+	return NewPortable(p, place, before)
+}
+
+// Reads are the targets whose secrets a job is handed. One that replaces tokens gets its log-in to the
+// platform as well, in the variable login.
+func Reads(p setup.Plan, login string) []setup.Target {
+	out := p.Reads()
+	if p.Job == setup.RotateTokens {
+		at := p.LoginTarget()
+		at.Variable = login
+		out = append(out, at)
+	}
+	return out
+}
+
+// Work is what a job does, in words: a name for it, and its steps.
+func Work(p setup.Plan) (title, steps string) {
+	if p.Job.Scheduled() {
+		return "Renew the Astro API token", "Install astro-ci, renew what is due"
+	}
+	return "Deploy to Astro", "Check the credential, install the Astro CLI, deploy"
 }
 
 // NewReminder makes the script of a plan that opens an issue when a token ends soon. It reads ISSUE_TOKEN,

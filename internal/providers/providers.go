@@ -66,6 +66,7 @@ type Meta struct {
 	Setup      string
 	Repository setup.Repository // whose pipeline reads the secret
 	Branch     string           // whose pipeline reads the secret; "" when it is not known
+	Scheduled  bool             // a schedule starts that pipeline, and no push
 	File       string           // the pipeline file that reads the secret; "" when there is none
 	TokenID    string
 	ExpiresAt  time.Time

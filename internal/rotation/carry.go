@@ -74,12 +74,12 @@ func (s State) mark(token int) setup.Mark {
 	return m
 }
 
-// compare says what a store's record of a target tells of the last write: whether the secret is there,
+// Compare says what a store's record of a target tells of the last write: whether the secret is there,
 // and the store's mark of it.
-func (s State) compare(target int, exists bool, version string) Check {
+func (s State) Compare(target int, exists bool, version string) Check {
 	mark := s.Targets[target].Version
 	if s.Carried != nil && s.CutFor >= 0 && s.Tokens[s.CutFor].ID == s.Carried.Held {
-		return s.Carried.compare(s.Plan.Targets[target], exists, version)
+		return s.Carried.Compare(s.Plan.Targets[target], exists, version)
 	}
 	switch {
 	case !exists:
@@ -92,8 +92,8 @@ func (s State) compare(target int, exists bool, version string) Check {
 	return Differs
 }
 
-// compare does the same by the seals, which are all that is known of the writes.
-func (c Carried) compare(t setup.Target, exists bool, version string) Check {
+// Compare does the same by the seals, which are all that is known of the writes.
+func (c Carried) Compare(t setup.Target, exists bool, version string) Check {
 	unmarked := setup.Seal(t, "")
 	i := slices.IndexFunc(c.Seals, func(seal string) bool { return setup.SameTarget(seal, unmarked) })
 	switch {

@@ -222,7 +222,7 @@ func TestCompareBySeals(t *testing.T) {
 		"a target that was not there":   {other, true, "7", Differs},
 		"such a one that shows nothing": {other, true, "", Differs},
 	} {
-		if got := c.compare(x.target, x.exists, x.version); got != x.want {
+		if got := c.Compare(x.target, x.exists, x.version); got != x.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

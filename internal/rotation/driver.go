@@ -210,12 +210,12 @@ func (d *Driver) ask(ctx context.Context, do Act) (a Answer, detail string) {
 		detail, err := d.Issuer.Prove(ctx, p.Setup, d.token, d.value)
 		return Answer{Err: err, Unfit: err != nil && unfit(err)}, detail
 	case Write:
-		meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: p.ReadBy(), File: p.Pipeline.File, TokenID: d.token.ID, ExpiresAt: d.token.EndAt}
+		meta := providers.Meta{Setup: p.Name, Repository: p.Repository, Branch: p.ReadBy(), Scheduled: p.Job.Scheduled(), File: p.Pipeline.File, TokenID: d.token.ID, ExpiresAt: d.token.EndAt}
 		r, err := d.store(do).Put(ctx, d.target(do), d.value, meta)
 		return Answer{Err: err, Version: r.Version}, r.Said()
 	case Verify:
 		st, err := d.store(do).Stat(ctx, d.target(do))
-		a := Answer{Err: err, Check: d.state.compare(do.Target, st.Exists, st.Version)}
+		a := Answer{Err: err, Check: d.state.Compare(do.Target, st.Exists, st.Version)}
 		return a, map[Check]string{Same: "it does", Differs: "it holds something else", Unseen: "the store does not show it"}[a.Check]
 	case Mark:
 		return Answer{Err: d.Issuer.DescribeToken(ctx, org, d.state.Tokens[do.Token].ID, d.state.mark(do.Token).String())}, ""

@@ -218,11 +218,11 @@ func (n node) answer(c config, do Act) (a Answer) {
 		x := n.s.Targets[do.Target]
 		switch held := x.Holds == n.o.Holding; {
 		case c.classes[do.Target] == writeOnly:
-			a.Check = n.s.compare(do.Target, true, "")
+			a.Check = n.s.Compare(do.Target, true, "")
 		case c.classes[do.Target] == readable && held:
 			a.Check = sameIf(n.w.content[do.Target] == worldToken(n.s, x.Holds))
 		default:
-			a.Check = n.s.compare(do.Target, true, mark(n.w.version[do.Target]))
+			a.Check = n.s.Compare(do.Target, true, mark(n.w.version[do.Target]))
 		}
 	case List:
 		for id := range names {

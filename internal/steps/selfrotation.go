@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,6 +22,22 @@ const byHand = "no"
 
 // rotates reports whether scheduled runs replace the token.
 func rotates(p setup.Plan) bool { return p.SelfRotation.Every.Rotates() }
+
+const docsSelfRotation = "https://github.com/astro-ci/astro-ci/blob/main/docs/self-rotate.md"
+
+// noSchedule says why a platform offers no schedule, or not this one, for the token of a plan.
+func noSchedule(x providers.Platform, p setup.Plan, every setup.Cadence) string {
+	name := x.Info().Name
+	if _, ok := x.(providers.Scheduler); !ok {
+		return "schedules on " + name + " cannot be made from here"
+	}
+	for i, t := range p.Targets {
+		if t.Store != p.Platform && (i == 0 || every.Rotates()) {
+			return "a scheduled run reaches secrets of " + name + " alone, and " + t.String() + " is elsewhere"
+		}
+	}
+	return "a run on " + name + " cannot open an issue by itself"
+}
 
 // renewing are the questions for a token that is renewed without a person.
 func renewing(d Deps) []flow.Step {
@@ -42,12 +59,9 @@ func selfRotate(d Deps) flow.Step {
 				return cs, err
 			}
 			can, ok := x.(providers.Scheduler)
-			switch {
-			case !ok:
-				cs.Note = text("Schedules on %s cannot be made from here.", x.Info().Name)
-				return cs, nil
-			case p.Target().Store != p.Platform:
-				cs.Note = text("A scheduled run reaches secrets of %s alone.", x.Info().Name)
+			if !ok || p.Target().Store != p.Platform {
+				why := noSchedule(x, p, setup.Weekly)
+				cs.Note = text("%s.", strings.ToUpper(why[:1])+why[1:])
 				return cs, nil
 			}
 			cs.Note = text("A schedule that renews holds a credential that can make credentials. A reminder holds none.")
@@ -60,6 +74,18 @@ func selfRotate(d Deps) flow.Step {
 				cs.Items = append(cs.Items, flow.Choice{Value: string(setup.Reminder), Label: text("A person, reminded by an issue"), Note: text("a schedule without a credential of its own opens it")})
 			}
 			return cs, nil
+		},
+		// What is not among the choices: it is said why.
+		Parse: func(_ context.Context, p setup.Plan, s string) (flow.Choice, error) {
+			x, err := d.platformOf(p)
+			if err != nil {
+				return flow.Choice{}, err
+			}
+			every := setup.Cadence(s)
+			if !every.Rotates() && every != setup.Reminder {
+				return flow.Choice{}, fmt.Errorf("%q is none of no, weekly, daily and reminder", s)
+			}
+			return flow.Choice{}, hint.New(noSchedule(x, p, every), "Leave it out. Any scheduler that reaches the secret can run: astro-ci rotate --due --no-input --yes", docsSelfRotation)
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.SelfRotation.Every = ""

@@ -13,6 +13,7 @@ import (
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+	"golang.org/x/term"
 )
 
 // Keys as a terminal sends them.
@@ -60,8 +61,8 @@ func StartScreen(t testing.TB, cmd *exec.Cmd, cols, rows int) *Screen {
 	if err != nil {
 		t.Fatalf("start %s on a terminal: %v", cmd.Path, err)
 	}
-	s := &Screen{t: t, cmd: cmd, tty: tty, over: make(chan struct{}), emu: vt.NewEmulator(cols, rows), changed: make(chan struct{})}
-	go func() { _, _ = io.Copy(tty, s.emu) }() // the answers to queries
+	s := &Screen{t: t, cmd: cmd, tty: closable(tty), over: make(chan struct{}), emu: vt.NewEmulator(cols, rows), changed: make(chan struct{})}
+	go func() { _, _ = io.Copy(s.tty, s.emu) }() // the answers to queries
 	go s.read()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -69,7 +70,7 @@ func StartScreen(t testing.TB, cmd *exec.Cmd, cols, rows int) *Screen {
 		if c, ok := s.emu.InputPipe().(io.Closer); ok {
 			_ = c.Close()
 		}
-		_ = tty.Close()
+		_ = s.tty.Close()
 	})
 	return s
 }
@@ -203,6 +204,45 @@ func (s *Screen) Signal(sig os.Signal) {
 	}
 }
 
+// Pid is the program's process id.
+func (s *Screen) Pid() int { return s.cmd.Process.Pid }
+
+// Modes are the settings of the terminal, as stty shows them.
+func (s *Screen) Modes() (modes *term.State) {
+	s.t.Helper()
+	modes, err := modesOf(s.tty)
+	if err != nil {
+		s.t.Fatalf("read the settings of the terminal: %v", err)
+	}
+	return modes
+}
+
+// FreshModes are the settings of a terminal that nobody has used.
+func FreshModes(t testing.TB) *term.State {
+	t.Helper()
+	ours, theirs, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = ours.Close(), theirs.Close() }()
+	modes, err := modesOf(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return modes
+}
+
+func modesOf(tty *os.File) (modes *term.State, err error) {
+	raw, err := tty.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return modes, errors.Join(raw.Control(func(fd uintptr) { modes, err = term.GetState(int(fd)) }), err)
+}
+
+// HangUp takes the terminal away, as when its window is closed.
+func (s *Screen) HangUp() { _ = s.tty.Close() }
+
 // Resize changes the size of the terminal.
 func (s *Screen) Resize(cols, rows int) {
 	s.t.Helper()
@@ -234,6 +274,12 @@ func (s *Screen) AltScreen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.emu.IsAltScreen()
+}
+
+// CursorHidden reports whether the program left the terminal without its cursor.
+func (s *Screen) CursorHidden() bool {
+	raw := s.Raw()
+	return bytes.LastIndex(raw, []byte("\x1b[?25l")) > bytes.LastIndex(raw, []byte("\x1b[?25h"))
 }
 
 // SVG draws the screen as a picture: a window with the colours the program chose on a dark

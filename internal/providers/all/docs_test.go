@@ -42,6 +42,9 @@ func page(p all.Platform) string {
 		say("Not from here: `--self-rotate` is not offered. `astro-ci rotate --due` does it from anywhere; see [unattended rotation](../self-rotate.md).\n")
 	} else {
 		say("`--self-rotate weekly` or `daily`; see [unattended rotation](../self-rotate.md). The log-in by which the runs write secrets: %s It is made at <%s>.\n", x.Right, x.Link)
+		if x.Then != "" {
+			say("What a person does then: %s.\n", x.Then)
+		}
 		if x.Issues {
 			say("`--self-rotate reminder` opens an issue when the end is near, and needs no log-in.\n")
 		}

@@ -52,10 +52,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		}
 		steps = append(steps, read)
 	}
-	title, work := "Deploy to Astro", "Check the credential, install the Astro CLI, deploy"
-	if p.Job.Scheduled() {
-		title, work = "Renew the Astro API token", "Install astro-ci, renew what is due"
-	}
+	title, work := pipeline.Work(p)
 	steps = append(steps, pipeline.Map{
 		{Key: "bash", Value: x.Script},
 		{Key: "displayName", Value: pipeline.Plain(work)},

@@ -23,7 +23,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	if p.Fetches() {
 		place = p.Target().String()
 	}
-	x, err := pipeline.NewPortable(p, place, false)
+	x, err := pipeline.NewJob(p, place, false, loginVariable)
 	if err != nil {
 		return nil, fmt.Errorf("bitbucket: pipeline: %w", err)
 	}
@@ -41,8 +41,9 @@ func Render(p setup.Plan) ([]byte, error) {
 	if err := pipeline.CheckText(environment); err != nil {
 		return nil, fmt.Errorf("bitbucket: pipeline: environment: %w", err)
 	}
+	_, work := pipeline.Work(p)
 	step := pipeline.Map{
-		{Key: "name", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
+		{Key: "name", Value: pipeline.Plain(work)},
 		{Key: "image", Value: imageOf(p)},
 	}
 	if environment != "" {
@@ -54,14 +55,19 @@ func Render(p setup.Plan) ([]byte, error) {
 	if p.Fetches() {
 		step = append(step, pipeline.Pair{Key: "oidc", Value: true, Above: []string{"Bitbucket vouches for the step; no secret is kept on Bitbucket."}})
 	}
+	script := pipeline.Exports(pipeline.Reads(p, loginVariable)) + constants + x.Script
+	if p.Job.Scheduled() {
+		script = alone + script
+	}
 	step = append(step,
 		pipeline.Pair{Key: "max-time", Value: 30},
-		pipeline.Pair{Key: "script", Value: pipeline.List{pipeline.Exports(p.Reads()) + constants + x.Script}},
+		pipeline.Pair{Key: "script", Value: pipeline.List{script}},
 	)
+	section, name := begins(p)
 	raw, err := pipeline.YAML(nil, pipeline.Map{
 		{Key: "pipelines", Value: pipeline.Map{
-			{Key: "branches", Value: pipeline.Map{
-				{Key: p.Pipeline.Branch, Quoted: true, Value: pipeline.List{pipeline.Map{{Key: "step", Value: step}}}, Above: x.Header(p)},
+			{Key: section, Value: pipeline.Map{
+				{Key: name, Quoted: true, Value: pipeline.List{pipeline.Map{{Key: "step", Value: step}}}, Above: x.Header(p)},
 			}},
 		}},
 	})
@@ -82,5 +88,6 @@ func imageOf(p setup.Plan) pipeline.Plain {
 // Pipeline renders the pipeline of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"pipelines.branches"}}, err
+	section, _ := begins(plan)
+	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"pipelines." + section}}, err
 }

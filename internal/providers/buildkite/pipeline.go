@@ -34,7 +34,7 @@ func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 // Render writes the plan's step. The plan has to be valid. The agent that uploads the file replaces
 // variables in it; $$ stands for a dollar sign, so that the shell gets what is its own.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the secrets of the cluster", false)
+	x, err := pipeline.NewJob(p, "the secrets of the cluster", false, loginVariable)
 	if err != nil {
 		return nil, fmt.Errorf("buildkite: pipeline: %w", err)
 	}
@@ -45,6 +45,16 @@ func Render(p setup.Plan) ([]byte, error) {
 	for _, t := range p.Reads() {
 		secrets = append(secrets, pipeline.Pair{Key: t.Feeds(), Value: t.Secret})
 	}
+	title, _ := pipeline.Work(p)
+	script, group, starts := x.Script, "astro/"+p.Entity().ID, pushed
+	if p.Job.Scheduled() {
+		group, starts = "astro-rotation/"+p.Pipeline.Renews, onSchedule(p)
+		// A secret cannot be handed to a variable of Buildkite's own.
+		login := p.LoginTarget()
+		secrets = append(secrets, pipeline.Pair{Key: login.Secret, Value: login.Secret})
+		login.Variable = loginVariable
+		script = pipeline.Exports([]setup.Target{login}) + script
+	}
 	for _, e := range x.Env {
 		if v, ok := e.Value.(string); ok {
 			e.Value = strings.ReplaceAll(v, "$", "$$")
@@ -52,15 +62,15 @@ func Render(p setup.Plan) ([]byte, error) {
 		env = append(env, e)
 	}
 	raw, err := pipeline.YAML(nil, pipeline.Map{{Key: "steps", Value: pipeline.List{pipeline.Map{
-		{Key: "label", Value: "Deploy to Astro (" + p.Name + ")", Above: x.Header(p)},
-		{Key: "if", Value: "build.pull_request.id == null", Above: []string{"No pull requests: they must not see the secret."}},
+		{Key: "label", Value: title + " (" + p.Name + ")", Above: x.Header(p)},
+		starts,
 		{Key: "branches", Value: p.Pipeline.Branch},
 		{Key: "concurrency", Value: 1, Above: []string{"One run at a time."}},
-		{Key: "concurrency_group", Value: "astro/" + p.Entity().ID},
+		{Key: "concurrency_group", Value: group},
 		{Key: "timeout_in_minutes", Value: 30},
 		{Key: "secrets", Value: secrets},
 		{Key: "env", Value: env},
-		{Key: "command", Value: pipeline.Literal(strings.ReplaceAll(string(x.Script), "$", "$$"))},
+		{Key: "command", Value: pipeline.Literal(strings.ReplaceAll(string(script), "$", "$$"))},
 	}}}})
 	if err != nil {
 		return nil, fmt.Errorf("buildkite: pipeline: %w", err)

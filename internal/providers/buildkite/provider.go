@@ -31,7 +31,7 @@ var info = providers.Info{
 	Rights:   "An API access token with the scopes `" + strings.Join(scopes, "`, `") + "`, of somebody who maintains the cluster.",
 	Login:    "`BUILDKITE_API_TOKEN` and `BUILDKITE_ORGANIZATION_SLUG`. A token that bk keeps in the keyring is not looked for.",
 	Address:  "`ORGANIZATION/CLUSTER`, with the UUID of the cluster that the pipeline belongs to.",
-	Limits:   "A new secret is for this pipeline and branch only; the policy of one that is there stays. Agents need version 3.106 or newer, and Docker for image deploys. Buildkite does not say what a push changed, so every push deploys all of it.",
+	Limits:   "A new secret is for this pipeline and branch only; the policy of one that is there stays. Agents need version 3.106 or newer, and Docker for image deploys. Buildkite does not say what a push changed, so every push deploys all of it. A schedule starts a build of the whole pipeline: steps of your own run in it as well, unless they look at `ASTRO_CI_SCHEDULE`, which it sets; it takes the scope `write_pipelines` besides. That a condition sees what a schedule sets is what Buildkite writes about it, and was not tried.",
 	ID:       "buildkite", Name: "Buildkite", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
 	Proof: providers.Metadata, ProofNote: "Buildkite never shows a secret again, and keeps the time of a change",
 }
@@ -115,10 +115,10 @@ type kept struct {
 	Updated time.Time `json:"updated_at"`
 }
 
-// all lists the secrets of a cluster, of all pages.
-func (p *Provider) all(ctx context.Context, path string) (out []kept, err error) {
+// pages reads a list to its last page.
+func pages[T any](ctx context.Context, p *Provider, path string) (out []T, err error) {
 	for page := 1; ; page++ {
-		var some []kept
+		var some []T
 		header, err := p.do(ctx, httpx.Call{Method: http.MethodGet, Path: path, Query: url.Values{"page": {fmt.Sprint(page)}, "per_page": {"100"}}, Out: &some})
 		if err != nil {
 			return nil, err
@@ -132,7 +132,7 @@ func (p *Provider) all(ctx context.Context, path string) (out []kept, err error)
 
 // find looks for a secret; nil when there is none.
 func (p *Provider) find(ctx context.Context, path, name string) (*kept, error) {
-	all, err := p.all(ctx, path)
+	all, err := pages[kept](ctx, p, path)
 	for _, s := range all {
 		if s.Key == name {
 			return &s, err
@@ -251,11 +251,17 @@ func (p *Provider) List(ctx context.Context, t setup.Target) (out []string, err 
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.all(ctx, path)
+	all, err := pages[kept](ctx, p, path)
 	for _, s := range all {
 		out = append(out, s.Key)
 	}
 	return out, err
+}
+
+// of is where the API has a pipeline.
+func of(r setup.Repository) string {
+	organization, name, _ := strings.Cut(r.Path, "/")
+	return "/v2/organizations/" + organization + "/pipelines/" + name
 }
 
 // known is a pipeline as far as it matters here.
@@ -266,8 +272,7 @@ type known struct {
 }
 
 func (p *Provider) pipeline(ctx context.Context, r setup.Repository) (x known, err error) {
-	organization, name, _ := strings.Cut(r.Path, "/")
-	_, err = p.do(ctx, httpx.Call{Method: http.MethodGet, Path: "/v2/organizations/" + organization + "/pipelines/" + name, Out: &x})
+	_, err = p.do(ctx, httpx.Call{Method: http.MethodGet, Path: of(r), Out: &x})
 	return x, err
 }
 
@@ -299,12 +304,14 @@ func (p *Provider) Environment(setup.Repository, string) (string, error) {
 func explain(err error) error {
 	return providers.Explain(err, info, func(s *httpx.StatusError) (a providers.Advice) {
 		a.Doing = "use " + strings.TrimPrefix(s.Path, "/v2/")
-		switch s.Status {
-		case http.StatusUnauthorized:
+		switch {
+		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is missing or wrong. Set BUILDKITE_API_TOKEN to an API access token.", docsLogin
-		case http.StatusForbidden:
+		case s.Status == http.StatusForbidden && strings.Contains(s.Path, "/schedules"):
+			a.Next, a.Link = "A schedule takes a token with the scopes read_pipelines and write_pipelines, of somebody who may edit the pipeline.", docsSchedules
+		case s.Status == http.StatusForbidden:
 			a.Next = "The token needs the scopes " + strings.Join(scopes, ", ") + ", and its owner has to maintain the cluster."
-		case http.StatusNotFound:
+		case s.Status == http.StatusNotFound:
 			a.Next = "It does not exist, or your log-in cannot see it. Check the organization, the pipeline and the cluster."
 		}
 		return a

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -31,8 +30,7 @@ type build struct {
 }
 
 func builds(r setup.Repository) string {
-	organization, name, _ := strings.Cut(r.Path, "/")
-	return "/v2/organizations/" + organization + "/pipelines/" + name + "/builds"
+	return of(r) + "/builds"
 }
 
 // Start starts a build of the branch's newest commit.

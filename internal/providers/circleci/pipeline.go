@@ -23,7 +23,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	if p.Fetches() {
 		place = p.Target().String()
 	}
-	x, err := pipeline.NewPortable(p, place, true)
+	x, err := job(p, place)
 	if err != nil {
 		return nil, fmt.Errorf("circleci: pipeline: %w", err)
 	}
@@ -41,9 +41,20 @@ func Render(p setup.Plan) ([]byte, error) {
 		}
 		use = append(use, pipeline.Pair{Key: "context", Value: pipeline.List{context}})
 	}
-	use = append(use, pipeline.Pair{Key: "filters", Value: pipeline.Map{
+	filters := pipeline.Pair{Key: "filters", Value: pipeline.Map{
 		{Key: "branches", Value: pipeline.Map{{Key: "only", Value: p.Pipeline.Branch}}},
-	}})
+	}}
+	workflow := pipeline.Map{}
+	if p.Job.Scheduled() {
+		workflow = append(workflow, onSchedule(p, filters))
+	} else {
+		use = append(use, filters)
+	}
+	uses := pipeline.List{pipeline.Map{{Key: name, Value: use}}}
+	if len(use) == 0 {
+		uses = pipeline.List{name}
+	}
+	_, work := pipeline.Work(p)
 	raw, err := pipeline.YAML(nil, pipeline.Map{
 		{Key: "version", Value: "2.1"},
 		{Key: "jobs", Value: pipeline.Map{{Key: name, Value: pipeline.Map{
@@ -52,15 +63,13 @@ func Render(p setup.Plan) ([]byte, error) {
 			{Key: "steps", Value: pipeline.List{
 				pipeline.Plain("checkout"),
 				pipeline.Map{{Key: "run", Value: pipeline.Map{
-					{Key: "name", Value: pipeline.Plain("Check the credential, install the Astro CLI, deploy")},
-					{Key: "command", Value: pipeline.Exports(p.Reads()) + x.Script},
+					{Key: "name", Value: pipeline.Plain(work)},
+					{Key: "command", Value: pipeline.Exports(pipeline.Reads(p, loginVariable)) + x.Script},
 					{Key: "no_output_timeout", Value: "30m"},
 				}}},
 			}},
 		}, Above: x.Header(p)}}},
-		{Key: "workflows", Value: pipeline.Map{{Key: name, Value: pipeline.Map{
-			{Key: "jobs", Value: pipeline.List{pipeline.Map{{Key: name, Value: use}}}},
-		}}}},
+		{Key: "workflows", Value: pipeline.Map{{Key: name, Value: append(workflow, pipeline.Pair{Key: "jobs", Value: uses})}}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("circleci: pipeline: %w", err)

@@ -33,13 +33,13 @@ func Render(p setup.Plan) ([]byte, error) {
 	if p.Target().Store != info.ID {
 		place = p.Target().String()
 	}
-	x, err := pipeline.NewPortable(p, place, true)
+	x, err := pipeline.NewJob(p, place, true, loginVariable)
 	if err != nil {
 		return nil, fmt.Errorf("drone: pipeline: %w", err)
 	}
 	env := pipeline.Map{}
 	var outside []pipeline.Map // secrets that the extension gets from Vault, each a document of its own
-	for _, t := range p.Reads() {
+	for _, t := range pipeline.Reads(p, loginVariable) {
 		name := t.Secret
 		if t.Store != info.ID {
 			name = p.Name + "-" + strings.ToLower(strings.ReplaceAll(name, "_", "-"))
@@ -51,8 +51,14 @@ func Render(p setup.Plan) ([]byte, error) {
 	if x.Push {
 		script = "BEFORE=\"$DRONE_COMMIT_BEFORE\"\nAFTER=\"$DRONE_COMMIT_SHA\"\n" + script
 	}
+	starts, name := pipeline.Map{
+		{Key: "event", Value: pipeline.List{pipeline.Plain("push"), pipeline.Plain("custom")}, Above: []string{"No pull requests: they must not see the secret."}},
+	}, "deploy"
+	if p.Job.Scheduled() {
+		starts, name, script = onSchedule(p), "renew", server+script
+	}
 	step := pipeline.Map{
-		{Key: "name", Value: pipeline.Plain("deploy")},
+		{Key: "name", Value: pipeline.Plain(name)},
 		{Key: "image", Value: pipeline.DockerImage("cli")},
 		{Key: "environment", Value: append(env, x.Env...)},
 	}
@@ -65,10 +71,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		{Key: "kind", Value: pipeline.Plain("pipeline")},
 		{Key: "type", Value: pipeline.Plain("docker")},
 		{Key: "name", Value: "astro-" + p.Name},
-		{Key: "trigger", Value: pipeline.Map{
-			{Key: "branch", Value: pipeline.List{p.Pipeline.Branch}},
-			{Key: "event", Value: pipeline.List{pipeline.Plain("push"), pipeline.Plain("custom")}, Above: []string{"No pull requests: they must not see the secret."}},
-		}},
+		{Key: "trigger", Value: append(pipeline.Map{{Key: "branch", Value: pipeline.List{p.Pipeline.Branch}}}, starts...)},
 		{Key: "concurrency", Value: pipeline.Map{{Key: "limit", Value: 1}}, Above: []string{"One run at a time."}},
 		{Key: "steps", Value: pipeline.List{step}},
 	}

@@ -39,44 +39,51 @@ func documents(raw []byte) (out []document, err error) {
 
 func TestPipelines(t *testing.T) {
 	t.Parallel()
-	schema := testkit.NewSchema(t, "drone.schema.json", map[string]string{"https://json.schemastore.org/kubernetes-definitions.json": "kubernetes-definitions.stub.json"})
 	providertest.Pipelines(t, providertest.PipelineSubject{
 		Render: func(p setup.Plan) ([]byte, error) {
 			p.Platform = "drone" // also for a secret in Vault
 			return drone.Render(p)
 		}, Before: true,
 		Targets: []setup.Target{{Store: "drone", Address: "acme/etl"}, {Store: "drone", Address: "acme"}, {Store: "vault", Address: "secret/astro/etl"}},
-		Fits: func(raw []byte) error {
-			for part := range strings.SplitSeq(strings.TrimPrefix(string(raw), "---\n"), "\n---\n") {
-				if err := schema.Fits([]byte(part)); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		Job: func(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
-			all, err := documents(raw)
-			if err != nil {
-				return "", nil, err
-			}
-			env := map[string]string{"DRONE_COMMIT_BEFORE": before, "DRONE_COMMIT_SHA": after}
-			for k, v := range all[0].Steps[0].Environment {
-				switch v := v.(type) {
-				case string:
-					env[k] = v
-				case map[string]any:
-					name, _ := v["from_secret"].(string)
-					for _, d := range all[1:] { // the extension gets it by its path and key
-						if d.Kind == "secret" && d.Name == name && d.Get.Path == "secret/data/astro/etl" {
-							name = d.Get.Name
-						}
-					}
-					env[k] = secrets[name]
-				}
-			}
-			return all[0].Steps[0].Commands[0], env, nil
-		},
+		Fits:    fits(t), Job: job,
 	})
+}
+
+// fits checks each document of a file.
+func fits(t *testing.T) func(raw []byte) error {
+	schema := testkit.NewSchema(t, "drone.schema.json", map[string]string{"https://json.schemastore.org/kubernetes-definitions.json": "kubernetes-definitions.stub.json"})
+	return func(raw []byte) error {
+		for part := range strings.SplitSeq(strings.TrimPrefix(string(raw), "---\n"), "\n---\n") {
+			if err := schema.Fits([]byte(part)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// job is what a runner executes.
+func job(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
+	all, err := documents(raw)
+	if err != nil {
+		return "", nil, err
+	}
+	env := map[string]string{"DRONE_COMMIT_BEFORE": before, "DRONE_COMMIT_SHA": after}
+	for k, v := range all[0].Steps[0].Environment {
+		switch v := v.(type) {
+		case string:
+			env[k] = v
+		case map[string]any:
+			name, _ := v["from_secret"].(string)
+			for _, d := range all[1:] { // the extension gets it by its path and key
+				if d.Kind == "secret" && d.Name == name && d.Get.Path == "secret/data/astro/etl" {
+					name = d.Get.Name
+				}
+			}
+			env[k] = secrets[name]
+		}
+	}
+	return all[0].Steps[0].Commands[0], env, nil
 }
 
 // The administrator's script leaves an entry that the extension hands to builds of the repository and

@@ -24,7 +24,7 @@ var info = providers.Info{
 	Rights:  "Who may push to the repository writes its secrets and starts its builds; administrators of an organization write those of the organization.",
 	Login:   "`DRONE_SERVER` and `DRONE_TOKEN`.",
 	Address: "`NAMESPACE/NAME` for a repository, `NAMESPACE` for an organization.",
-	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`. A secret of Vault is handed to builds by the extension `drone/vault` (1.3), which has to run beside the runners (`DRONE_SECRET_PLUGIN_ENDPOINT`, `DRONE_SECRET_PLUGIN_TOKEN`) and logs in to Vault itself. Everybody who may change a pipeline can name the entry; so it says by keys of its own, `X-Drone-Repos`, `X-Drone-Branches` and `X-Drone-Events`, which builds get it, for all of the entry: give each setup one of its own.",
+	Limits:  "Pull requests never get a secret that is written here. Drone answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a trusted repository. It reads one file, `.drone.yml`. A schedule has a name of small letters, digits and dashes, and only its branch can be changed; one that changes is made anew. Drone looks for what is due twice an hour unless its administrator says otherwise (`DRONE_CRON_INTERVAL`), and its times are those of the server, which is UTC unless somebody changed it. A secret of Vault is handed to builds by the extension `drone/vault` (1.3), which has to run beside the runners (`DRONE_SECRET_PLUGIN_ENDPOINT`, `DRONE_SECRET_PLUGIN_TOKEN`) and logs in to Vault itself. Everybody who may change a pipeline can name the entry; so it says by keys of its own, `X-Drone-Repos`, `X-Drone-Branches` and `X-Drone-Events`, which builds get it, for all of the entry: give each setup one of its own.",
 	ID:      "drone", Name: "Drone", Docs: docsSecrets, MaxValue: maxValue, OneFile: true, Shared: true,
 	Backends: fetch.For("drone"),
 	Proof:    providers.Written, ProofNote: "Drone never shows a secret again, and keeps no time of a change",
@@ -202,6 +202,8 @@ func explain(err error) error {
 			a.Next, a.Link = "The log-in is missing or wrong. Set DRONE_TOKEN to the token of your account page.", docsLogin
 		case s.Status == http.StatusForbidden:
 			a.Next = "It takes the right to push to the repository. Ask one of its administrators."
+		case s.Status == http.StatusBadRequest && strings.Contains(s.Path, "/cron"):
+			a.Next, a.Link = "Drone takes no such schedule.", docsSchedules
 		case s.Status == http.StatusNotFound:
 			a.Next = "It does not exist, or your log-in cannot see it. Synchronize the repositories in Drone, and check the name."
 		}

@@ -130,6 +130,9 @@ type environment struct {
 	Rules []struct {
 		Reviewers []any `json:"reviewers"`
 	} `json:"protection_rules"`
+	Branches *struct {
+		Protected bool `json:"protected_branches"`
+	} `json:"deployment_branch_policy"` // nil: every branch
 }
 
 func (e environment) reviewers() (n int) {
@@ -155,11 +158,17 @@ func (a address) secretsPath() string {
 }
 
 func (c *client) environmentExists(ctx context.Context, a address) (bool, error) {
-	_, _, err := c.do(ctx, http.MethodGet, a.environmentPath(), nil, nil)
+	_, there, err := c.environment(ctx, a)
+	return there, err
+}
+
+// environment reads one; there is false when there is none.
+func (c *client) environment(ctx context.Context, a address) (e environment, there bool, err error) {
+	_, _, err = c.do(ctx, http.MethodGet, a.environmentPath(), nil, &e)
 	if httpx.Status(err) == http.StatusNotFound {
-		return false, nil
+		return e, false, nil
 	}
-	return err == nil, err
+	return e, err == nil, err
 }
 
 func (c *client) createEnvironment(ctx context.Context, a address) error {

@@ -33,6 +33,7 @@ type project struct {
 	DefaultBranch string `json:"default_branch"`
 	Visibility    string `json:"visibility"`
 	Archived      bool   `json:"archived"`
+	ForksRun      *bool  `json:"ci_allow_fork_pipelines_to_run_in_parent_project"` // nil: the server does not say
 	Namespace     struct {
 		Kind string `json:"kind"`
 		Path string `json:"full_path"`

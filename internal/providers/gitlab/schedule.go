@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
@@ -27,65 +28,46 @@ func (p *Provider) Scheduled() providers.Scheduled {
 type pipelineSchedule struct {
 	ID          int    `json:"id"`
 	Description string `json:"description"`
-	Ref         string `json:"ref"`
-	Cron        string `json:"cron"`
-	Zone        string `json:"cron_timezone"`
-	Active      bool   `json:"active"`
 }
 
-func schedules(r setup.Repository) string {
-	return "/projects/" + url.PathEscape(r.Path) + "/pipeline_schedules"
-}
-
-// named lists the schedules with exactly this description.
-func (p *Provider) named(ctx context.Context, r setup.Repository, name string) (out []pipelineSchedule, err error) {
-	all, err := pages[pipelineSchedule](ctx, p.api, schedules(r))
-	for _, s := range all {
-		if s.Description == name {
-			out = append(out, s)
-		}
+// timetable is how GitLab keeps the schedules of a name, which is their description.
+func (p *Provider) timetable(r setup.Repository, s providers.Schedule) providers.Timetable[pipelineSchedule] {
+	at := "/projects/" + url.PathEscape(r.Path) + "/pipeline_schedules"
+	of := func(x pipelineSchedule) string { return at + "/" + strconv.Itoa(x.ID) }
+	body := map[string]any{"description": s.Name, "ref": "refs/heads/" + s.Branch, "cron": s.Cron, "cron_timezone": "UTC", "active": true}
+	return providers.Timetable[pipelineSchedule]{
+		Find: func(ctx context.Context) ([]pipelineSchedule, error) {
+			all, err := pages[pipelineSchedule](ctx, p.api, at)
+			return slices.DeleteFunc(all, func(x pipelineSchedule) bool { return x.Description != s.Name }), err
+		},
+		Create: func(ctx context.Context) error {
+			return p.api.do(ctx, httpx.Call{Method: http.MethodPost, Path: at, Body: body})
+		},
+		Change: func(ctx context.Context, x pipelineSchedule) error {
+			return p.api.do(ctx, httpx.Call{Method: http.MethodPut, Path: of(x), Body: body})
+		},
+		Delete: func(ctx context.Context, x pipelineSchedule) error {
+			return p.api.do(ctx, httpx.Call{Method: http.MethodDelete, Path: of(x)})
+		},
 	}
-	return out, err
 }
 
 // SetSchedule makes the schedule, or changes the one of this name. It runs with the rights of the person
 // whose log-in made it.
 func (p *Provider) SetSchedule(ctx context.Context, r setup.Repository, s providers.Schedule) (created bool, err error) {
-	found, err := p.named(ctx, r, s.Name)
-	if err != nil {
-		return false, err
-	}
-	body := map[string]any{"description": s.Name, "ref": "refs/heads/" + s.Branch, "cron": s.Cron, "cron_timezone": "UTC", "active": true}
-	if len(found) == 0 {
-		return true, p.api.do(ctx, httpx.Call{Method: http.MethodPost, Path: schedules(r), Body: body})
-	}
-	for _, extra := range found[1:] { // of a create whose answer was lost
-		if err := p.api.do(ctx, httpx.Call{Method: http.MethodDelete, Path: schedules(r) + "/" + strconv.Itoa(extra.ID)}); err != nil && httpx.Status(err) != http.StatusNotFound {
-			return false, err
-		}
-	}
-	return false, p.api.do(ctx, httpx.Call{Method: http.MethodPut, Path: schedules(r) + "/" + strconv.Itoa(found[0].ID), Body: body})
+	return p.timetable(r, s).Set(ctx)
 }
 
 // RemoveSchedule deletes the schedules of this name.
 func (p *Provider) RemoveSchedule(ctx context.Context, r setup.Repository, name string) error {
-	found, err := p.named(ctx, r, name)
-	if err != nil {
-		return err
-	}
-	for _, s := range found {
-		if err := p.api.do(ctx, httpx.Call{Method: http.MethodDelete, Path: schedules(r) + "/" + strconv.Itoa(s.ID)}); err != nil && httpx.Status(err) != http.StatusNotFound {
-			return err
-		}
-	}
-	return nil
+	return p.timetable(r, providers.Schedule{Name: name}).Remove(ctx)
 }
 
 // rotation is the script of the job that renews the token. Its log-ins are set in the script: a variable of
 // the project of the same name, the one of the pipeline that deploys, would win over one of the job.
 func rotation(p setup.Plan, place string) (pipeline.Portable, error) {
 	x, err := pipeline.NewRotation(p, place, "GITLAB_TOKEN")
-	x.Script = pipeline.Logins(p, "GITLAB_TOKEN") + x.Script
+	x.Script = pipeline.Exports(pipeline.Reads(p, "GITLAB_TOKEN")) + x.Script
 	if p.Repository.Host != "gitlab.com" {
 		x.Env = append(x.Env, pipeline.Pair{Key: "GITLAB_HOST", Value: p.Repository.Host})
 	}

@@ -17,7 +17,7 @@ func Render(p setup.Plan) ([]byte, error) {
 	if p.Target().Store != id {
 		place = p.Target().String()
 	}
-	x, err := pipeline.NewPortable(p, place, true)
+	x, err := pipeline.NewJob(p, place, true, loginVariable)
 	if err != nil {
 		return nil, fmt.Errorf("jenkins: pipeline: %w", err)
 	}
@@ -31,11 +31,17 @@ func Render(p setup.Plan) ([]byte, error) {
 	line(2, "disableConcurrentBuilds() // one run at a time; a run that has begun is never cut off")
 	line(2, "timeout(time: 30, unit: 'MINUTES')")
 	line(1, "}")
+	if p.Job.Scheduled() {
+		line(1, "triggers {")
+		line(2, "cron('TZ=UTC\\n%s') // it counts once the job has run with this file", p.Pipeline.Cron)
+		line(1, "}")
+	}
 	line(1, "stages {")
 	for _, about := range x.Header(p) {
 		line(2, "// %s", about)
 	}
-	line(2, "stage(%s) {", groovy("Deploy to Astro: "+p.Name))
+	title, _ := pipeline.Work(p)
+	line(2, "stage(%s) {", groovy(title+": "+p.Name))
 	line(3, "// A job that knows only one branch has no BRANCH_NAME.")
 	line(3, "when { expression { env.BRANCH_NAME == null || env.BRANCH_NAME == %s } }", groovy(p.Pipeline.Branch))
 	line(3, "environment {")
@@ -80,7 +86,7 @@ func Render(p setup.Plan) ([]byte, error) {
 func bindings(p setup.Plan) string {
 	var out []string
 	if p.Target().Store == id {
-		for _, t := range p.Reads() {
+		for _, t := range pipeline.Reads(p, loginVariable) {
 			out = append(out, fmt.Sprintf("string(credentialsId: %s, variable: %s)", groovy(t.Secret), groovy(t.Feeds())))
 		}
 		return "withCredentials([" + strings.Join(out, ", ") + "])"

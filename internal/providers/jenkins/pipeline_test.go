@@ -31,37 +31,41 @@ func TestPipelines(t *testing.T) {
 			return raw, err
 		}, Before: true,
 		Targets: []setup.Target{{Store: "jenkins", Address: "system"}, {Store: "jenkins", Address: "folder/sub"}, {Store: "vault", Address: "secret/astro/etl"}},
-		// There is no schema for the text of a Jenkinsfile: braces and quotes have to match, and a shell
-		// text stands between single quotes, or Groovy would put the secret into it.
-		Fits: func(raw []byte) error {
-			text := string(raw)
-			outside := strings.Split(text, "'''")
-			switch {
-			case len(outside) != 3:
-				return errors.New("not one shell text")
-			case strings.Count(outside[0]+outside[2], "{") != strings.Count(outside[0]+outside[2], "}"):
-				return errors.New("braces do not match")
-			case strings.Contains(text, `sh "`), strings.Contains(text, `"""`):
-				return errors.New("a shell text between double quotes")
-			}
-			return nil
-		},
-		Job: func(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
-			parts := strings.Split(string(raw), "'''")
-			if len(parts) != 3 {
-				return "", nil, errors.New("not one shell text")
-			}
-			env := map[string]string{"BEFORE": before, "AFTER": after}
-			for _, m := range constant.FindAllStringSubmatch(parts[0], -1) {
-				env[m[1]] = strings.NewReplacer(`\'`, "'", `\\`, `\`).Replace(m[2])
-			}
-			for _, m := range binding.FindAllStringSubmatch(parts[0], -1) {
-				env[m[2]] = secrets[m[1]]
-			}
-			for _, m := range fromVault.FindAllStringSubmatch(parts[0], -1) {
-				env[m[1]] = secrets[m[2]]
-			}
-			return parts[1], env, nil
-		},
+		Fits:    fits, Job: job,
 	})
+}
+
+// fits checks a file. There is no schema for the text of a Jenkinsfile: braces and quotes have to match, and a shell
+// text stands between single quotes, or Groovy would put the secret into it.
+func fits(raw []byte) error {
+	text := string(raw)
+	outside := strings.Split(text, "'''")
+	switch {
+	case len(outside) != 3:
+		return errors.New("not one shell text")
+	case strings.Count(outside[0]+outside[2], "{") != strings.Count(outside[0]+outside[2], "}"):
+		return errors.New("braces do not match")
+	case strings.Contains(text, `sh "`), strings.Contains(text, `"""`):
+		return errors.New("a shell text between double quotes")
+	}
+	return nil
+}
+
+// job is what a runner executes.
+func job(raw []byte, secrets map[string]string, before, after string) (string, map[string]string, error) {
+	parts := strings.Split(string(raw), "'''")
+	if len(parts) != 3 {
+		return "", nil, errors.New("not one shell text")
+	}
+	env := map[string]string{"BEFORE": before, "AFTER": after}
+	for _, m := range constant.FindAllStringSubmatch(parts[0], -1) {
+		env[m[1]] = strings.NewReplacer(`\'`, "'", `\\`, `\`).Replace(m[2])
+	}
+	for _, m := range binding.FindAllStringSubmatch(parts[0], -1) {
+		env[m[2]] = secrets[m[1]]
+	}
+	for _, m := range fromVault.FindAllStringSubmatch(parts[0], -1) {
+		env[m[1]] = secrets[m[2]]
+	}
+	return parts[1], env, nil
 }

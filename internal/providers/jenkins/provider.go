@@ -34,9 +34,9 @@ const id = "jenkins"
 var info = providers.Info{
 	Backends: fetch.For(id),
 	Rights:   "Credentials View, Create and Update in the store, and the plugins credentials, plain-credentials and credentials-binding; folders need cloudbees-folder. A request that creates nothing shows whether you may create. Runs need Job Read and Build.",
-	Login:    "`JENKINS_URL`, `JENKINS_USER_ID` and `JENKINS_API_TOKEN`. A password works too; then a crumb is fetched.",
+	Login:    "`JENKINS_URL`, `JENKINS_USER_ID` and `JENKINS_API_TOKEN`, or `USER:TOKEN` in the last one alone. A password works too; then a crumb is fetched.",
 	Address:  "`system` for the whole Jenkins, `folder:PATH` for a folder, a multibranch project or an organization folder.",
-	Limits:   "Jenkins answers an update with 200 even when the store did not take it; so each write leaves a mark in the description, and the mark is read again. A credential in a folder is seen by jobs in it only.",
+	Limits:   "Jenkins answers an update with 200 even when the store did not take it; so each write leaves a mark in the description, and the mark is read again. A credential in a folder is seen by jobs in it only. What a schedule starts stands in a file of its own, `Jenkinsfile.SETUP`, and is a job of its own, which a person makes and deletes; its agent has to run Linux, and its runs need the address of Jenkins in its configuration (`JENKINS_URL`).",
 	ID:       id, Shared: true, Name: "Jenkins", Docs: docsCredentials, MaxValue: maxValue,
 	Proof: providers.Metadata, ProofNote: "Jenkins never shows a secret text again; each write leaves a mark of its own in the description, which is read again",
 }

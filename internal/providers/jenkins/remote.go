@@ -57,7 +57,12 @@ func (p *Provider) Detect(r providers.Remote) (setup.Repository, bool) { return 
 // ParseRepo reads the full name of a job, FOLDER/JOB, or its address.
 func (p *Provider) ParseRepo(s string) (setup.Repository, error) {
 	name := strings.TrimSuffix(strings.TrimSpace(s), "/")
-	name = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://"), p.page+"/")
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://")
+	if rest, ok := strings.CutPrefix(name, p.page+"/"); ok {
+		name = rest
+	} else { // as astro-ci.yaml names it, without the path below which Jenkins is served
+		name = strings.TrimPrefix(name, p.host+"/")
+	}
 	if rest, ok := strings.CutPrefix(name, "job/"); ok {
 		name = strings.ReplaceAll(rest, "/job/", "/")
 	}
@@ -70,8 +75,14 @@ func (p *Provider) ParseRepo(s string) (setup.Repository, error) {
 // PipelineGlobs are the paths of pipeline files.
 func (p *Provider) PipelineGlobs() []string { return []string{"Jenkinsfile", "Jenkinsfile.*"} }
 
-// PipelineFile is the file that a job reads unless it is told otherwise.
-func (p *Provider) PipelineFile(setup.Setup) string { return "Jenkinsfile" }
+// PipelineFile is the file that a job reads unless it is told otherwise. What a schedule starts is a job of
+// its own: a file has one schedule for all its stages.
+func (p *Provider) PipelineFile(s setup.Setup) string {
+	if s.Job.Scheduled() {
+		return "Jenkinsfile." + s.Name
+	}
+	return "Jenkinsfile"
+}
 
 // Runs is the page of the job.
 func (p *Provider) Runs(r setup.Repository, _ string) string {
@@ -81,5 +92,9 @@ func (p *Provider) Runs(r setup.Repository, _ string) string {
 // Pipeline renders the Jenkinsfile of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content, Comment: "//", Beside: []string{"stages"}}, err
+	out := providers.File{Path: plan.Pipeline.File, Content: content, Comment: "//"}
+	if !plan.Job.Scheduled() {
+		out.Beside = []string{"stages"}
+	}
+	return out, err
 }

@@ -151,6 +151,9 @@ func TestPlatform(t *testing.T) {
 	if r, err := below.ParseRepo(page); err != nil || r.String() != "ci.example/team/etl" || below.Runs(r, "") != page {
 		t.Errorf("%+v, %v, %s", r, err, below.Runs(r, ""))
 	}
+	if r, err := below.ParseRepo("ci.example/team/etl"); err != nil || r.Path != "team/etl" { // as astro-ci.yaml names it
+		t.Errorf("%+v, %v", r, err)
+	}
 	for path, want := range map[string]string{"team/etl": "folder:team/etl folder:team system", "etl": "system", "team/new": "folder:team system"} {
 		var got []string
 		places, err := p.Places(t.Context(), setup.Repository{Path: path})

@@ -33,12 +33,12 @@ func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 // Render writes the plan's workflow. The plan has to be valid. Woodpecker replaces braces before a
 // shell sees them; the script has none around variables.
 func Render(p setup.Plan) ([]byte, error) {
-	x, err := pipeline.NewPortable(p, "the secrets of the repository or organization", true)
+	x, err := pipeline.NewJob(p, "the secrets of the repository or organization", true, loginVariable)
 	if err != nil {
 		return nil, fmt.Errorf("woodpecker: pipeline: %w", err)
 	}
 	env := pipeline.Map{}
-	for _, t := range p.Reads() {
+	for _, t := range pipeline.Reads(p, loginVariable) {
 		env = append(env, pipeline.Pair{Key: t.Feeds(), Value: pipeline.Map{{Key: "from_secret", Value: t.Secret}}})
 	}
 	env = append(env, x.Env...)
@@ -46,10 +46,14 @@ func Render(p setup.Plan) ([]byte, error) {
 	if x.Push {
 		script = "BEFORE=\"$CI_PREV_COMMIT_SHA\"\nAFTER=\"$CI_COMMIT_SHA\"\n" + script
 	}
-	doc := pipeline.Map{{Key: "when", Value: pipeline.List{pipeline.Map{
+	starts := pipeline.Map{
 		{Key: "event", Value: pipeline.List{pipeline.Plain("push"), pipeline.Plain("manual")}, Above: []string{"No pull requests: they must not see the secret."}},
-		{Key: "branch", Value: p.Pipeline.Branch},
-	}}}}
+	}
+	step := "deploy"
+	if p.Job.Scheduled() {
+		starts, step, script = onSchedule(p), "renew", server+script
+	}
+	doc := pipeline.Map{{Key: "when", Value: pipeline.List{append(starts, pipeline.Pair{Key: "branch", Value: p.Pipeline.Branch})}}}
 	if pipeline.Builds(p) {
 		env = append(env, pipeline.Pair{Key: "DOCKER_HOST", Value: "tcp://docker:2375"})
 		doc = append(doc, pipeline.Pair{Key: "services", Value: pipeline.List{pipeline.Map{
@@ -60,7 +64,7 @@ func Render(p setup.Plan) ([]byte, error) {
 		}}, Above: []string{"The daemon that builds the image needs a repository that is trusted for security."}})
 	}
 	doc = append(doc, pipeline.Pair{Key: "steps", Value: pipeline.List{pipeline.Map{
-		{Key: "name", Value: pipeline.Plain("deploy")},
+		{Key: "name", Value: pipeline.Plain(step)},
 		{Key: "image", Value: pipeline.DockerImage("cli")},
 		{Key: "environment", Value: env},
 		{Key: "commands", Value: pipeline.List{script}},

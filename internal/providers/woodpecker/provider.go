@@ -25,7 +25,7 @@ var info = providers.Info{
 	Rights:  "Who may push to the repository writes its secrets; administrators of an organization write those of the organization.",
 	Login:   "`WOODPECKER_SERVER` and `WOODPECKER_TOKEN`.",
 	Address: "`OWNER/NAME` for a repository, `OWNER` for an organization.",
-	Limits:  "Secrets are written for pushes and runs by hand, never for pull requests. Woodpecker answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a repository that is trusted for security.",
+	Limits:  "Secrets are written for pushes and runs by hand, or for what a schedule starts alone, never for pull requests. A schedule says its time in the form of the server's version, which is asked for: before version 3 it begins with seconds. Its times are those of the server, which is UTC unless its administrator says otherwise. Woodpecker answers a duplicate with an error of its own (500), so what is there is looked for first. Building an image takes a repository that is trusted for security.",
 	ID:      "woodpecker", Name: "Woodpecker", Docs: docsSecrets, MaxValue: maxValue,
 	Proof: providers.Metadata, ProofNote: "Woodpecker never shows a secret again; each write leaves a mark of its own in the note, which is read again",
 }
@@ -147,7 +147,7 @@ func (p *Provider) Put(ctx context.Context, t setup.Target, v *secret.Value, m p
 		return providers.Receipt{}, err
 	}
 	note, mark := providers.Mark(m)
-	body := map[string]any{"note": note, "events": []string{"push", "manual"}, "images": []string{}}
+	body := map[string]any{"note": note, "events": events(m), "images": []string{}}
 	send := func(method, path string) error {
 		return providers.WithValue(v, body, "value", func() error {
 			return p.do(ctx, httpx.Call{Method: method, Path: path, Body: body, Repeatable: true})
@@ -209,17 +209,23 @@ func (p *Provider) List(ctx context.Context, t setup.Target) (out []string, err 
 	if err != nil {
 		return nil, err
 	}
+	all, err := pages[shown](ctx, p, at)
+	for _, s := range all {
+		out = append(out, s.Name)
+	}
+	return out, err
+}
+
+// pages reads a list to its last page.
+func pages[T any](ctx context.Context, p *Provider, path string) (out []T, err error) {
 	const size = 50
 	for page := 1; ; page++ {
-		var some []shown
-		err := p.do(ctx, httpx.Call{Method: http.MethodGet, Path: at, Query: url.Values{"page": {strconv.Itoa(page)}, "perPage": {strconv.Itoa(size)}}, Out: &some})
+		var some []T
+		err := p.do(ctx, httpx.Call{Method: http.MethodGet, Path: path, Query: url.Values{"page": {strconv.Itoa(page)}, "perPage": {strconv.Itoa(size)}}, Out: &some})
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range some {
-			out = append(out, s.Name)
-		}
-		if len(some) < size {
+		if out = append(out, some...); len(some) < size {
 			return out, nil
 		}
 	}
@@ -254,6 +260,10 @@ func explain(err error) error {
 			a.Next = "The log-in is missing, or may not use secrets of the organization: only its administrators may."
 		case s.Status == http.StatusUnauthorized:
 			a.Next, a.Link = "The log-in is missing or wrong. Set WOODPECKER_TOKEN to a token of your user settings.", docsLogin
+		case s.Status == http.StatusForbidden && strings.Contains(s.Path, "/cron"):
+			a.Next, a.Link = "A schedule takes the right to push to the repository. Ask an administrator.", docsSchedules
+		case s.Status == http.StatusBadRequest && strings.Contains(s.Path, "/cron"):
+			a.Next, a.Link = "The branch has to be there. Push it first.", docsSchedules
 		case s.Status == http.StatusForbidden:
 			a.Next = "Secrets need the right to push to the repository, or to administrate the organization. Ask an administrator."
 		case s.Status == http.StatusNotFound:

@@ -43,6 +43,7 @@ type place struct {
 	Runs         []*run         `json:"runs"`
 	Variables    []*variable    `json:"variables"`
 	Environments []*environment `json:"environments"`
+	Schedules    []*schedule    `json:"schedules,omitempty"`
 
 	Heads        map[string]string            `json:"heads,omitempty"`   // the newest commits, by branch
 	Commits      map[string]map[string]string `json:"commits,omitempty"` // files by path, by commit
@@ -157,6 +158,7 @@ func (s *Server) Handler() http.Handler {
 		"GET " + repo + "/pipelines/{run}/steps/{step}/log": s.ofRun(s.stepLog),
 	}
 	maps.Copy(routes, s.proposing(repo))
+	maps.Copy(routes, s.schedules(repo+"/pipelines_config/schedules"))
 	for base, of := range map[string]func(func(*[]*variable, *http.Request) embedded.Answer) embedded.Action{
 		repo + "/pipelines_config/variables": s.own, workspace + "/pipelines-config/variables": s.own,
 		repo + "/deployments_config/environments/{env}/variables": s.ofEnvironment,

@@ -6,6 +6,7 @@ package buildkited
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -41,6 +42,8 @@ type state struct {
 type pipeline struct {
 	Pushed bool   `json:"pushed"` // its steps are on the branch main
 	Runs   []*run `json:"runs"`
+
+	Schedules []*schedule `json:"schedules,omitempty"`
 }
 
 type stored struct {
@@ -61,7 +64,7 @@ type run struct {
 
 // New starts a server with the data of o.State, or with the pipeline etl.
 func New(o embedded.Options) (*Server, error) {
-	s := &Server{scopes: []string{"read_clusters", "read_pipelines", "read_secret_details", "write_secrets", "read_builds", "write_builds"}}
+	s := &Server{scopes: []string{"read_clusters", "read_pipelines", "read_secret_details", "write_secrets", "read_builds", "write_builds", "write_pipelines"}}
 	return s, s.Init(o, "bkua_", &s.state, func() {
 		s.state = state{Key: embedded.NewKey(), Pipelines: map[string]*pipeline{"etl": {}}}
 	})
@@ -113,9 +116,7 @@ func fail(status int, message string) embedded.Answer {
 // Handler serves the API.
 func (s *Server) Handler() http.Handler {
 	const secrets, builds = "/v2/organizations/{org}/clusters/{cluster}/secrets", "/v2/organizations/{org}/pipelines/{pipeline}/builds"
-	return s.Routes(func(r *http.Request) (embedded.Answer, bool) {
-		return fail(401, "Authentication required. Please supply a valid API Access Token."), s.Accepts(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-	}, fail(404, "No such route"), map[string]embedded.Action{
+	routes := map[string]embedded.Action{
 		"GET /v2/access-token": func(*http.Request) embedded.Answer {
 			return embedded.OK(map[string]any{"uuid": Cluster, "scopes": s.scopes, "user": map[string]any{"name": "Ada Example"}})
 		},
@@ -134,7 +135,11 @@ func (s *Server) Handler() http.Handler {
 			}
 			return fail(404, "No job found")
 		}),
-	})
+	}
+	maps.Copy(routes, s.schedules("/v2/organizations/{org}/pipelines/{pipeline}/schedules"))
+	return s.Routes(func(r *http.Request) (embedded.Answer, bool) {
+		return fail(401, "Authentication required. Please supply a valid API Access Token."), s.Accepts(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	}, fail(404, "No such route"), routes)
 }
 
 const job = "01890c3e-0000-4000-8000-000000000001"
@@ -171,6 +176,15 @@ func (x *stored) shown() map[string]any {
 }
 
 func (s *Server) list(r *http.Request) embedded.Answer {
+	var all []any
+	for _, x := range s.state.Secrets {
+		all = append(all, x.shown())
+	}
+	return page(r, all)
+}
+
+// page is one page of a list, thirty long unless more is asked for.
+func page(r *http.Request, all []any) embedded.Answer {
 	n := func(name string, usual int) int {
 		if v, err := strconv.Atoi(r.URL.Query().Get(name)); err == nil && v > 0 {
 			return v
@@ -178,14 +192,10 @@ func (s *Server) list(r *http.Request) embedded.Answer {
 		return usual
 	}
 	size, page := min(n("per_page", 30), 100), n("page", 1)
-	from := min((page-1)*size, len(s.state.Secrets))
-	to := min(from+size, len(s.state.Secrets))
-	out := []any{}
-	for _, x := range s.state.Secrets[from:to] {
-		out = append(out, x.shown())
-	}
-	a := embedded.OK(out)
-	if to < len(s.state.Secrets) {
+	from := min((page-1)*size, len(all))
+	to := min(from+size, len(all))
+	a := embedded.OK(append([]any{}, all[from:to]...))
+	if to < len(all) {
 		a.Header = map[string]string{"Link": fmt.Sprintf(`<%s?page=%d&per_page=%d>; rel="next"`, r.URL.Path, page+1, size)}
 	}
 	return a

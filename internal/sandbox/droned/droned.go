@@ -4,6 +4,7 @@ package droned
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -26,6 +27,7 @@ type state struct {
 	NextID int                `json:"nextId"`
 	Pushed map[string]File    `json:"pushed"` // what the .drone.yml on the branch main is like, by path
 	Builds []*build           `json:"builds"`
+	Crons  map[string][]cron  `json:"crons,omitempty"` // by path
 }
 
 type stored struct {
@@ -74,6 +76,7 @@ func (s *Server) Handler() http.Handler {
 		},
 	}
 	const builds = "/api/repos/{ns}/{name}/builds"
+	maps.Copy(routes, s.crons("/api/repos/{ns}/{name}/cron"))
 	routes["POST "+builds] = s.start
 	routes["GET "+builds+"/{build}"] = s.ofBuild(s.look)
 	routes["GET "+builds+"/{build}/logs/{stage}/{step}"] = s.ofBuild(s.stepLog)

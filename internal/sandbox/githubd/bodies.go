@@ -82,10 +82,16 @@ func (e *envir) body(x *repo) map[string]any {
 			"id": e.ID, "node_id": nodeID("P", e.ID), "type": "required_reviewers", "prevent_self_review": false, "reviewers": reviewers,
 		})
 	}
-	return map[string]any{
+	out := map[string]any{
 		"id": e.ID, "node_id": nodeID("E", e.ID), "name": e.Name, "url": base, "html_url": base,
-		"created_at": e.CreatedAt.Format(time.RFC3339), "updated_at": e.CreatedAt.Format(time.RFC3339), "protection_rules": rules,
+		"created_at": e.CreatedAt.Format(time.RFC3339), "updated_at": e.CreatedAt.Format(time.RFC3339), "deployment_branch_policy": nil,
 	}
+	if e.Admits != nil {
+		rules = append(rules, map[string]any{"id": e.ID + 1, "node_id": nodeID("B", e.ID), "type": "branch_policy"})
+		out["deployment_branch_policy"] = map[string]any{"protected_branches": e.Admits.Protected, "custom_branch_policies": !e.Admits.Protected}
+	}
+	out["protection_rules"] = rules
+	return out
 }
 
 func (x *sealed) body(r *http.Request, org bool) map[string]any {

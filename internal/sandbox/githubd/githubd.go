@@ -71,6 +71,7 @@ type repo struct {
 
 	Branches  map[string]map[string]string `json:"branches,omitempty"` // files by path, by branch
 	Protected []string                     `json:"protected,omitempty"`
+	Rules     *Rules                       `json:"rules,omitempty"` // nil: the usual ones
 	Pulls     []*pull                      `json:"pulls,omitempty"`
 }
 
@@ -78,6 +79,7 @@ type envir struct {
 	ID        int       `json:"id"`
 	Name      string    `json:"name"`
 	Reviewers int       `json:"reviewers"`
+	Admits    *Admits   `json:"admits,omitempty"` // nil: every branch
 	CreatedAt time.Time `json:"createdAt"`
 	Secrets   *scope    `json:"secrets"`
 }

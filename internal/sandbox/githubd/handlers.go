@@ -66,6 +66,7 @@ func (s *Server) Handler() http.Handler {
 		on("DELETE "+base+"/{name}", s.deleteSecret(find))
 	}
 	s.proposals(on)
+	s.policies(on)
 	on("POST /repos/{owner}/{repo}/actions/workflows/{file}/dispatches", s.dispatch)
 	on("GET /repos/{owner}/{repo}/actions/workflows/{file}/runs", s.listRuns)
 	on("GET /repos/{owner}/{repo}/actions/runs/{id}", s.getRun)

@@ -32,6 +32,7 @@ type project struct {
 	Level        int         `json:"level"` // of the log-in: 40 Maintainer, 30 Developer
 	Archived     bool        `json:"archived"`
 	Protected    []string    `json:"protected"` // branches
+	NoForks      bool        `json:"noForks"`   // no pipeline of a fork runs here
 	Environments []string    `json:"environments"`
 	Variables    []*variable `json:"variables"`
 	Pushed       bool        `json:"pushed"` // a .gitlab-ci.yml is on the branch main
@@ -92,6 +93,11 @@ func (s *Server) Change(path string, level int, archived bool) {
 			g.Level = level
 		}
 	})
+}
+
+// Rule sets which branches of a project are protected, and whether pipelines of forks run in it.
+func (s *Server) Rule(path string, protected []string, forks bool) {
+	s.Do(func() { s.state.Projects[path].Protected, s.state.Projects[path].NoForks = protected, !forks })
 }
 
 // BeOld makes the server one that knows no hidden variables yet.

@@ -93,11 +93,15 @@ func (s *Server) answer(header map[string]string, r *http.Request) (int, any, *r
 func (s *Server) project(header map[string]string, r *http.Request, at string, p *project, sub []string) (int, any, *refusal) {
 	switch {
 	case len(sub) == 0 && r.Method == http.MethodGet:
-		return 200, map[string]any{
+		out := map[string]any{
 			"id": p.ID, "path_with_namespace": at, "default_branch": "main", "visibility": "private", "archived": p.Archived,
 			"namespace":   map[string]any{"kind": "group", "full_path": path.Dir(at)},
 			"permissions": map[string]any{"project_access": map[string]any{"access_level": p.Level}, "group_access": nil},
-		}, nil
+		}
+		if !s.oldest {
+			out["ci_allow_fork_pipelines_to_run_in_parent_project"] = !p.NoForks
+		}
+		return 200, out, nil
 	case len(sub) == 1 && sub[0] == "environments" && r.Method == http.MethodGet:
 		var all []any
 		for _, e := range p.Environments {

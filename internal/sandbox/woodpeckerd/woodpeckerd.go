@@ -6,6 +6,7 @@ package woodpeckerd
 import (
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,8 +19,9 @@ import (
 // Server is one embedded Woodpecker.
 type Server struct {
 	embedded.Server
-	use   func(*secret.Value) error
-	state state
+	use     func(*secret.Value) error
+	version string
+	state   state
 }
 
 type state struct {
@@ -36,6 +38,7 @@ type place struct {
 	Pushed  bool      `json:"pushed"` // a workflow is on the branch main
 	Secrets []*stored `json:"secrets"`
 	Runs    []*run    `json:"runs"`
+	Crons   []*cron   `json:"crons,omitempty"`
 }
 
 type stored struct {
@@ -56,7 +59,7 @@ type run struct {
 
 // New starts a server with the data of o.State, or with the repository acme/etl.
 func New(o embedded.Options) (*Server, error) {
-	s := &Server{}
+	s := &Server{version: "3.12.0"}
 	return s, s.Init(o, "", &s.state, func() {
 		s.state = state{Key: embedded.NewKey(), Places: map[string]*place{}}
 		s.add("acme/etl", true)
@@ -115,6 +118,7 @@ func (s *Server) Handler() http.Handler {
 		"GET /api/repos/{id}/pipelines/{number}":   s.in(false, s.look),
 		"GET /api/repos/{id}/logs/{number}/{step}": s.in(false, s.log),
 	}
+	maps.Copy(routes, s.crons("/api/repos/{id}/cron"))
 	for base, org := range map[string]bool{"/api/repos/{id}/secrets": false, "/api/orgs/{id}/secrets": true} {
 		routes["GET "+strings.TrimSuffix(base, "secrets")+"{path}"] = s.lookupOr(org, s.in(org, s.list))
 		routes["POST "+base] = s.in(org, s.create)
@@ -137,6 +141,8 @@ func (s *Server) lookupOr(org bool, list embedded.Action) embedded.Action {
 		switch {
 		case r.PathValue("id") != "lookup" && path == "secrets":
 			return list(r)
+		case r.PathValue("id") != "lookup" && path == "cron" && !org:
+			return s.in(false, s.listCrons)(r)
 		case r.PathValue("id") != "lookup":
 			return fail(404, "")
 		case p == nil || p.Org != org:
@@ -169,6 +175,15 @@ func (x *stored) shown() map[string]any {
 }
 
 func (s *Server) list(p *place, r *http.Request) embedded.Answer {
+	var all []any
+	for _, x := range p.Secrets {
+		all = append(all, x.shown())
+	}
+	return page(r, all)
+}
+
+// page is one page of a list, of at most fifty.
+func page(r *http.Request, all []any) embedded.Answer {
 	n := func(name string, usual int) int {
 		if v, err := strconv.Atoi(r.URL.Query().Get(name)); err == nil && v > 0 {
 			return v
@@ -176,12 +191,8 @@ func (s *Server) list(p *place, r *http.Request) embedded.Answer {
 		return usual
 	}
 	size := min(n("perPage", 50), 50)
-	from := min((n("page", 1)-1)*size, len(p.Secrets))
-	out := []any{}
-	for _, x := range p.Secrets[from:min(from+size, len(p.Secrets))] {
-		out = append(out, x.shown())
-	}
-	return embedded.OK(out)
+	from := min((n("page", 1)-1)*size, len(all))
+	return embedded.OK(append([]any{}, all[from:min(from+size, len(all))]...))
 }
 
 type input struct {

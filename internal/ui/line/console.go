@@ -14,6 +14,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/terminal"
 )
 
 // errLeave says that the person asked to leave.
@@ -62,7 +63,7 @@ func (c *console) hidden(f func() error) error {
 	if c.tty < 0 {
 		return f()
 	}
-	restore, err := hide(c.tty)
+	restore, err := terminal.Hide(c.tty)
 	if err != nil {
 		return hint.Wrap(err, "keep the secret off the terminal", "Give it by its variable instead.", "")
 	}

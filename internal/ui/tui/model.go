@@ -41,6 +41,8 @@ type model struct {
 	tick     func() tea.Cmd // the next frame of a spinner
 	second   func() tea.Cmd // the next second of a countdown
 	signals  tea.Cmd        // waits for a signal
+	stops    tea.Cmd        // waits for a signal that stops the program for a while
+	suspend  tea.Cmd        // gives the terminal back, stops until the program may go on, and takes it again
 	ended    tea.Cmd        // waits for the end of ctx
 
 	w, h  int
@@ -88,7 +90,8 @@ type (
 		msg tea.Msg
 	}
 	tickMsg   struct{} // the next frame of a spinner
-	signalMsg struct{} // the process got a signal
+	signalMsg struct{} // the process got a signal to end
+	stopMsg   struct{} // or to stop for a while
 	endedMsg  struct{} // the context of the session ended
 )
 
@@ -114,7 +117,7 @@ func tag(gen int, cmd tea.Cmd) tea.Cmd {
 
 // Init asks for the background and opens the first screen.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, m.signals, m.ended, m.open(m.screen))
+	return tea.Batch(tea.RequestBackgroundColor, m.signals, m.stops, m.ended, m.open(m.screen))
 }
 
 // Update reacts to one message; it never blocks.
@@ -135,6 +138,8 @@ func (m *model) react(msg tea.Msg) tea.Cmd {
 		return nil
 	case signalMsg:
 		return tea.Batch(m.stop(m.leaving), m.signals)
+	case stopMsg:
+		return tea.Batch(m.suspend, m.stops)
 	case endedMsg:
 		return m.stop(false)
 	case tagged:
@@ -165,6 +170,8 @@ func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
 			return m.runner.interrupt(m)
 		}
 		return m.leave()
+	case name == "ctrl+z":
+		return m.suspend
 	case name == "f1", name == "?" && !m.typing():
 		m.help = !m.help
 		return nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/terminal"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
@@ -22,6 +23,9 @@ import (
 const asProgram = "ASTRO_CI_TEST_TUI"
 
 func TestMain(m *testing.M) {
+	if terminal.Guard(os.Environ()) {
+		os.Exit(0)
+	}
 	mode := os.Getenv(asProgram)
 	if mode == "" {
 		os.Exit(m.Run())
@@ -36,6 +40,13 @@ func TestMain(m *testing.M) {
 		}
 	}
 	s := w.session()
+	if mode == "stray" {
+		s.Review = func(ctx context.Context, _ setup.Plan) (ui.Review, error) {
+			go func() { panic("a " + "fault of somebody") }()
+			<-ctx.Done()
+			return ui.Review{}, ctx.Err()
+		}
+	}
 	if mode == "panic" {
 		s.Review = func(context.Context, setup.Plan) (ui.Review, error) { panic("a fault") }
 	}

@@ -19,6 +19,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/astro-ci/astro-ci/internal/terminal"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
@@ -55,19 +56,12 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 		environ = append(slices.Clip(environ), "NO_COLOR=1")
 	}
 
-	// SIGHUP is among them: a window that is closed must not cut a request.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	over := make(chan struct{})
 	defer close(over)
-	m.signals = func() tea.Msg {
-		select {
-		case <-signals:
-			return signalMsg{}
-		case <-over:
-			return nil
-		}
+	// SIGHUP is among them: a window that is closed must not cut a request.
+	m.signals = waitFor(over, signalMsg{}, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	if len(terminal.Stops) > 0 {
+		m.stops = waitFor(over, stopMsg{}, terminal.Stops...)
 	}
 	m.ended = func() tea.Msg {
 		select {
@@ -78,10 +72,38 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 		}
 	}
 
-	_, err := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(environ), tea.WithoutSignalHandler()).Run()
+	var guardian terminal.Guardian
+	if tty, ok := o.Out.(*os.File); ok {
+		guardian = terminal.Watch(ctx, tty)
+	}
+	p := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
+	m.suspend = func() tea.Msg {
+		if p.ReleaseTerminal() == nil {
+			terminal.Stop()
+		}
+		_ = p.RestoreTerminal() // a terminal that is gone sends SIGHUP
+		return nil
+	}
+	_, err := p.Run()
+	guardian.Release()
 	m.finish()
 	if err != nil && !errors.Is(err, tea.ErrProgramPanic) && ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	return m.out, err
+}
+
+// waitFor is a command that returns msg at the next of these signals, or nil when the program is over.
+func waitFor(over <-chan struct{}, msg tea.Msg, of ...os.Signal) tea.Cmd {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, of...)
+	return func() tea.Msg {
+		select {
+		case <-signals:
+			return msg
+		case <-over:
+			signal.Stop(signals)
+			return nil
+		}
+	}
 }

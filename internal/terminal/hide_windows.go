@@ -1,9 +1,9 @@
-package line
+package terminal
 
 import "golang.org/x/sys/windows"
 
-// hide stops a console from showing what is typed, until restore is called.
-func hide(fd int) (restore func(), err error) {
+// Hide stops a console from showing what is typed, until restore is called.
+func Hide(fd int) (restore func(), err error) {
 	var before uint32
 	if err := windows.GetConsoleMode(windows.Handle(fd), &before); err != nil {
 		return func() {}, err

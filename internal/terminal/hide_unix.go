@@ -1,11 +1,11 @@
 //go:build !windows
 
-package line
+package terminal
 
 import "golang.org/x/sys/unix"
 
-// hide stops a terminal from showing what is typed, until restore is called.
-func hide(fd int) (restore func(), err error) {
+// Hide stops a terminal from showing what is typed, until restore is called.
+func Hide(fd int) (restore func(), err error) {
 	before, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
 		return func() {}, err
