@@ -14,12 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // variable makes a process a guardian; its value is the state of the terminal to go back to.
@@ -112,7 +113,7 @@ func Guard(environ []string) bool {
 }
 
 // frame is a function in the stack of a goroutine that crashed.
-var frame = regexp.MustCompile(`(?m)^\S*/astro-ci/(\S+)\(.*\)$`)
+var frame = pattern.New(`(?m)^\S*/astro-ci/(\S+)\(.*\)$`)
 
 // farewell says what happened. Of a crash only the names of our functions are told: a panic's value could be
 // anything.
