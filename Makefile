@@ -74,6 +74,7 @@ kill: ## kill the real program before and after every request and record, and le
 .PHONY: bench
 bench: ## run the benchmarks; only their ratios within one run mean something
 	go test -run '^$$' -bench . -benchtime 1s ./internal/ui/tui
+	go test -run '^$$' -bench . -benchtime 30x ./internal/cli
 
 .PHONY: dist
 dist: ## build for every system into dist/
