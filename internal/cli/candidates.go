@@ -29,6 +29,7 @@ type candidate struct {
 	strange []astro.Token
 	// quiet says that nothing is told while it is worked on.
 	quiet bool
+	err   error // what stands in astro-ci.yaml cannot be done; then nothing but the name is known
 }
 
 // anew has a new token made, whatever a rotation elsewhere has left over.
@@ -47,7 +48,8 @@ func (c candidate) token() (t astro.Token) {
 }
 
 // candidates are the setups that were named, or all of which there is a journal here or an entry in
-// astro-ci.yaml.
+// astro-ci.yaml, with those that renew them. The latter come last: what they log in with is replaced after
+// what they replace.
 func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (out []candidate, err error) {
 	all, err := w.app.journals()
 	if err != nil {
@@ -80,22 +82,26 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 	}
 	wanted := names
 	if len(names) == 0 {
-		wanted = file.Names()
+		wanted = slices.Concat(file.Names(), renewals(file))
 	}
 	for _, name := range wanted {
 		if here[name] {
 			continue
 		}
 		p, ok, err := w.entry(ctx, file, name)
+		if err == nil && !ok {
+			var c candidate
+			c, err = w.marked(ctx, f, name)
+			out = append(out, c)
+		}
+		if err != nil && f.due && len(names) == 0 && ctx.Err() == nil { // it keeps none of the others back
+			out = append(out, candidate{name: name, err: err})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			c, err := w.marked(ctx, f, name)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, c)
 			continue
 		}
 		c := candidate{plan: p}
@@ -109,6 +115,17 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 			return nil, usageError{hint.New("the setup "+name+" has no token on Astro yet", "Make it: astro-ci setup --like "+name, "")}
 		}
 	}
+	renewing := map[string]bool{}
+	for _, c := range out {
+		renewing[setup.RenewalName(c.name)] = true
+	}
+	last := func(c candidate) int {
+		if c.plan.Job.Scheduled() || renewing[c.name] { // marks say nothing of the job
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b candidate) int { return last(a) - last(b) })
 	if len(out) == 0 {
 		return nil, usageError{hint.New("this computer knows no setup", "Name the setup; its tokens on Astro carry the name. Or make one: astro-ci setup", "")}
 	}

@@ -77,6 +77,9 @@ func newApp(in *os.File, out io.Writer, environ []string) *app {
 func (a *app) run(args []string, out, errw *os.File) int {
 	in := a.file
 	a.tty = term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
+	if a.tty {
+		debug.SetGCPercent(50) // what waits for a person needs little memory rather than speed
+	}
 	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)
 	defer func() { _, _ = stdout.Close(), stderr.Close() }()
 	a.footer = &footer{to: stderr}
@@ -89,6 +92,9 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	cmd := a.root()
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		a.completes(cmd, a.finishes())
+	}
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
 	cmd.SetOut(stdout)
@@ -138,7 +144,6 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.loginCommands()...)
 	root.AddCommand(a.completionCommand(), a.manCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
-	a.completes(root)
 	return root
 }
 

@@ -47,9 +47,9 @@ func (a *app) completionCommand() *cobra.Command {
 type finish func(cmd *cobra.Command, args []string) []string
 
 // completes says for every command below cmd how its arguments and flags are completed.
-func (a *app) completes(cmd *cobra.Command) {
+func (a *app) completes(cmd *cobra.Command, flags map[string]finish) {
 	for _, c := range cmd.Commands() {
-		a.completes(c)
+		a.completes(c, flags)
 	}
 	arguments := strings.Fields(cmd.Use)[1:]
 	switch {
@@ -65,7 +65,6 @@ func (a *app) completes(cmd *cobra.Command) {
 	default:
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
-	flags := a.finishes()
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		switch f.Name {
 		case "ca-file", "file", "ics", "pipeline-file", "policy": // files, as shells complete by themselves

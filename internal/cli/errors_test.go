@@ -31,8 +31,8 @@ var officialDocs = []string{
 }
 
 var (
-	// changing is what is different on each machine and each time.
-	changing = []struct {
+	// varying is what is different on each machine and each time.
+	varying = []struct {
 		re   *regexp.Regexp
 		with string
 	}{
@@ -183,7 +183,7 @@ func steady(text string, places ...string) string {
 	for _, p := range places {
 		text = strings.ReplaceAll(text, p, "HOME")
 	}
-	for _, c := range changing {
+	for _, c := range varying {
 		text = c.re.ReplaceAllString(text, c.with)
 	}
 	return text

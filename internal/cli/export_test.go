@@ -11,7 +11,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/journal"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
-	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -47,7 +46,7 @@ func Store(ctx context.Context, dir string, environ []string, s *sandbox.Sandbox
 		return nil, err
 	}
 	w := &world{
-		app: a, base: base, sandbox: s, files: pipeline.NewFiles(dir), sources: map[string]string{}, books: map[string]*rotation.Book{},
+		app: a, base: base, sandbox: s, files: pipeline.NewFiles(dir), sources: map[string]string{}, books: map[string]openBook{},
 		opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{},
 	}
 	return w.store(ctx, setup.Plan{}, id)

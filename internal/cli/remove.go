@@ -17,6 +17,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
+	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
@@ -75,6 +76,11 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	}
 	if slices.Contains(f.Names(), name) {
 		d.Note = engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) { return setupfile.Remove(raw, name, w.steps) }}
+	}
+	if of, ok := renews(f, name); ok { // the entry of the setup that it renews says so
+		d.Note = engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) {
+			return setupfile.Set(raw, of["name"], steps.Alone(of), nil, w.steps)
+		}}
 	}
 	var ids []string
 	for _, t := range own {

@@ -125,6 +125,10 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	var out []outcome
 	var todo []candidate
 	for _, c := range all {
+		if c.err != nil {
+			out = append(out, w.failed(c.name, c.err))
+			continue
+		}
 		words, due := rotation.Due(c.token(), time.Now())
 		if f.due && !due && !c.state.Active() && !c.unfinished {
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})

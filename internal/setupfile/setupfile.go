@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -110,7 +110,7 @@ type layout struct {
 }
 
 // lineOf is how the parser says where something stands.
-var lineOf = regexp.MustCompile(`\[(\d+):\d+\]`)
+var lineOf = pattern.New(`\[(\d+):\d+\]`)
 
 type reader struct {
 	keys   []flow.Step
