@@ -130,9 +130,9 @@ func (x *examination) files(ctx context.Context, s *subject) (out []doctor.Row) 
 	unknown := func(reason string) []doctor.Row {
 		return []doctor.Row{{Group: doctor.Drift, Subject: s.name + ": pipeline", State: doctor.Unknown, Reason: reason}}
 	}
-	platform := x.w.platformAt(p.Platform)
+	platform, err := x.w.openAt(ctx, p.Platform, p.Repository.Host)
 	switch {
-	case platform == nil:
+	case err != nil:
 		return unknown("there is no log-in to its platform")
 	case !x.here(p):
 		return unknown("its repository is not the one of this folder: " + p.Repository.String())

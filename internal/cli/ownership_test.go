@@ -119,3 +119,26 @@ func TestRemoveLeavesTheNamesake(t *testing.T) {
 		t.Errorf("exit %d, left %v: %s%s", code, left, out, stderr)
 	}
 }
+
+// What is kept on one host of a platform is neither looked for nor written on another one.
+func TestHostsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	login := ""
+	for _, kv := range p.env {
+		if v, ok := strings.CutPrefix(kv, "GH_TOKEN="); ok {
+			login = v
+		}
+	}
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", "GH_HOST=git.example", "GH_ENTERPRISE_TOKEN="+login)
+	if _, stderr, code := p.run(append(byFlags, "--repo", "git.example/acme/etl", "--name", "inside")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.unset("GH_HOST", "GH_ENTERPRISE_TOKEN")
+	before := s.Astro().Tokens()
+	for _, args := range [][]string{{"verify", "inside"}, {"rotate", "inside", "--no-input", "--yes", "--drain", "1ms"}} {
+		if out, stderr, code := p.run(args...); code == 0 || !strings.Contains(out+stderr, "git.example") || len(s.Astro().Tokens()) != len(before) {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, stderr)
+		}
+	}
+}
