@@ -142,3 +142,22 @@ func TestHostsAreKeptApart(t *testing.T) {
 		}
 	}
 }
+
+// Who may not see the tokens of a setup does not remove it: its token would live on, and nobody would know.
+func TestRemoveWhatIsSeen(t *testing.T) {
+	t.Parallel()
+	p, s := renewed(t)
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--like", "etl-prod", "--workspace", "Machine Learning", "--deployment", "ml-prod", "--self-rotate", "no"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	v, err := s.GitHub().OpenRepo("acme", "etl", setup.RotationSecret) // it reaches the Workspace of etl-prod alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.unset("ASTRO_API_TOKEN")
+	_ = v.Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil })
+	out, stderr, code := p.run("remove", "ml-prod", "--no-input", "--confirm", "ml-prod")
+	if _, err := s.GitHub().OpenRepo("acme", "etl", setup.TokenVariable+"_ML_PROD"); code == 0 || err != nil || len(marked(s)["ml-prod"]) != 1 {
+		t.Errorf("exit %d, %v, on Astro %v: %s%s", code, err, marked(s), out, stderr)
+	}
+}
