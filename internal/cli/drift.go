@@ -25,7 +25,7 @@ func (x *examination) drift(ctx context.Context) (out []doctor.Row) {
 	each(ctx, indexes(x.all), func(i int) {
 		s := x.all[i]
 		switch {
-		case s.journal && s.err != nil: // the finding says why
+		case s.journal && s.err != nil && err == nil: // the finding says why
 			rows[i] = []doctor.Row{doctor.Finding(s.name, found[s.name])}
 		case s.err != nil:
 			rows[i] = []doctor.Row{doctor.Failed(doctor.Drift, s.name, s.err)}
