@@ -71,6 +71,12 @@ limits: ## set up side by side on an Astro and a GitHub that hold to their limit
 kill: ## kill the real program before and after every request and record, and let its disk fail; EVERY nth point
 	$(call figure,./internal/cli -run "^(TestKilledAtEveryPoint|TestTheDiskFails)$$" -timeout 60m -every $(EVERY),^(killed|[0-9]+ times))
 
+EVENTS ?= 100000
+
+.PHONY: hammer
+hammer: ## send EVENTS random keys, pastes and sizes to every screen
+	go test ./internal/ui/tui -run '^TestRandomKeys$$' -count=1 -timeout 30m -events $(EVENTS)
+
 .PHONY: bench
 bench: ## run the benchmarks; only their ratios within one run mean something
 	go test -run '^$$' -bench . -benchtime 1s ./internal/ui/tui

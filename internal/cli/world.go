@@ -288,19 +288,18 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err != nil {
 		return ui.Review{}, err
 	}
+	var looks []func() error
 	for _, a := range actions {
 		if strings.HasPrefix(a.Key, "check:") {
-			if _, err := a.Do(ctx); err != nil {
-				return ui.Review{}, err
-			}
+			looks = append(looks, func() error { _, err := a.Do(ctx); return err })
 		}
 	}
-	changes, err := w.changes(ctx, p, platform, true)
-	if err != nil {
-		return ui.Review{}, err
-	}
-	warnings, err := w.warnings(ctx, p, platform, stores)
-	if err != nil {
+	var changes []pipeline.Change
+	var warnings []display.Text
+	looks = append(looks,
+		func() (err error) { changes, err = w.changes(ctx, p, platform, true); return err },
+		func() (err error) { warnings, err = w.warnings(ctx, p, platform, stores); return err })
+	if err := sideBySide(looks...); err != nil {
 		return ui.Review{}, err
 	}
 	return ui.Review{
@@ -327,19 +326,20 @@ func (w *world) unfinished(name string) error {
 
 // warnings collects what a careful colleague would say.
 func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform, stores map[string]providers.Store) (out []display.Text, err error) {
-	advice, err := w.astro.Advise(ctx, p, time.Now())
-	if err != nil {
+	var advice []string
+	there := make([]providers.State, len(p.Targets))
+	asks := []func() error{func() (err error) { advice, err = w.astro.Advise(ctx, p, time.Now()); return err }}
+	for i, t := range p.Targets {
+		asks = append(asks, func() (err error) { there[i], err = stores[t.Store].Stat(ctx, t); return err })
+	}
+	if err := sideBySide(asks...); err != nil {
 		return nil, err
 	}
 	for _, s := range advice {
 		out = append(out, display.Clean(s))
 	}
-	for _, t := range p.Targets {
-		st, err := stores[t.Store].Stat(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		if st.Exists {
+	for i, t := range p.Targets {
+		if st := there[i]; st.Exists {
 			then := "Its old value cannot be read back."
 			if _, ok := stores[t.Store].(providers.Historian); ok && st.Version != "" {
 				then = "The store keeps its earlier value."
