@@ -313,7 +313,9 @@ func TestDoctorOfADamagedJournal(t *testing.T) {
 	}
 	for range 2 {
 		rows, _ := p.doctor()
-		if !slices.ContainsFunc(rows, func(r doctorRow) bool { return r.Group == "drift" && strings.HasPrefix(r.Subject, "etl-prod") && r.State == "stale" }) {
+		if !slices.ContainsFunc(rows, func(r doctorRow) bool {
+			return r.Group == "drift" && strings.HasPrefix(r.Subject, "etl-prod") && r.State == "stale"
+		}) {
 			t.Errorf("got %+v", rows)
 		}
 		if slices.ContainsFunc(rows, func(r doctorRow) bool { return strings.HasPrefix(r.Subject, "etl-prod: token") && r.State == "ok" }) {
