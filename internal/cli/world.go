@@ -41,7 +41,7 @@ type world struct {
 	astro  *astro.Client
 	base   http.RoundTripper
 	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready and books
-	opened map[string]providers.Platform // by id
+	opened map[string]providers.Platform // by id and host, and the first one by id alone
 	ready  map[string]providers.Backend  // by id
 	repo   *gitrepo.Repo                 // nil: one stands in no repository
 	files  *pipeline.Files
