@@ -112,7 +112,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		}
 		w.fact("CI platform", "%s, but no log-in was found", first)
 	}
-	w.fact("Repository", "%s", root)
+	w.fact("Repository", "%s", a.env.atHome(root))
 	for _, r := range w.remotes() {
 		if w.platform == "" && bitbucket.DataCenter(r) {
 			w.fact("Its host", "%s looks like Bitbucket Data Center, which has no Pipelines; choose what builds there", r.Host)
