@@ -202,14 +202,15 @@ func (w *world) decide(ctx context.Context, x *applied, known []known, all []ast
 	return nil
 }
 
-// orphans are the setups of the same repositories that this computer made and the file does not name.
+// orphans are the setups of the same repositories that this computer made and that the file neither names nor
+// has renewed by.
 func (w *world) orphans(items []*applied, file setupfile.File, known []known) (out []*applied) {
 	for _, k := range known {
 		p := k.state.Plan
 		here := slices.ContainsFunc(items, func(x *applied) bool {
 			return x.plan.Platform == p.Platform && x.plan.Repository == p.Repository && x.plan.Organization.ID == p.Organization.ID
 		})
-		if k.err == nil && here && !slices.Contains(file.Names(), k.name) && (k.state.Last != "" || k.state.Active()) {
+		if _, renewal := renews(file, k.name); k.err == nil && here && !renewal && !slices.Contains(file.Names(), k.name) && (k.state.Last != "" || k.state.Active()) {
 			out = append(out, &applied{
 				candidate: candidate{name: k.name, state: k.state, plan: p, quiet: true},
 				Decision:  apply.Decision{Verdict: apply.Orphan, Why: []string{"the file does not name it"}},

@@ -13,6 +13,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
 )
 
 // candidate is a setup whose token can be replaced.
@@ -147,11 +148,10 @@ func found(p setup.Plan, s rotation.State, all []astro.Token, now time.Time) can
 	c := candidate{name: p.Name, state: s, plan: p}
 	var own []astro.Token
 	for _, t := range all {
-		marked := setup.ParseMark(t.Description.String()).Setup == p.Name
 		switch {
-		case t.ID == s.Last, marked && t.Name.String() == display.Clean(p.TokenName()).String():
+		case t.ID == s.Last, isOf(t, p.Setup):
 			own = append(own, t)
-		case marked && !t.Expired(now): // of a setup with the same name for another place
+		case setup.ParseMark(t.Description.String()).Setup == p.Name && !t.Expired(now): // of a setup with the same name for another place
 			c.strange = append(c.strange, t)
 		}
 	}
@@ -176,6 +176,11 @@ func found(p setup.Plan, s rotation.State, all []astro.Token, now time.Time) can
 	}
 	c.old, c.carried, c.unfinished = own, &carried, unfinished
 	return c
+}
+
+// isOf reports whether a token has the mark of a setup and is for its place.
+func isOf(t astro.Token, s setup.Setup) bool {
+	return setup.ParseMark(t.Description.String()).Setup == s.Name && t.Name.String() == display.Clean(s.TokenName()).String()
 }
 
 // sweeps reports whether a token that every target holds is there already: what is left is to delete the
@@ -244,11 +249,14 @@ func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all
 	if err := w.locate(ctx, &p, t.On().EntityID); err != nil {
 		return p, err
 	}
-	at := setup.Target{Store: platform, Address: address, Secret: f.secretName}
+	at := setup.Target{Store: platform, Address: address, Secret: cmp.Or(f.secretName, setup.TokenVariable)}
 	if id, rest, ok := strings.Cut(address, ":"); ok && slices.ContainsFunc(w.backends(), func(b backend) bool { return b.id == id }) {
 		at.Store, at.Address = id, rest
 	}
 	p.Targets = []setup.Target{at}
+	if err := alone(p, all, f.secretName != ""); err != nil {
+		return p, err
+	}
 	store, err := w.store(ctx, p, at.Store)
 	if err != nil {
 		return p, err
@@ -258,6 +266,34 @@ func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all
 		err = hint.New("there is no secret "+p.Target().String(), "Give its name with --secret-name.", "")
 	}
 	return p, err
+}
+
+// alone is an error unless the one target of a plan made from marks is all that its tokens are in, as far as they
+// tell: what is written elsewhere is another setup's, and a target that is left out keeps a token that gets
+// deleted. Where no token says it, the usual name of the secret is not enough beside other setups at the place.
+func alone(p setup.Plan, all []astro.Token, named bool) error {
+	var seals, beside []string
+	for _, t := range all {
+		m := setup.ParseMark(t.Description.String())
+		switch {
+		case t.Expired(time.Now()) || t.Name.String() != display.Clean(p.TokenName()).String():
+		case m.Setup == p.Name && !m.Held.IsZero():
+			seals = m.Seals
+		case m.Setup != "" && m.Setup != p.Name:
+			beside = append(beside, m.Setup)
+		}
+	}
+	const next = "Give the name of its secret with --secret-name."
+	switch {
+	case len(seals) > 1:
+		return hint.New(fmt.Sprintf("the setup %s keeps its token in %d places, and Astro does not say which", p.Name, len(seals)), "Rotate it on the computer that has its journal, or in a checkout whose "+setupfile.Name+" names it.", setupfile.Docs)
+	case len(seals) == 1 && !setup.SameTarget(seals[0], setup.Seal(p.Target(), "")):
+		return hint.New("the token of "+p.Name+" is not kept in "+p.Target().String(), next, "")
+	case len(seals) == 0 && !named && len(beside) > 0:
+		slices.Sort(beside)
+		return hint.New("which secret is that of "+p.Name+" is not known: at its place there are those of "+strings.Join(slices.Compact(beside), ", "), next, "")
+	}
+	return nil
 }
 
 // locate fills in what the credential is for, by its id.

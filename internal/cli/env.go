@@ -148,3 +148,12 @@ func apiURL(name, raw string) (*url.URL, error) {
 	}
 	return u, nil
 }
+
+// atHome is a path as people write it: the home folder is ~.
+func (e environment) atHome(path string) string {
+	home := e.get("HOME")
+	if rel, err := filepath.Rel(home, path); home != "" && err == nil && filepath.IsLocal(rel) {
+		return filepath.Join("~", rel)
+	}
+	return path
+}

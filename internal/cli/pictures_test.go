@@ -21,6 +21,9 @@ func kept(t *testing.T, name, svg string, matters func(svg string) string) {
 			t.Fatal(err)
 		}
 	}
+	if strings.Contains(svg, os.TempDir()) {
+		t.Errorf("%s shows a path of this machine", name)
+	}
 	old, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ type world struct {
 	astro  *astro.Client
 	base   http.RoundTripper
 	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready and books
-	opened map[string]providers.Platform // by id
+	opened map[string]providers.Platform // by id and host, and the first one by id alone
 	ready  map[string]providers.Backend  // by id
 	repo   *gitrepo.Repo                 // nil: one stands in no repository
 	files  *pipeline.Files
@@ -112,7 +112,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		}
 		w.fact("CI platform", "%s, but no log-in was found", first)
 	}
-	w.fact("Repository", "%s", root)
+	w.fact("Repository", "%s", a.env.atHome(root))
 	for _, r := range w.remotes() {
 		if w.platform == "" && bitbucket.DataCenter(r) {
 			w.fact("Its host", "%s looks like Bitbucket Data Center, which has no Pipelines; choose what builds there", r.Host)
