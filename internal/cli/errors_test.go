@@ -40,6 +40,7 @@ var (
 		{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
 		{regexp.MustCompile(`\d{4}-\d\d-\d\d`), "DAY"},
 		{regexp.MustCompile(`\bcm[0-9a-z]{20,}\b`), "ID"},
+		{regexp.MustCompile(`/vaults/[a-z2-7]{26}/`), "/vaults/ID/"},
 		{regexp.MustCompile(`\(request [\w-]+\)`), "(request ID)"},
 	}
 	// ofGo is text that belongs into a programmer's log.
