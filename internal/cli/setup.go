@@ -22,6 +22,9 @@ func (a *app) runSetup(ctx context.Context) error {
 	default:
 		return usageError{fmt.Errorf("--on-failure %q: use keep or undo", a.setup.onFailure)}
 	}
+	if a.setup.handOver != "" {
+		return a.handOver(ctx)
+	}
 	fe := a.frontEnd()
 	if a.yes || a.dryRun || fe == flagsOnly {
 		w, err := a.discover(ctx)

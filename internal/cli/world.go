@@ -58,6 +58,8 @@ type world struct {
 	platformLogin *secret.Value             // by which scheduled runs write secrets, as far as it was given
 	sources       map[string]string         // where the log-in of a platform or backend was found, by id
 	noLogin       error                     // why there is no log-in to Astro; then astro is nil
+	handsOver     bool                      // somebody else will do it: what cannot be looked up is noted, not an error
+	unseen        unseen
 	closers       []func() error
 	pins          pipeline.Releases
 	deps          steps.Deps
@@ -72,7 +74,7 @@ func (a *app) discover(ctx context.Context) (*world, error) { return a.lookAroun
 func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error) {
 	w := &world{
 		app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]*rotation.Book{},
-		sources: map[string]string{},
+		sources: map[string]string{}, handsOver: a.setup.handOver != "",
 	}
 	defer func() {
 		if err != nil {
@@ -146,8 +148,19 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 		LoginGiven: !w.platformLogin.Empty(), Program: w.program,
 	}
+	if w.astro == nil {
+		w.deps.Astro = noAstro{w.noLogin}
+	}
+	w.deps.LoginGiven = w.deps.LoginGiven || w.handsOver // who does it gives it
 	w.steps = steps.SetUp(w.deps)
 	given := a.setup.given(a.env, w.steps)
+	if w.handsOver {
+		given["legacy-key"] = "keep"
+		w.steps = flow.Unseen(w.steps, func(s flow.Step, err error) bool {
+			w.unseen.add(s.Name, err)
+			return s.ID != "repo" // only a platform that is ready can read what a repository is called
+		})
+	}
 	if a.setup.like != "" {
 		earlier, err := w.answers(a.setup.like)
 		if err != nil {
