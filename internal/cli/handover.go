@@ -23,6 +23,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/steps"
 )
 
 const docsHandOver = "https://github.com/astro-ci/astro-ci/blob/main/docs/hand-over.md"
@@ -171,6 +172,42 @@ func (w *world) subject(ctx context.Context, p setup.Plan) (s handover.Subject, 
 	w.askRights(ctx, p)
 	s.Unseen = w.unseen.sentences()
 	return s, ctx.Err()
+}
+
+// denied reports whether a check failed because the person may not do something.
+func denied(check string, err error) bool {
+	switch {
+	case slices.ContainsFunc([]string{"check:file", "check:policy", "check:note"}, func(own string) bool { return strings.HasPrefix(check, own) }):
+		return false // that is a matter of this computer
+	case exitCode(err) == exitLogin, httpx.Status(err) == http.StatusNotFound:
+		return true
+	}
+	h := hint.Innermost(err)
+	return h != nil && h.Err == nil // it was seen, and not met as an error
+}
+
+// orHandOver adds to an error about a missing right that somebody else can do the set-up.
+func orHandOver(err error) error {
+	return deniedError{hint.And(err, "Or hand it over to somebody who may: astro-ci setup --hand-over FOLDER, with the same answers as flags.")}
+}
+
+// deniedError is an error after which the set-up can be handed over.
+type deniedError struct{ error }
+
+func (e deniedError) Unwrap() error { return e.error }
+
+// handOverCommand is the command that hands over a plan, for a shell.
+func (w *world) handOverCommand(p setup.Plan) string {
+	answers, out := steps.Answers(p), "astro-ci setup --hand-over astro-ci-"+p.Name
+	if w.app.sandbox {
+		out += " --sandbox"
+	}
+	for _, s := range w.steps {
+		if v := answers[s.ID]; v != "" {
+			out += " --" + s.Flag + " " + providers.ShellWord(v)
+		}
+	}
+	return out
 }
 
 // askRights notes what the log-ins that there are may not do.

@@ -345,6 +345,9 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	for _, a := range actions {
 		if strings.HasPrefix(a.Key, "check:") {
 			if _, err := a.Do(ctx); err != nil {
+				if denied(a.Key, err) {
+					err = orHandOver(err)
+				}
 				return ui.Review{}, err
 			}
 		}

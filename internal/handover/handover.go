@@ -88,7 +88,7 @@ func (s Subject) page() []byte {
 	if !p.Deployment.IsZero() {
 		w.say("| Deployment | %s |", ref(p.Deployment))
 	}
-	w.say("| token | a %s with the role `%s`, for %d days |", p.Credential.Kind, p.Credential.Role, p.Credential.ExpiresInDays)
+	w.say("| token | %s, role `%s`, %d days |", p.Credential.Kind, p.Credential.Role, p.Credential.ExpiresInDays)
 	for _, t := range p.Targets {
 		w.say("| kept as | `%s` |", t)
 	}
@@ -102,7 +102,7 @@ func (s Subject) page() []byte {
 	}
 	w.say("\nOne person with all of these rights needs the commands of the next part alone. Else each does their part by hand, in this order.")
 	s.command(w, parts)
-	w.say("\n## By hand")
+	w.say("\n## By hand\n\nWhere a command needs a file of this pack it finds it by `PACK`, as above.")
 	for i, x := range parts {
 		w.say("\n### %d. %s\n", i+1, x.title)
 		w.say("Who: %s.\n", strings.TrimSuffix(x.who, "."))
@@ -121,7 +121,7 @@ func (s Subject) page() []byte {
 // command is the way by astro-ci itself.
 func (s Subject) command(w *writer, parts []part) {
 	w.say("\n## With all rights: astro-ci\n")
-	w.say("It needs a log-in to Astro (`astro-ci login`) and one to each place of the secret:\n")
+	w.say("It needs a log-in to Astro (`astro-ci login`), and these:\n")
 	for _, info := range s.stores() {
 		w.say("- %s: %s", info.Name, info.Login)
 	}
@@ -129,7 +129,7 @@ func (s Subject) command(w *writer, parts []part) {
 	w.sh("PACK=$HOME/Downloads/" + providers.ShellWord("astro-ci-"+s.Plan.Name) + "\n" +
 		"astro-ci apply -f \"$PACK/" + s.Setups.Path + "\" --dry-run\n" +
 		"astro-ci apply -f \"$PACK/" + s.Setups.Path + "\"")
-	w.say("\nThe first one shows what would be done and touches nothing. The second checks every right before it makes anything, makes the token, stores it without showing it, proves it, and writes the pipeline file.")
+	w.say("\nThe first one shows what would be done and touches nothing. The second checks every right before it makes anything, makes the token, stores it without showing it, proves it, and writes the pipeline file, which is committed and pushed as any other.")
 	if s.Renewal != nil {
 		w.say("\nA schedule renews the token. It needs a log-in to %s of its own, which `apply` is given by the variable `%s` or by `--platform-token-stdin`. %s It is made at <%s>. By hand there is no schedule.", s.Platform.Name, setup.LoginSecret, s.Renewal.Right, s.Renewal.Link)
 	}
