@@ -45,6 +45,7 @@ fuzz: ## run every fuzz test for FUZZTIME
 PART ?= 15000
 HISTORIES ?= 2000
 EVERY ?= 1
+SETUPS ?= 1000
 
 # figure runs tests and shows the lines that fit a pattern; when one fails, everything.
 figure = @out=$$(go test $(1) -count=1 -v 2>&1) || { echo "$$out"; exit 1; }; echo "$$out" | grep -E '$(2)'
@@ -62,16 +63,24 @@ simulate: ## set up and rotate HISTORIES times in bad weather, over the real cli
 	$(call figure,./internal/rotation -run ^TestSimulation$$ -timeout 40m -histories $(HISTORIES),histories;)
 
 .PHONY: limits
-limits: ## set up side by side on an Astro and a GitHub that hold to their limits
+limits: ## set up side by side on an Astro and a GitHub that hold to their limits; SETUPS of them in bad weather
 	$(call figure,./internal/rotation -run ^TestLimits,^[0-9]+ side by side)
+	$(call figure,./internal/cli -run ^TestThousand$$ -setups $(SETUPS),^[0-9]+ setups)
 
 .PHONY: kill
 kill: ## kill the real program before and after every request and record, and let its disk fail; EVERY nth point
 	$(call figure,./internal/cli -run "^(TestKilledAtEveryPoint|TestTheDiskFails)$$" -timeout 60m -every $(EVERY),^(killed|[0-9]+ times))
 
+EVENTS ?= 100000
+
+.PHONY: hammer
+hammer: ## send EVENTS random keys, pastes and sizes to every screen
+	go test ./internal/ui/tui -run '^TestRandomKeys$$' -count=1 -timeout 30m -events $(EVENTS)
+
 .PHONY: bench
 bench: ## run the benchmarks; only their ratios within one run mean something
 	go test -run '^$$' -bench . -benchtime 1s ./internal/ui/tui
+	go test -run '^$$' -bench . -benchtime 30x ./internal/cli
 
 .PHONY: dist
 dist: ## build for every system into dist/

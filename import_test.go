@@ -1,6 +1,8 @@
 package astroci_test
 
 import (
+	"fmt"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -57,11 +59,12 @@ var allowed = map[string][]string{
 	"internal/providers/google":       {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/keyvault":     {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/handover":               {"internal/providers", "internal/setup"},
-	"internal/apply":                  {"internal/astro", "internal/rotation", "internal/setup"},
+	"internal/apply":                  {"internal/astro", "internal/httpx", "internal/providers", "internal/rotation", "internal/setup"},
 	"internal/doctor":                 {"internal/apply", "internal/astro", "internal/hint", "internal/httpx", "internal/inventory", "internal/pipeline", "internal/providers", "internal/rotation", "internal/setup"},
 	"internal/setupfile":              {"internal/flow", "internal/setup", "internal/display", "internal/hint"},
 	"internal/filelock":               {},
 	"internal/terminal":               {},
+	"internal/pattern":                {},
 	"internal/inventory":              {"internal/astro", "internal/hint", "internal/rotation", "internal/setup"},
 	"internal/journal":                {"internal/filelock", "internal/hint"},
 	"internal/rotation":               {"internal/astro", "internal/hint", "internal/httpx", "internal/providers", "internal/secret", "internal/setup"},
@@ -142,7 +145,7 @@ func TestImports(t *testing.T) {
 			}
 			for _, imp := range tree.Imports {
 				name, _ := strconv.Unquote(imp.Path.Value)
-				if own, ok := strings.CutPrefix(name, module+"/"); ok && dir != "internal/cli" && !slices.Contains(rules, own) {
+				if own, ok := strings.CutPrefix(name, module+"/"); ok && dir != "internal/cli" && own != "internal/pattern" && !slices.Contains(rules, own) {
 					t.Errorf("%s imports %s", file, own)
 				}
 				for prefix, homes := range only {
@@ -188,4 +191,56 @@ func packages(t *testing.T) map[string][]string {
 		t.Fatalf("only %d packages found", len(out))
 	}
 	return out
+}
+
+// Every expression that is compiled at its first use compiles.
+func TestPatterns(t *testing.T) {
+	seen := 0
+	for _, files := range packages(t) {
+		for _, file := range files {
+			tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(tree, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				if f, ok := call.Fun.(*ast.SelectorExpr); !ok || f.Sel.Name != "New" || fmt.Sprint(f.X) != "pattern" {
+					return true
+				}
+				if _, err := regexp.Compile(constant(t, call.Args[0])); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
+				seen++
+				return true
+			})
+		}
+	}
+	if seen < 100 {
+		t.Errorf("only %d expressions were found", seen)
+	}
+}
+
+// constant is the text of a constant expression whose names are of the same file.
+func constant(t *testing.T, e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	case *ast.BinaryExpr:
+		return constant(t, e.X) + constant(t, e.Y)
+	case *ast.Ident:
+		if e.Obj != nil {
+			if spec, ok := e.Obj.Decl.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
+				return constant(t, spec.Values[0])
+			}
+		}
+	}
+	t.Errorf("an expression that is put together while the program runs belongs to package regexp: %#v", e)
+	return ""
 }

@@ -1,5 +1,5 @@
-// Package apply compares the setups that astro-ci.yaml names with what there is, and says what has to be
-// done. It is pure: who looks and who acts is the command line's matter.
+// Package apply compares the setups that astro-ci.yaml names with what there is, says what has to be done,
+// and goes through many of them side by side. How one is looked at, and acted on, is the command line's matter.
 package apply
 
 import (

@@ -90,7 +90,7 @@ func TestCreateProveDelete(t *testing.T) {
 			if how, err := w.client.Prove(ctx, w.s, token, value); err != nil || !strings.Contains(how, "closed to it") {
 				t.Errorf("%q, %v", how, err)
 			}
-			found, err := w.client.FindTokens(ctx, w.s.Organization.ID, w.s.Marker("op1"))
+			found, err := w.client.FindTokens(ctx, w.s, w.s.Marker("op1"))
 			if err != nil || len(found) != 1 || found[0].ID != token.ID {
 				t.Errorf("found %v, %v", found, err)
 			}
@@ -253,7 +253,7 @@ func TestCreateIsSentOnce(t *testing.T) {
 			if hint.Of(err).Next == "" {
 				t.Error("nothing is said about what to do")
 			}
-			found, err := w.client.FindTokens(t.Context(), w.s.Organization.ID, w.s.Marker("op1"))
+			found, err := w.client.FindTokens(t.Context(), w.s, w.s.Marker("op1"))
 			if err != nil || len(found) != tc.made {
 				t.Errorf("found %d by its marker: %v", len(found), err)
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -64,8 +64,8 @@ var ErrNoLogin = errors.New("none found")
 
 // Domains on which Astro runs, by the astro CLI's own rule. A login is never sent to another one.
 var (
-	cloudDomain   = regexp.MustCompile(`^(cloud\.)?astronomer(-dev|-stage|-perf)?\.io$`)
-	previewDomain = regexp.MustCompile(`^(pr[0-9]{4,6})\.(cloud\.)?(astronomer-dev\.io)$`)
+	cloudDomain   = pattern.New(`^(cloud\.)?astronomer(-dev|-stage|-perf)?\.io$`)
+	previewDomain = pattern.New(`^(pr[0-9]{4,6})\.(cloud\.)?(astronomer-dev\.io)$`)
 )
 
 // FindLogin looks for a log-in: ASTRO_API_TOKEN, then astro-ci's own in the keyring, then `astro

@@ -1,10 +1,13 @@
 package astro
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -74,14 +77,90 @@ func (t Token) On() TokenRole {
 // Tokens lists the API tokens of an Organization that the log-in sees, oldest first. A Workspace or a
 // Deployment narrows the list to those that have a role there. No token that was there all the time is
 // missing, whatever is made and deleted meanwhile.
+//
+// Who may not list those of the Organization gets those of the Workspaces and Deployments that they may list,
+// and the refusal only where there is none.
 func (c *Client) Tokens(ctx context.Context, org, workspace, deployment string) ([]Token, error) {
-	q := url.Values{"sorts": {"createdAt:asc"}}
+	q := url.Values{}
 	if deployment != "" {
 		q.Set("deploymentId", deployment)
 	} else if workspace != "" {
 		q.Set("workspaceId", workspace)
 	}
+	all, err := c.tokens(ctx, org, q)
+	if workspace == "" && deployment == "" && httpx.Status(err) == http.StatusForbidden {
+		return c.tokensBelow(ctx, org, err)
+	}
+	return all, err
+}
+
+func (c *Client) tokens(ctx context.Context, org string, q url.Values) ([]Token, error) {
+	q.Set("sorts", "createdAt:asc")
 	return whole(ctx, c, tokensPath(org), "tokens", q, func(t Token) string { return t.ID })
+}
+
+// tokensBelow lists the tokens of an Organization place by place.
+func (c *Client) tokensBelow(ctx context.Context, org string, refused error) (out []Token, err error) {
+	page, err := c.Workspaces(ctx, org)
+	workspaces, err := rest(ctx, page, err)
+	if err != nil {
+		return nil, err
+	}
+	may := false
+	add := func(workspace, deployment string) (ok bool, err error) {
+		all, err := c.Tokens(ctx, org, workspace, deployment)
+		if httpx.Status(err) == http.StatusForbidden || httpx.Status(err) == http.StatusNotFound {
+			return false, nil
+		}
+		may = may || err == nil
+		out = append(out, all...)
+		return err == nil, err
+	}
+	for _, ws := range workspaces {
+		if ok, err := add(ws.ID, ""); ok {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		page, err := c.Deployments(ctx, org, ws.ID)
+		deployments, err := rest(ctx, page, err)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range deployments {
+			if _, err := add("", d.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !may {
+		return nil, refused
+	}
+	slices.SortStableFunc(out, func(a, b Token) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID)) })
+	return slices.CompactFunc(out, func(a, b Token) bool { return a.ID == b.ID }), nil
+}
+
+// rest are all items of a list of which the first page was read.
+func rest[T any](ctx context.Context, page Page[T], err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return page.All(ctx)
+}
+
+// TokensAt lists the tokens for the place of a setup, oldest first: those of its Deployment or its Workspace,
+// or only those of the Organization itself. Who may make a token for a place may list those of the place.
+func (c *Client) TokensAt(ctx context.Context, s setup.Setup) ([]Token, error) {
+	q := url.Values{}
+	switch s.Credential.Kind {
+	case setup.DeploymentToken:
+		q.Set("deploymentId", s.Deployment.ID)
+	case setup.WorkspaceToken:
+		q.Set("workspaceId", s.Workspace.ID)
+	case setup.OrganizationToken, setup.DeploymentKey:
+		q.Set("includeOnlyOrganizationTokens", "true")
+	}
+	return c.tokens(ctx, s.Organization.ID, q)
 }
 
 // Token reads one token's record.
@@ -90,9 +169,9 @@ func (c *Client) Token(ctx context.Context, org, id string) (t Token, err error)
 	return t, explain(err, "read token "+id)
 }
 
-// FindTokens lists the tokens whose description is exactly marker.
-func (c *Client) FindTokens(ctx context.Context, org, marker string) ([]Token, error) {
-	found, err := c.Tokens(ctx, org, "", "")
+// FindTokens lists the tokens of a setup whose description is exactly marker.
+func (c *Client) FindTokens(ctx context.Context, s setup.Setup, marker string) ([]Token, error) {
+	found, err := c.TokensAt(ctx, s)
 	if err != nil {
 		return nil, err
 	}

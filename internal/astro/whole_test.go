@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // crowded is an embedded Astro with so many tokens, and a client of it; before is called before each
@@ -125,5 +127,62 @@ func TestAListThatCannotBeReadIsRefused(t *testing.T) {
 	})
 	if all, err := client.Tokens(t.Context(), org, "", ""); err == nil || all != nil || !strings.Contains(err.Error(), "faster") {
 		t.Errorf("%d tokens, %v", len(all), err)
+	}
+}
+
+// Who may only list the tokens of a part of the Organization gets those, in their order and each once; who may
+// list none is told so.
+func TestTokensOfAPart(t *testing.T) {
+	t.Parallel()
+	s, err := astrod.New(astrod.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s.Handler())
+	defer server.Close()
+	base, err := url.Parse(server.URL + "/v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(user string) *astro.Client {
+		return astro.New(base, httpx.Bearer(s.Login(user)), httpx.Options{Base: httpx.NewBase(nil, nil)})
+	}
+	org, data, etl := s.Find("Data Platform", "etl-prod")
+	_, ml, dev := s.Find("Machine Learning", "ml-dev")
+	s.AddUser("ws@acme.example", "WORKSPACE", ml, "WORKSPACE_OWNER")
+	s.AddCustomRole("Keeper", "deployment.get", "deployment.apiTokens.get")
+	s.AddUser("dep@acme.example", "DEPLOYMENT", etl, "Keeper")
+	s.AddUser("none@acme.example", "WORKSPACE", data, "WORKSPACE_AUTHOR")
+	made := map[string]string{}
+	for name, x := range map[string]setup.Setup{
+		"org": {Credential: setup.Credential{Kind: setup.OrganizationToken, Role: "ORGANIZATION_MEMBER"}},
+		"ml":  {Workspace: setup.Ref{ID: ml}, Credential: setup.Credential{Kind: setup.WorkspaceToken, Role: "WORKSPACE_AUTHOR"}},
+		"dev": {Workspace: setup.Ref{ID: ml}, Deployment: setup.Ref{ID: dev}, Credential: setup.Credential{Kind: setup.DeploymentToken, Role: "DEPLOYMENT_ADMIN"}},
+		"etl": {Workspace: setup.Ref{ID: data}, Deployment: setup.Ref{ID: etl}, Credential: setup.Credential{Kind: setup.DeploymentToken, Role: "DEPLOYMENT_ADMIN"}},
+	} {
+		x.Name, x.Platform, x.Organization, x.Credential.ExpiresInDays = name, "github", setup.Ref{ID: org}, 30
+		token, _, err := as("ada@acme.example").CreateToken(t.Context(), x, x.Marker("1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[token.ID] = name
+		found, err := as("ada@acme.example").TokensAt(t.Context(), x)
+		if err != nil || !slices.ContainsFunc(found, func(f astro.Token) bool { return f.ID == token.ID }) {
+			t.Errorf("%s is not found at its place: %v", name, err)
+		}
+	}
+	for user, want := range map[string]string{"ada": "dev etl ml org", "ws": "dev ml", "dep": "etl"} {
+		all, err := as(user+"@acme.example").Tokens(t.Context(), org, "", "")
+		var got []string
+		for _, x := range all {
+			got = append(got, made[x.ID])
+		}
+		slices.Sort(got)
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s sees %v, %v", user, got, err)
+		}
+	}
+	if _, err := as("none@acme.example").Tokens(t.Context(), org, "", ""); httpx.Status(err) != http.StatusForbidden {
+		t.Errorf("who may list none: %v", err)
 	}
 }

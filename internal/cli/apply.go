@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -26,10 +25,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/setupfile"
 	"github.com/astro-ci/astro-ci/internal/steps"
 )
-
-// sideBySide is how many setups are worked on at the same time. What a service allows in a second is kept
-// to whatever their number; this many keep its answers' time from being the limit.
-const sideBySide = 8
 
 type applyFlags struct {
 	file                string
@@ -72,6 +67,7 @@ func (a *app) apply(ctx context.Context, f applyFlags, names []string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	w.applies = true
 	file, err := w.fileFor(f)
 	if err != nil {
 		return err
@@ -112,27 +108,6 @@ func (w *world) fileFor(f applyFlags) (out setupfile.File, err error) {
 	return out, err
 }
 
-// each calls do for all items, several at a time, and stops to begin new ones when ctx ends.
-func each[T any](ctx context.Context, items []T, do func(T)) {
-	var wg sync.WaitGroup
-	next := make(chan T)
-	for range min(sideBySide, len(items)) {
-		wg.Go(func() {
-			for x := range next {
-				do(x)
-			}
-		})
-	}
-	for _, x := range items {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- x
-	}
-	close(next)
-	wg.Wait()
-}
-
 // compare finds out what has to be done for each setup of the file, and which setups it lacks.
 func (w *world) compare(ctx context.Context, file setupfile.File, names []string) ([]*applied, error) {
 	known, err := w.app.journals()
@@ -151,28 +126,28 @@ func (w *world) compare(ctx context.Context, file setupfile.File, names []string
 		}
 	}
 	keep := steps.NewKept()
-	each(ctx, items, func(x *applied) {
+	err = w.lookAt(ctx, items, func(x *applied) (err error) {
 		answers, _ := file.Answers(x.name)
-		x.plan, x.err = w.fill(ctx, answers, keep)
+		x.plan, err = w.fill(ctx, answers, keep)
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 	tokens := map[string][]astro.Token{} // by Organization
 	for _, x := range items {
-		if org := x.plan.Organization.ID; x.err == nil && tokens[org] == nil {
-			if tokens[org], err = w.astro.Tokens(ctx, org, "", ""); err != nil {
-				return nil, err
-			}
+		if x.err == nil {
+			tokens[x.plan.Organization.ID] = nil
 		}
 	}
-	each(ctx, items, func(x *applied) {
-		if x.err == nil {
-			x.err = w.decide(ctx, x, known, tokens[x.plan.Organization.ID])
+	for org := range tokens {
+		err := apply.Persist(ctx, func() (err error) { tokens[org], err = w.astro.Tokens(ctx, org, "", ""); return err }, w.app.trying(ctx))
+		if err != nil {
+			return nil, err
 		}
-		if x.err != nil {
-			x.Decision = apply.Decision{Verdict: apply.Wrong}
-		}
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+	}
+	if err := w.lookAt(ctx, items, func(x *applied) error { return w.decide(ctx, x, known, tokens[x.plan.Organization.ID]) }); err != nil {
+		return nil, err
 	}
 	if len(names) == 0 {
 		items = append(items, w.orphans(items, file, known)...)
@@ -227,14 +202,15 @@ func (w *world) decide(ctx context.Context, x *applied, known []known, all []ast
 	return nil
 }
 
-// orphans are the setups of the same repositories that this computer made and the file does not name.
+// orphans are the setups of the same repositories that this computer made and that the file neither names nor
+// has renewed by.
 func (w *world) orphans(items []*applied, file setupfile.File, known []known) (out []*applied) {
 	for _, k := range known {
 		p := k.state.Plan
 		here := slices.ContainsFunc(items, func(x *applied) bool {
 			return x.plan.Platform == p.Platform && x.plan.Repository == p.Repository && x.plan.Organization.ID == p.Organization.ID
 		})
-		if k.err == nil && here && !slices.Contains(file.Names(), k.name) && (k.state.Last != "" || k.state.Active()) {
+		if _, renewal := renews(file, k.name); k.err == nil && here && !renewal && !slices.Contains(file.Names(), k.name) && (k.state.Last != "" || k.state.Active()) {
 			out = append(out, &applied{
 				candidate: candidate{name: k.name, state: k.state, plan: p, quiet: true},
 				Decision:  apply.Decision{Verdict: apply.Orphan, Why: []string{"the file does not name it"}},
@@ -308,24 +284,27 @@ func (a *app) agreeTo(ctx context.Context, n int) error {
 
 // perform does what was decided: with a canary the first one alone.
 func (w *world) perform(ctx context.Context, f applyFlags, todo []*applied) {
-	var mu sync.Mutex
-	start, done := time.Now(), 0
-	one := func(x *applied) {
-		x.outcome, x.finished = w.bring(ctx, f, x), true
-		mu.Lock()
-		defer mu.Unlock()
-		done++
-		w.app.tick(x, done, len(todo), time.Since(start))
+	start, done, all := time.Now(), 0, len(todo)
+	each := func(some []*applied) bool {
+		return apply.Each(ctx, some, func(x *applied) error { x.outcome = w.bring(ctx, f, x); return x.outcome.err }, w.app.trying(ctx), func(x *applied) {
+			if err := w.closeBook(x.name); err != nil && x.outcome.err == nil {
+				x.outcome = w.failed(x.name, err)
+			}
+			x.finished = true
+			done++
+			w.app.tick(x, done, all, time.Since(start))
+		})
 	}
 	if f.canary && len(todo) > 1 {
-		one(todo[0])
-		if todo[0].outcome.err != nil {
+		if each(todo[:1]); todo[0].outcome.err != nil {
 			w.app.tell("The first one failed; the others were not begun.")
 			return
 		}
 		todo = todo[1:]
 	}
-	each(ctx, todo, one)
+	if !each(todo) && ctx.Err() == nil {
+		w.app.tell("The last ones all failed; the others were not begun.")
+	}
 }
 
 // tick tells about one setup that was finished, and how long the rest will take.
@@ -337,7 +316,7 @@ func (a *app) tick(x *applied, done, all int, took time.Duration) {
 		_ = e.Encode(x.entry())
 	case "":
 		left := ""
-		if n := all - done; n > 0 && done >= sideBySide {
+		if n := all - done; n > 0 && done >= apply.SideBySide {
 			left = ", about " + short(took/time.Duration(done)*time.Duration(n)) + " left"
 		}
 		say := map[string]string{"done": "done", "waiting": "waits", "failed": "failed", "removed": "removed", "aborted": "taken back"}[x.outcome.State]
@@ -345,13 +324,13 @@ func (a *app) tick(x *applied, done, all int, took time.Duration) {
 	}
 }
 
-// bring does what was decided for one setup.
+// bring does what was decided for one setup. It can be called again when it failed, and goes on then.
 func (w *world) bring(ctx context.Context, f applyFlags, x *applied) (out outcome) {
 	fail := func(err error) outcome { return w.failed(x.name, err) }
-	switch x.Verdict {
-	case apply.Create:
-		return w.create(ctx, x)
-	case apply.Orphan:
+	now := w.book(x.name).State() // as the last try left it
+	brought := now.Ended == rotation.RecDone && (now.Op != x.state.Op || x.state.Active())
+	switch {
+	case x.Verdict == apply.Orphan:
 		r, err := w.removal(ctx, x.name)
 		if err == nil {
 			err = engine.Tell(engine.NewRun(r.actions).Go(ctx), nil)
@@ -360,30 +339,29 @@ func (w *world) bring(ctx context.Context, f applyFlags, x *applied) (out outcom
 			return fail(err)
 		}
 		return outcome{Setup: x.name, State: "removed"}
-	case apply.Finish, apply.Rotate, apply.Change:
-		if x.Token {
-			rf := rotateFlags{wait: f.wait, drain: f.drain}
-			if x.Verdict != apply.Finish {
-				x.anew()
-			}
-			out = w.work(ctx, rf, x.candidate, func(b *rotation.Book, d *rotation.Driver) error {
-				if d.State().Active() {
-					return nil
-				}
-				if err := w.preflight(ctx, x.candidate); err != nil {
-					return err
-				}
-				return b.Begin(w.app.operation(x.candidate, rf))
-			})
-		} else {
-			out = outcome{Setup: x.name, State: "done", Token: x.token().ID}
+	case !x.Token || brought:
+		out = outcome{Setup: x.name, State: "done", Token: cmp.Or(now.Last, x.token().ID)}
+	case x.Verdict == apply.Create && !now.Active():
+		return w.create(ctx, x)
+	default:
+		rf := rotateFlags{wait: f.wait, drain: f.drain}
+		if x.Verdict == apply.Rotate || x.Verdict == apply.Change {
+			x.anew()
 		}
-		if out.err == nil && (x.files || !x.Token) {
-			if err := w.rest(ctx, x.plan, func(engine.Event) {}); err != nil {
-				return fail(err)
+		out = w.work(ctx, rf, x.candidate, func(b *rotation.Book, d *rotation.Driver) error {
+			if d.State().Active() {
+				return nil
 			}
+			if err := w.preflight(ctx, x.candidate); err != nil {
+				return err
+			}
+			return b.Begin(w.app.operation(x.candidate, rf))
+		})
+	}
+	if out.err == nil && (x.files || !x.Token || brought) {
+		if err := w.rest(ctx, x.plan, func(engine.Event) {}); err != nil {
+			return fail(err)
 		}
-	case apply.Keep, apply.Wrong:
 	}
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
 )
 
 // candidate is a setup whose token can be replaced.
@@ -29,6 +30,7 @@ type candidate struct {
 	strange []astro.Token
 	// quiet says that nothing is told while it is worked on.
 	quiet bool
+	err   error // what stands in astro-ci.yaml cannot be done; then nothing but the name is known
 }
 
 // anew has a new token made, whatever a rotation elsewhere has left over.
@@ -47,7 +49,8 @@ func (c candidate) token() (t astro.Token) {
 }
 
 // candidates are the setups that were named, or all of which there is a journal here or an entry in
-// astro-ci.yaml.
+// astro-ci.yaml, with those that renew them. The latter come last: what they log in with is replaced after
+// what they replace.
 func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (out []candidate, err error) {
 	all, err := w.app.journals()
 	if err != nil {
@@ -80,22 +83,26 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 	}
 	wanted := names
 	if len(names) == 0 {
-		wanted = file.Names()
+		wanted = slices.Concat(file.Names(), renewals(file))
 	}
 	for _, name := range wanted {
 		if here[name] {
 			continue
 		}
 		p, ok, err := w.entry(ctx, file, name)
+		if err == nil && !ok {
+			var c candidate
+			c, err = w.marked(ctx, f, name)
+			out = append(out, c)
+		}
+		if err != nil && f.due && len(names) == 0 && ctx.Err() == nil { // it keeps none of the others back
+			out = append(out, candidate{name: name, err: err})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			c, err := w.marked(ctx, f, name)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, c)
 			continue
 		}
 		c := candidate{plan: p}
@@ -109,6 +116,17 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 			return nil, usageError{hint.New("the setup "+name+" has no token on Astro yet", "Make it: astro-ci setup --like "+name, "")}
 		}
 	}
+	renewing := map[string]bool{}
+	for _, c := range out {
+		renewing[setup.RenewalName(c.name)] = true
+	}
+	last := func(c candidate) int {
+		if c.plan.Job.Scheduled() || renewing[c.name] { // marks say nothing of the job
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b candidate) int { return last(a) - last(b) })
 	if len(out) == 0 {
 		return nil, usageError{hint.New("this computer knows no setup", "Name the setup; its tokens on Astro carry the name. Or make one: astro-ci setup", "")}
 	}
@@ -130,11 +148,10 @@ func found(p setup.Plan, s rotation.State, all []astro.Token, now time.Time) can
 	c := candidate{name: p.Name, state: s, plan: p}
 	var own []astro.Token
 	for _, t := range all {
-		marked := setup.ParseMark(t.Description.String()).Setup == p.Name
 		switch {
-		case t.ID == s.Last, marked && t.Name.String() == display.Clean(p.TokenName()).String():
+		case t.ID == s.Last, isOf(t, p.Setup):
 			own = append(own, t)
-		case marked && !t.Expired(now): // of a setup with the same name for another place
+		case setup.ParseMark(t.Description.String()).Setup == p.Name && !t.Expired(now): // of a setup with the same name for another place
 			c.strange = append(c.strange, t)
 		}
 	}
@@ -159,6 +176,11 @@ func found(p setup.Plan, s rotation.State, all []astro.Token, now time.Time) can
 	}
 	c.old, c.carried, c.unfinished = own, &carried, unfinished
 	return c
+}
+
+// isOf reports whether a token has the mark of a setup and is for its place.
+func isOf(t astro.Token, s setup.Setup) bool {
+	return setup.ParseMark(t.Description.String()).Setup == s.Name && t.Name.String() == display.Clean(s.TokenName()).String()
 }
 
 // sweeps reports whether a token that every target holds is there already: what is left is to delete the
@@ -227,11 +249,14 @@ func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all
 	if err := w.locate(ctx, &p, t.On().EntityID); err != nil {
 		return p, err
 	}
-	at := setup.Target{Store: platform, Address: address, Secret: f.secretName}
+	at := setup.Target{Store: platform, Address: address, Secret: cmp.Or(f.secretName, setup.TokenVariable)}
 	if id, rest, ok := strings.Cut(address, ":"); ok && slices.ContainsFunc(w.backends(), func(b backend) bool { return b.id == id }) {
 		at.Store, at.Address = id, rest
 	}
 	p.Targets = []setup.Target{at}
+	if err := alone(p, all, f.secretName != ""); err != nil {
+		return p, err
+	}
 	store, err := w.store(ctx, p, at.Store)
 	if err != nil {
 		return p, err
@@ -241,6 +266,34 @@ func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all
 		err = hint.New("there is no secret "+p.Target().String(), "Give its name with --secret-name.", "")
 	}
 	return p, err
+}
+
+// alone is an error unless the one target of a plan made from marks is all that its tokens are in, as far as they
+// tell: what is written elsewhere is another setup's, and a target that is left out keeps a token that gets
+// deleted. Where no token says it, the usual name of the secret is not enough beside other setups at the place.
+func alone(p setup.Plan, all []astro.Token, named bool) error {
+	var seals, beside []string
+	for _, t := range all {
+		m := setup.ParseMark(t.Description.String())
+		switch {
+		case t.Expired(time.Now()) || t.Name.String() != display.Clean(p.TokenName()).String():
+		case m.Setup == p.Name && !m.Held.IsZero():
+			seals = m.Seals
+		case m.Setup != "" && m.Setup != p.Name:
+			beside = append(beside, m.Setup)
+		}
+	}
+	const next = "Give the name of its secret with --secret-name."
+	switch {
+	case len(seals) > 1:
+		return hint.New(fmt.Sprintf("the setup %s keeps its token in %d places, and Astro does not say which", p.Name, len(seals)), "Rotate it on the computer that has its journal, or in a checkout whose "+setupfile.Name+" names it.", setupfile.Docs)
+	case len(seals) == 1 && !setup.SameTarget(seals[0], setup.Seal(p.Target(), "")):
+		return hint.New("the token of "+p.Name+" is not kept in "+p.Target().String(), next, "")
+	case len(seals) == 0 && !named && len(beside) > 0:
+		slices.Sort(beside)
+		return hint.New("which secret is that of "+p.Name+" is not known: at its place there are those of "+strings.Join(slices.Compact(beside), ", "), next, "")
+	}
+	return nil
 }
 
 // locate fills in what the credential is for, by its id.

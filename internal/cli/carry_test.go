@@ -74,6 +74,7 @@ func TestRotateOnMachinesThatKeepNothing(t *testing.T) {
 		t.Errorf("preview: exit %d: %s%s", code, out, stderr)
 	}
 	p.lose()
+	p.nextSecond() // marks say whole seconds, rounded up
 	out, stderr, code := p.run(append(scheduled, "--drain", "1ms")...)
 	if code != 0 || !strings.Contains(out, `"done"`) || len(own(s)) != 1 || own(s)[0].ID != newest {
 		t.Fatalf("exit %d: %s%s", code, out, stderr)

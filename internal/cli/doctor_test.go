@@ -295,6 +295,36 @@ func TestDoctorOfARenewal(t *testing.T) {
 	}
 }
 
+// A journal that cannot be read is never ok, whatever else could not be asked.
+func TestDoctorOfADamagedJournal(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	if _, stderr, code := p.run(byFlags...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	journal := filepath.Join(p.home, ".local", "state", "astro-ci", "journals", "etl-prod.journal")
+	raw, err := os.ReadFile(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)/2] ^= 1
+	if err := os.WriteFile(journal, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		rows, _ := p.doctor()
+		if !slices.ContainsFunc(rows, func(r doctorRow) bool {
+			return r.Group == "drift" && strings.HasPrefix(r.Subject, "etl-prod") && r.State == "stale"
+		}) {
+			t.Errorf("got %+v", rows)
+		}
+		if slices.ContainsFunc(rows, func(r doctorRow) bool { return strings.HasPrefix(r.Subject, "etl-prod: token") && r.State == "ok" }) {
+			t.Errorf("a false green: %+v", rows)
+		}
+		s.Astro().Faults.Add(fault.Fault{Method: http.MethodGet, Status: http.StatusForbidden, Body: `{"message":"m","requestId":"r","statusCode":403}`, Times: 100})
+	}
+}
+
 // revoke deletes the tokens whose description has these words.
 func (p *place) revoke(s *sandbox.Sandbox, words string) {
 	p.t.Helper()

@@ -25,7 +25,7 @@ func (x *examination) drift(ctx context.Context) (out []doctor.Row) {
 	each(ctx, indexes(x.all), func(i int) {
 		s := x.all[i]
 		switch {
-		case s.journal && s.err != nil: // the finding says why
+		case s.journal && s.err != nil && err == nil: // the finding says why
 			rows[i] = []doctor.Row{doctor.Finding(s.name, found[s.name])}
 		case s.err != nil:
 			rows[i] = []doctor.Row{doctor.Failed(doctor.Drift, s.name, s.err)}
@@ -130,9 +130,9 @@ func (x *examination) files(ctx context.Context, s *subject) (out []doctor.Row) 
 	unknown := func(reason string) []doctor.Row {
 		return []doctor.Row{{Group: doctor.Drift, Subject: s.name + ": pipeline", State: doctor.Unknown, Reason: reason}}
 	}
-	platform := x.w.platformAt(p.Platform)
+	platform, err := x.w.openAt(ctx, p.Platform, p.Repository.Host)
 	switch {
-	case platform == nil:
+	case err != nil:
 		return unknown("there is no log-in to its platform")
 	case !x.here(p):
 		return unknown("its repository is not the one of this folder: " + p.Repository.String())

@@ -99,6 +99,9 @@ func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {
 	g.all = map[string]candidate{}
 	var out []ui.Setup
 	for _, c := range all {
+		if c.err != nil {
+			return nil, c.err
+		}
 		_, due := rotation.Due(c.token(), time.Now())
 		if g.resume && !c.state.Active() || g.flags.due && !due && !c.state.Active() && !c.unfinished {
 			continue

@@ -168,7 +168,7 @@ func TestHandOverAfterAsking(t *testing.T) {
 	}
 	command, _, _ = strings.Cut(command, "\n")
 	words := strings.Fields(command)
-	if _, stderr, code := p.run(words[1:]...); code != 0 || !strings.Contains(p.read("astro-ci-data-platform/astro-ci.yaml"), "WORKSPACE_AUTHOR") {
+	if _, stderr, code := p.run(words[1:]...); code != 0 || !strings.Contains(p.read("astro-ci-etl-prod/astro-ci.yaml"), "WORKSPACE_AUTHOR") {
 		t.Errorf("%s: exit %d: %s", command, code, stderr)
 	}
 	if len(s.Astro().Tokens()) != 0 {

@@ -22,12 +22,18 @@ func (a *app) journalDir() (string, error) {
 	return filepath.Join(dir, "journals"), err
 }
 
-// openBook opens the journal of a setup for writing, until the world is closed.
+// openBook is a journal that is open for writing.
+type openBook struct {
+	*rotation.Book
+	close func() error
+}
+
+// openBook opens the journal of a setup for writing, until it or the world is closed.
 func (w *world) openBook(name string) (*rotation.Book, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if b := w.books[name]; b != nil {
-		return b, nil
+	if b := w.books[name]; b.Book != nil {
+		return b.Book, nil
 	}
 	dir, err := w.app.journalDir()
 	if err != nil {
@@ -37,20 +43,31 @@ func (w *world) openBook(name string) (*rotation.Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.closers = append(w.closers, j.Close)
 	b, err := rotation.NewBook(j.Records(), j, time.Now)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, j.Close())
 	}
-	w.books[name] = b
+	w.books[name] = openBook{b, j.Close}
 	return b, nil
+}
+
+// closeBook ends the writing of a journal, for others to go on; one that is not open is fine.
+func (w *world) closeBook(name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := w.books[name]
+	delete(w.books, name)
+	if b.close == nil {
+		return nil
+	}
+	return b.close()
 }
 
 // book is the journal of a setup when it is open, or nil.
 func (w *world) book(name string) *rotation.Book {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.books[name]
+	return w.books[name].Book
 }
 
 // known is a setup that this computer has a journal of.

@@ -1,8 +1,6 @@
 package cli_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -142,39 +140,4 @@ func TestPlain(t *testing.T) {
 		t.Errorf("input that ends: exit %d, %s%s", code, stdout, stderr)
 	}
 	assertNoToken(t, p, stdout, stderr)
-}
-
-// The picture in the README is the real program; it is drawn anew with -update.
-func TestPictures(t *testing.T) {
-	t.Parallel()
-	const file = "../../assets/pictures/review.svg"
-	p := newPlace(t)
-	s := p.screen(116, 32)
-	for _, want := range []string{"Nothing is created", "What will the pipeline do?", "Which credential?", "Which Workspace?", "How long", "Where is the secret"} {
-		s.WaitFor(want)
-		if strings.Contains(want, "Nothing") {
-			s.WaitFor("ada@acme.example")
-		}
-		s.Send(enter)
-	}
-	s.WaitFor("Do all of this now?")
-	s.WaitFor("? help") // the last that is drawn
-	svg := s.SVG()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(svg), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	kept, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(kept) != svg {
-		t.Error("the picture is not what the program shows: run make pictures")
-	}
-	s.Send("\x03")
-	s.Wait()
 }

@@ -160,34 +160,42 @@ func (w *world) open(ctx context.Context, id string) (providers.Platform, error)
 	return w.openAt(ctx, id, "")
 }
 
-// platformAt is a platform that is ready, or nil.
+// platformAt is the platform that was made ready first, or nil.
 func (w *world) platformAt(id string) providers.Platform {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.opened[id]
 }
 
-// openAt is the same for a host that is known already; "" looks for it.
+// openAt is the same for a host that is known already; "" looks for it. Where a platform serves the code too,
+// each host is another service: what is meant for one never goes to the other.
 func (w *world) openAt(ctx context.Context, id, host string) (providers.Platform, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p := w.opened[id]; p != nil {
-		return p, nil
-	}
+	first := w.opened[id]
 	for _, p := range w.all() {
 		if p.ID != id {
 			continue
 		}
-		if host == "" || p.known == nil { // else it serves the code and the pipelines
+		if host == "" || p.known == nil {
+			if first != nil {
+				return first, nil
+			}
 			host = w.hostOf(p)
+		}
+		if x := w.opened[id+" "+host]; x != nil {
+			return x, nil
 		}
 		x, source, err := p.open(ctx, w, host)
 		if err != nil {
 			return nil, err
 		}
-		w.sources[id] = strings.TrimSuffix(source+", "+host, ", ")
-		w.fact(strings.Fields(p.Name)[0], "%s", w.sources[id])
-		w.opened[id] = x
+		w.opened[id+" "+host] = x
+		if first == nil {
+			w.sources[id] = strings.TrimSuffix(source+", "+host, ", ")
+			w.fact(strings.Fields(p.Name)[0], "%s", w.sources[id])
+			w.opened[id] = x
+		}
 		return x, nil
 	}
 	return nil, fmt.Errorf("platform %q is not known", id)

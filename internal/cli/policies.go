@@ -28,8 +28,8 @@ func (x *examination) policies(ctx context.Context) []doctor.Row {
 func (x *examination) policiesOf(ctx context.Context, s *subject) (out []doctor.Row) {
 	name := x.names[s.plan.Platform]
 	subject := name + ": rules of " + s.plan.Repository.Path
-	platform := x.w.platformAt(s.plan.Platform)
-	if platform == nil {
+	platform, err := x.w.openAt(ctx, s.plan.Platform, s.plan.Repository.Host)
+	if err != nil {
 		return []doctor.Row{{Group: doctor.Policies, Subject: subject, State: doctor.Unknown, Reason: "there is no log-in to ask with"}}
 	}
 	p, ok := platform.(providers.Policer)

@@ -17,6 +17,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
+	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
@@ -56,7 +57,16 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	if err != nil {
 		return r, err
 	}
-	own, beside := owned(all, name, state)
+	there, err := w.astro.TokensAt(ctx, p.Setup) // all may be only those that the log-in sees
+	if err != nil {
+		return r, err
+	}
+	for _, t := range there {
+		if !slices.ContainsFunc(all, func(x astro.Token) bool { return x.ID == t.ID }) {
+			all = append(all, t)
+		}
+	}
+	own, beside := owned(all, p, state)
 	platform, err := w.openAt(ctx, p.Platform, p.Repository.Host)
 	if err != nil {
 		return r, err
@@ -76,6 +86,11 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	if slices.Contains(f.Names(), name) {
 		d.Note = engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) { return setupfile.Remove(raw, name, w.steps) }}
 	}
+	if of, ok := renews(f, name); ok { // the entry of the setup that it renews says so
+		d.Note = engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) {
+			return setupfile.Set(raw, of["name"], steps.Alone(of), nil, w.steps)
+		}}
+	}
 	var ids []string
 	for _, t := range own {
 		ids = append(ids, t.ID)
@@ -85,20 +100,19 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 		return r, err
 	}
 	for _, t := range beside {
-		r.kept = append(r.kept, "the token "+t.ID+", which has the mark of this setup and is not in its journal; look at it: astro-ci token show "+t.ID)
+		r.kept = append(r.kept, "the token "+t.ID+", which has the mark of this setup and is not known as one of its own; look at it: astro-ci token show "+t.ID)
 	}
 	return r, nil
 }
 
-// owned are the tokens of a setup. Where there is a journal, only those that it knows are ours to delete;
-// others with the setup's mark stand beside them.
-func owned(all []astro.Token, name string, s rotation.State) (own, beside []astro.Token) {
+// owned are the tokens of a setup. Where there is a journal, only those that it knows are ours to delete; else
+// those with the setup's mark that are for its place. Others with the mark stand beside them.
+func owned(all []astro.Token, p setup.Plan, s rotation.State) (own, beside []astro.Token) {
 	for _, t := range all {
-		marked := setup.ParseMark(t.Description.String()).Setup
 		switch {
-		case s.Op != "" && (t.ID == s.Last || s.Knows(t.ID)), s.Op == "" && marked == name:
+		case s.Op != "" && (t.ID == s.Last || s.Knows(t.ID)), s.Op == "" && isOf(t, p.Setup):
 			own = append(own, t)
-		case marked == name && !t.Expired(time.Now()):
+		case setup.ParseMark(t.Description.String()).Setup == p.Name && !t.Expired(time.Now()):
 			beside = append(beside, t)
 		}
 	}

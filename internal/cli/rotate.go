@@ -75,7 +75,7 @@ func (a *app) rotateCommands() []*cobra.Command {
 	fl.BoolVar(&f.due, "due", false, "only setups whose token is due: two thirds of its life are over")
 	fl.BoolVar(&f.leaked, "leaked", false, "the token is known to others: delete it first; pipelines fail until they have the new one")
 	fl.StringVar(&f.confirm, "confirm", "", "name of the setup, to accept an outage without being asked")
-	fl.StringVar(&f.secretName, "secret-name", setup.TokenVariable, "name of the secret, for a setup that neither a journal here nor astro-ci.yaml knows")
+	fl.StringVar(&f.secretName, "secret-name", "", "name of the secret, for a setup that neither a journal here nor astro-ci.yaml knows ("+setup.TokenVariable+")")
 	resume.Flags().StringSliceVar(&f.forget, "forget-target", nil, "give a target up: what it holds will stop working")
 	resume.Flags().StringVar(&f.confirm, "confirm", "", "name of the setup, to give a target up without being asked")
 	resume.Flags().BoolVar(&f.abort, "abort", false, "take it back, where no target can hold the new token yet")
@@ -125,6 +125,10 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	var out []outcome
 	var todo []candidate
 	for _, c := range all {
+		if c.err != nil {
+			out = append(out, w.failed(c.name, c.err))
+			continue
+		}
 		words, due := rotation.Due(c.token(), time.Now())
 		if f.due && !due && !c.state.Active() && !c.unfinished {
 			out = append(out, outcome{Setup: c.name, State: "not due", Token: c.token().ID, Why: words})

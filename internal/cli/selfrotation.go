@@ -72,3 +72,13 @@ func renews(f setupfile.File, name string) (setupfile.Answers, bool) {
 	}
 	return nil, false
 }
+
+// renewals are the names of the setups that renew those of astro-ci.yaml.
+func renewals(f setupfile.File) (out []string) {
+	for _, s := range f.Setups {
+		if a, _ := f.Answers(s.Name); setup.Cadence(a["self-rotate"]).Rotates() {
+			out = append(out, setup.RenewalName(s.Name))
+		}
+	}
+	return out
+}

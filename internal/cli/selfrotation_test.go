@@ -2,9 +2,13 @@ package cli_test
 
 import (
 	"crypto/rand"
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -127,5 +131,119 @@ func TestReminder(t *testing.T) {
 	}
 	if strings.Contains(p.workflows()["astro-etl-prod-rotation.yml"], setup.LoginSecret) {
 		t.Error("the reminder has a log-in")
+	}
+}
+
+// Without names and without a journal, what astro-ci.yaml says is taken, and what renews it, which comes last.
+func TestRotateWhatTheFileSays(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+	if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--like", "etl-prod", "--workspace", "Machine Learning", "--deployment", "ml-prod"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	// One that has no token yet is none to rotate.
+	p.write("astro-ci.yaml", p.read("astro-ci.yaml")+"  later:\n    job: deployments\n    credential: workspace-token\n    workspace: Finance\n    role: WORKSPACE_AUTHOR\n")
+	if err := os.RemoveAll(filepath.Join(p.home, ".local", "state")); err != nil {
+		t.Fatal(err)
+	}
+	names := func(out string) (got []string) {
+		t.Helper()
+		var all []struct{ Setup, State string }
+		if err := json.Unmarshal([]byte(out), &all); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, x := range all {
+			got = append(got, x.Setup+" "+x.State)
+		}
+		return got
+	}
+	due := []string{"rotate", "--due", "--no-input", "--yes", "--json", "--wait", "--drain", "1ms"}
+	want := []string{"etl-prod not due", "ml-prod not due", "etl-prod-rotation not due"}
+	out, stderr, code := p.run(due...)
+	if got := names(out); code != 0 || !slices.Equal(got, want) {
+		t.Fatalf("exit %d: %v: %s", code, got, stderr)
+	}
+	// One that cannot be done keeps none of the others back.
+	file := p.read("astro-ci.yaml")
+	p.write("astro-ci.yaml", file+"  wrong:\n    workspace: Nope\n")
+	out, _, code = p.run(due...)
+	if got := names(out); code != 3 || !slices.Contains(got, "wrong failed") || len(got) != len(want)+1 {
+		t.Errorf("exit %d: %v", code, got)
+	}
+	p.write("astro-ci.yaml", file)
+	before := marked(s)
+	s.Astro().Grow(61 * 24 * time.Hour)
+	out, stderr, code = p.run(due...)
+	if got := names(out); code != 0 || strings.Join(got, "; ") != strings.ReplaceAll(strings.Join(want, "; "), "not due", "done") {
+		t.Fatalf("exit %d: %v: %s", code, got, stderr)
+	}
+	for name, now := range marked(s) {
+		if len(now) != 1 || slices.Equal(now, before[name]) {
+			t.Errorf("%s: %v, then %v", name, before[name], now)
+		}
+	}
+	for name, secret := range map[string]string{"etl-prod": setup.TokenVariable, "etl-prod-rotation": setup.RotationSecret} {
+		if v, err := s.GitHub().OpenRepo("acme", "etl", secret); err != nil || !s.Astro().Accepts(v, marked(s)[name][0]) {
+			t.Errorf("%s does not hold the token of %s: %v", secret, name, err)
+		}
+	}
+	assertNoToken(t, p)
+}
+
+// What renews a setup can be taken back alone, with a journal and without; the setup itself stays as it is, and
+// its entry no longer says that it is renewed.
+func TestRemoveTheRenewal(t *testing.T) {
+	t.Parallel()
+	for _, journal := range []bool{true, false} {
+		p, s := online(t)
+		p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+		if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		if !journal {
+			if err := os.RemoveAll(filepath.Join(p.home, ".local", "state")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := marked(s)["etl-prod"]
+		workflow := p.read(".github/workflows/astro-etl-prod.yml")
+		p.unset(setup.LoginSecret)
+		remove := []string{"remove", "etl-prod-rotation", "--no-input", "--json"}
+		if _, stderr, code := p.run(remove...); code != 2 || len(marked(s)) != 2 {
+			t.Fatalf("without consent: exit %d, on Astro %v: %s", code, marked(s), stderr)
+		}
+		out, stderr, code := p.run(append(remove, "--confirm", "etl-prod-rotation")...)
+		if code != 0 {
+			t.Fatalf("exit %d: %s%s", code, out, stderr)
+		}
+		if got := marked(s); len(got) != 1 || !slices.Equal(got["etl-prod"], before) {
+			t.Errorf("on Astro: %v, before %v", got, before)
+		}
+		if v, err := s.GitHub().OpenRepo("acme", "etl", setup.TokenVariable); err != nil || !s.Astro().Accepts(v, before[0]) {
+			t.Errorf("the setup itself: %v", err)
+		}
+		for _, gone := range []string{setup.RotationSecret, setup.LoginSecret} {
+			if _, err := s.GitHub().OpenRepo("acme", "etl", gone); err == nil {
+				t.Errorf("the secret %s is still there", gone)
+			}
+		}
+		if _, err := os.Stat(p.path(".github/workflows/astro-etl-prod-rotation.yml")); err == nil || p.read(".github/workflows/astro-etl-prod.yml") != workflow {
+			t.Errorf("the workflows: %v", err)
+		}
+		if file := p.read("astro-ci.yaml"); !strings.Contains(file, "  etl-prod:\n") || strings.Contains(file, "self-rotate") || strings.Contains(file, "rotation-role") || strings.Contains(file, "astro-ci-version") {
+			t.Errorf("the file says:\n%s", file)
+		}
+		// Then nothing is left to be done or undone.
+		if out, stderr, code := p.run("apply", "--no-input", "--debug"); code != 0 || writes.MatchString(stderr) {
+			t.Errorf("apply: exit %d: %s%s", code, out, stderr)
+		}
+		if _, stderr, code := p.run(append(remove, "--confirm", "etl-prod-rotation")...); code != 2 {
+			t.Errorf("again: exit %d: %s", code, stderr)
+		}
+		assertNoToken(t, p)
 	}
 }

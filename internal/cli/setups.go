@@ -21,7 +21,7 @@ import (
 // note keeps a setup in astro-ci.yaml. A Deployment API key is not kept there: nothing can make it again; nor
 // what renews another setup, whose entry says it.
 func (w *world) note(p setup.Plan) engine.Note {
-	if p.Credential.Kind == setup.DeploymentKey || p.Job.Scheduled() {
+	if w.applies || p.Credential.Kind == setup.DeploymentKey || p.Job.Scheduled() {
 		return engine.Note{}
 	}
 	remarks := map[string]display.Text{"organization": p.Organization.Name, "workspace": p.Workspace.Name, "deployment": p.Deployment.Name}
@@ -87,7 +87,7 @@ func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotat
 	}
 	p, ok, err := w.entry(ctx, f, name)
 	if err == nil && !ok {
-		return p, s, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
+		err = usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal on this computer, and no entry in %s", display.Clean(name), setupfile.Name), "astro-ci status lists those that there are.", setupfile.Docs)}
 	}
 	return p, s, err
 }

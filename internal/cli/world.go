@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,13 +20,11 @@ import (
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/gitrepo"
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
-	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -44,8 +40,8 @@ type world struct {
 	login  astro.Login
 	astro  *astro.Client
 	base   http.RoundTripper
-	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready, books and closers
-	opened map[string]providers.Platform // by id
+	mu     sync.Mutex                    // several setups may be at work: guards facts, opened, ready and books
+	opened map[string]providers.Platform // by id and host, and the first one by id alone
 	ready  map[string]providers.Backend  // by id
 	repo   *gitrepo.Repo                 // nil: one stands in no repository
 	files  *pipeline.Files
@@ -53,14 +49,14 @@ type world struct {
 	// belong to, or "".
 	repos         map[string]setup.Repository
 	platform      string
-	sandbox       *sandbox.Sandbox          // nil: the real services
-	books         map[string]*rotation.Book // journals that are open, by setup
-	platformLogin *secret.Value             // by which scheduled runs write secrets, as far as it was given
-	sources       map[string]string         // where the log-in of a platform or backend was found, by id
-	noLogin       error                     // why there is no log-in to Astro; then astro is nil
-	handsOver     bool                      // somebody else will do it: what cannot be looked up is noted, not an error
+	sandbox       *sandbox.Sandbox    // nil: the real services
+	books         map[string]openBook // journals that are open, by setup
+	platformLogin *secret.Value       // by which scheduled runs write secrets, as far as it was given
+	applies       bool                // the file that lists the setups is what is brought about: it is not written
+	sources       map[string]string   // where the log-in of a platform or backend was found, by id
+	noLogin       error               // why there is no log-in to Astro; then astro is nil
+	handsOver     bool                // somebody else will do it: what cannot be looked up is noted, not an error
 	unseen        unseen
-	closers       []func() error
 	pins          pipeline.Releases
 	deps          steps.Deps
 	steps         []flow.Step
@@ -73,7 +69,7 @@ func (a *app) discover(ctx context.Context) (*world, error) { return a.lookAroun
 // lookAround is discover, which can go on without a log-in to Astro.
 func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error) {
 	w := &world{
-		app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]*rotation.Book{},
+		app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]openBook{},
 		sources: map[string]string{}, handsOver: a.setup.handOver != "",
 	}
 	defer func() {
@@ -126,7 +122,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		}
 	}
 	w.pins = pipeline.Releases{
-		Client:     &http.Client{Transport: base, Timeout: 15 * time.Second},
+		Client:     &http.Client{Transport: a.wire(base).Base, Timeout: 15 * time.Second},
 		BaseURL:    a.env.get("ASTRO_CI_RELEASES_URL"),
 		UpdatesURL: a.env.get("ASTRO_CI_UPDATES_URL"),
 	}
@@ -182,50 +178,13 @@ func (w *world) close() error {
 		return nil
 	}
 	var err error
-	for _, c := range w.closers {
-		err = errors.Join(err, c())
+	for name := range w.books {
+		err = errors.Join(err, w.closeBook(name))
 	}
-	w.closers, w.books = nil, map[string]*rotation.Book{}
 	if w.sandbox != nil {
 		err = errors.Join(err, w.sandbox.Close())
 	}
 	return err
-}
-
-// base is the transport below all clients, or below those of a service that trusts one file more; from
-// says what names that file.
-func (a *app) base(more, from string) (*http.Transport, error) {
-	var roots *x509.CertPool
-	for _, x := range [][2]string{{a.caFile, "--ca-file"}, {more, from}} {
-		if x[0] == "" {
-			continue
-		}
-		pem, err := os.ReadFile(x[0])
-		if err != nil {
-			return nil, hint.Wrap(err, "read "+x[1], "Give the path of a PEM file.", "")
-		}
-		if roots == nil {
-			if roots, err = x509.SystemCertPool(); err != nil {
-				roots = x509.NewCertPool()
-			}
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, hint.New(x[1]+" holds no certificate", "Give a PEM file with one or more certificates.", "")
-		}
-	}
-	return httpx.NewBase(roots, http.ProxyFromEnvironment), nil
-}
-
-// wire is what every client has in common.
-func (a *app) wire(base http.RoundTripper) httpx.Options {
-	if a.around != nil {
-		base = a.around(base)
-	}
-	o := httpx.Options{Base: base, Agent: "astro-ci/" + version, Jitter: mathrand.Float64, Hosts: &a.hosts, Waiting: a.waiting}
-	if a.debug {
-		o.Debug = func(line string) { _, _ = fmt.Fprintln(a.err, line) }
-	}
-	return o
 }
 
 // enterSandbox starts the embedded servers, in the repository one stands in when a platform knows
@@ -342,22 +301,24 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err != nil {
 		return ui.Review{}, err
 	}
+	var looks []func() error
 	for _, a := range actions {
 		if strings.HasPrefix(a.Key, "check:") {
-			if _, err := a.Do(ctx); err != nil {
-				if denied(a.Key, err) {
-					err = orHandOver(err)
+			looks = append(looks, func() error {
+				_, err := a.Do(ctx)
+				if err != nil && denied(a.Key, err) {
+					return orHandOver(err)
 				}
-				return ui.Review{}, err
-			}
+				return err
+			})
 		}
 	}
-	changes, err := w.changes(ctx, p, platform, true)
-	if err != nil {
-		return ui.Review{}, err
-	}
-	warnings, err := w.warnings(ctx, p, platform, stores)
-	if err != nil {
+	var changes []pipeline.Change
+	var warnings []display.Text
+	looks = append(looks,
+		func() (err error) { changes, err = w.changes(ctx, p, platform, true); return err },
+		func() (err error) { warnings, err = w.warnings(ctx, p, platform, stores); return err })
+	if err := sideBySide(looks...); err != nil {
 		return ui.Review{}, err
 	}
 	return ui.Review{
@@ -384,19 +345,20 @@ func (w *world) unfinished(name string) error {
 
 // warnings collects what a careful colleague would say.
 func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform, stores map[string]providers.Store) (out []display.Text, err error) {
-	advice, err := w.astro.Advise(ctx, p, time.Now())
-	if err != nil {
+	var advice []string
+	there := make([]providers.State, len(p.Targets))
+	asks := []func() error{func() (err error) { advice, err = w.astro.Advise(ctx, p, time.Now()); return err }}
+	for i, t := range p.Targets {
+		asks = append(asks, func() (err error) { there[i], err = stores[t.Store].Stat(ctx, t); return err })
+	}
+	if err := sideBySide(asks...); err != nil {
 		return nil, err
 	}
 	for _, s := range advice {
 		out = append(out, display.Clean(s))
 	}
-	for _, t := range p.Targets {
-		st, err := stores[t.Store].Stat(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		if st.Exists {
+	for i, t := range p.Targets {
+		if st := there[i]; st.Exists {
 			then := "Its old value cannot be read back."
 			if _, ok := stores[t.Store].(providers.Historian); ok && st.Version != "" {
 				then = "The store keeps its earlier value."

@@ -145,6 +145,8 @@ func TestVerdicts(t *testing.T) {
 		"read":           {doctor.Checked{Verdict: doctor.Unclear, Reason: "x"}.Read("etl", "t1", "t1", nil), doctor.Holds, doctor.OK, "of the token t1", false},
 		"read, other":    {doctor.Checked{Verdict: doctor.Unclear}.Read("etl", "t2", "t1", nil), doctor.Changed, doctor.Stale, "another token", false},
 		"read, no form":  {doctor.Checked{Verdict: doctor.Holds}.Read("etl", "", "t1", nil), doctor.Changed, doctor.Stale, "form", false},
+		"read, neither":  {doctor.Checked{Verdict: doctor.Unclear, Reason: "x"}.Read("etl", "", "", nil), doctor.Unclear, doctor.Unknown, "which token it should hold", false},
+		"read, no want":  {doctor.Checked{Verdict: doctor.Unclear, Reason: "x"}.Read("etl", "t1", "", nil), doctor.Unclear, doctor.Unknown, "which token it should hold", false},
 		"not readable":   {doctor.Checked{Verdict: doctor.Holds, Reason: "x"}.Read("etl", "", "t1", status(403)), doctor.Holds, doctor.OK, "403", false},
 		"a token":        {doctor.Token("etl", "t1", token(nil), nil, now), doctor.Holds, doctor.OK, "WORKSPACE_AUTHOR; due on", false},
 		"none":           {doctor.Token("etl", "", astro.Token{}, nil, now), doctor.Missing, doctor.Stale, "none", false},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/inventory"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -28,7 +28,7 @@ type Program struct {
 	Get    string // how it is got
 }
 
-var versionNumber = regexp.MustCompile(`\d+\.\d+(\.\d+)*`)
+var versionNumber = pattern.New(`\d+\.\d+(\.\d+)*`)
 
 // Version is the first number in what it says, or "".
 func (p Program) Version() string { return versionNumber.FindString(p.Said) }

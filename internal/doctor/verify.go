@@ -113,11 +113,13 @@ func Target(name, target string, st providers.State, err error, wrote func(versi
 }
 
 // Read adds what the value of a target says of itself: the id of the token that it is of, "" when it has not
-// the form of one. want is the token that it should hold.
+// the form of one. want is the token that it should hold, "" when that is not known.
 func (c Checked) Read(name, id, want string, err error) Checked {
 	switch {
 	case err != nil:
 		c.Reason += "; its value could not be read: " + hint.Of(err).Error()
+	case want == "":
+		c.Reason += "; which token it should hold is not known"
 	case id == want:
 		c.Verdict, c.Reason, c.Next = Holds, c.Reason+"; its value is of the token "+want, ""
 	case id == "":

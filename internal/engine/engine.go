@@ -34,8 +34,8 @@ type Issuer interface {
 	CreateToken(ctx context.Context, s setup.Setup, marker string) (astro.Token, *secret.Value, error)
 	// Prove calls Astro with the new token itself and compares what Astro recorded with s.
 	Prove(ctx context.Context, s setup.Setup, t astro.Token, v *secret.Value) (detail string, err error)
-	// FindTokens lists the tokens whose description is exactly marker.
-	FindTokens(ctx context.Context, organization, marker string) ([]astro.Token, error)
+	// FindTokens lists the tokens for the place of s whose description is exactly marker.
+	FindTokens(ctx context.Context, s setup.Setup, marker string) ([]astro.Token, error)
 	// DeleteToken deletes a token; one that is gone already is no error.
 	DeleteToken(ctx context.Context, organization, id string) error
 }
@@ -293,7 +293,7 @@ func (b *builder) token() {
 	// token: its value never arrived.
 	orphans := func(ctx context.Context, except string) (n int, err error) {
 		for i := 1; i <= attempts; i++ {
-			found, err := b.Issuer.FindTokens(ctx, p.Organization.ID, marker(i))
+			found, err := b.Issuer.FindTokens(ctx, p.Setup, marker(i))
 			if err != nil {
 				return n, err
 			}

@@ -115,7 +115,7 @@ func (e *earth) Prove(_ context.Context, _ setup.Setup, t astro.Token, v *secret
 	return "", e.call("prove", func() {})
 }
 
-func (e *earth) FindTokens(_ context.Context, _, marker string) (out []astro.Token, err error) {
+func (e *earth) FindTokens(_ context.Context, _ setup.Setup, marker string) (out []astro.Token, err error) {
 	for id, m := range e.tokens {
 		if m == marker {
 			out = append(out, astro.Token{ID: id})

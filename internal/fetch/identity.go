@@ -2,11 +2,11 @@ package fetch
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -72,8 +72,8 @@ const (
 )
 
 var (
-	circleIDs = regexp.MustCompile(`^(` + uuid + `)/(` + uuid + `)/([a-z0-9.-]+(?:/[A-Za-z0-9_.-]+)+)$`)
-	bucketIDs = regexp.MustCompile(`^(` + uuid + `)/(` + uuid + `)$`)
+	circleIDs = pattern.New(`^(` + uuid + `)/(` + uuid + `)/([a-z0-9.-]+(?:/[A-Za-z0-9_.-]+)+)$`)
+	bucketIDs = pattern.New(`^(` + uuid + `)/(` + uuid + `)$`)
 )
 
 // onCircleCI are jobs by the claims of the second kind of identity, CIRCLE_OIDC_TOKEN_V2. Its subject names

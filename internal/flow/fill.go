@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"slices"
+	"sync"
 )
 
 // Fill answers every question without asking: from what was given, from a lone choice, or from the
@@ -11,7 +13,10 @@ func Fill(ctx context.Context, w *Walk) error {
 	var missing []Missing
 	open := map[string]bool{}  // steps without an answer
 	wrong := map[string]bool{} // of those: because of an answer that cannot be used, here or before
-	for _, s := range w.steps {
+	early := newEarly(ctx, w)
+	defer early.end()
+	for i, s := range w.steps {
+		early.begin(i)
 		if !w.Applies(s) {
 			continue
 		}
@@ -29,7 +34,7 @@ func Fill(ctx context.Context, w *Walk) error {
 			}
 			continue
 		}
-		ready, err := w.Prepare(s)(ctx)
+		ready, err := early.take(s)
 		if err != nil {
 			return err // the choices could not be loaded: no answer would help
 		}
@@ -54,4 +59,63 @@ func Fill(ctx context.Context, w *Walk) error {
 		return &MissingError{Items: missing}
 	}
 	return nil
+}
+
+// early prepares steps before their turn, side by side, as soon as the answers that they need are there.
+type early struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	w      *Walk
+	begun  map[string]*preparation
+	open   sync.WaitGroup
+}
+
+type preparation struct {
+	done  chan struct{}
+	ready Prepared
+	err   error
+}
+
+func newEarly(ctx context.Context, w *Walk) *early {
+	e := &early{w: w, begun: map[string]*preparation{}}
+	e.ctx, e.cancel = context.WithCancel(ctx)
+	return e
+}
+
+// begin starts with every step from the one at on that has what it needs.
+func (e *early) begin(at int) {
+	open := map[string]bool{} // steps that may still get an answer, or another one
+	for i, s := range e.w.steps {
+		_, answered := e.w.answers[s.ID]
+		open[s.ID] = i >= at && !answered
+		if open[s.ID] && e.begun[s.ID] == nil && e.w.Applies(s) && !slices.ContainsFunc(s.Needs, func(need string) bool { return open[need] }) {
+			e.start(s)
+		}
+	}
+}
+
+func (e *early) start(s Step) *preparation {
+	prepare, p := e.w.Prepare(s), &preparation{done: make(chan struct{})}
+	e.begun[s.ID] = p
+	e.open.Go(func() {
+		defer close(p.done)
+		p.ready, p.err = prepare(e.ctx)
+	})
+	return p
+}
+
+// take waits for a step's preparation.
+func (e *early) take(s Step) (Prepared, error) {
+	p := e.begun[s.ID]
+	if p == nil {
+		p = e.start(s)
+	}
+	<-p.done
+	return p.ready, p.err
+}
+
+// end gives up what nobody waits for any more.
+func (e *early) end() {
+	e.cancel()
+	e.open.Wait()
 }

@@ -3,12 +3,12 @@ package gitrepo
 import (
 	"errors"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // ErrLocal says that a remote is a local folder.
@@ -18,12 +18,12 @@ var ErrLocal = errors.New("the remote is a local folder")
 var errURL = errors.New("the remote's address cannot be read")
 
 var (
-	drive   = regexp.MustCompile(`^[A-Za-z]:`)
-	scpLike = regexp.MustCompile(`^(?:[^@/:%]+@)?([^@/:]+):(/*[^/:].*)$`)
+	drive   = pattern.New(`^[A-Za-z]:`)
+	scpLike = pattern.New(`^(?:[^@/:%]+@)?([^@/:]+):(/*[^/:].*)$`)
 	// Host names are plain ASCII, so that none only looks like another. The check comes before
 	// lower-casing: the Kelvin sign is a "k" afterwards.
-	hostOK = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	portOK = regexp.MustCompile(`^[0-9]{0,5}$`)
+	hostOK = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	portOK = pattern.New(`^[0-9]{0,5}$`)
 )
 
 // ParseURL splits a remote's address into host (lower case, without port) and path (without

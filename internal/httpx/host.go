@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/astro-ci/astro-ci/internal/hint"
 )
 
@@ -54,11 +52,28 @@ type Limit struct {
 	Per time.Duration
 }
 
-// bucket lets less pass than the service allows: three fifths of it for ever and as a burst three tenths of
-// it, at most nine tenths in any such time. Others use the same credential, and requests that left one after
-// the other can arrive together.
-func (l Limit) bucket() *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(float64(l.N)*.6/l.Per.Seconds()), max(1, l.N*3/10))
+// spread is how much later than another one a request may arrive that left at the same time.
+const spread = 250 * time.Millisecond
+
+// window are the last requests under a limit, the oldest first.
+type window []time.Time
+
+// free is when the next one may leave. Nine tenths of a limit are used: others use the same credential. They
+// may leave one right after the other: a steady pace would waste what a limit of an hour lets pass at once.
+func (w window) free(l Limit) (at time.Time) {
+	if n := max(1, l.N*9/10); len(w) >= n {
+		at = w[len(w)-n].Add(l.Per + spread)
+	}
+	return at
+}
+
+// with is the window with one more, without those that do not count any more.
+func (w window) with(l Limit, now time.Time) window {
+	old := 0
+	for old < len(w) && now.Sub(w[old]) > l.Per+spread {
+		old++
+	}
+	return append(w[old:], now)
 }
 
 // Hosts is what all clients of a process know together: how much was asked of each host, and whether it
@@ -77,7 +92,7 @@ func (h *Hosts) of(service, address string) *host {
 	}
 	key := service + " " + address
 	if h.all[key] == nil {
-		h.all[key] = &host{name: address, slots: map[Class]chan struct{}{}, buckets: map[Limit]*rate.Limiter{}}
+		h.all[key] = &host{name: address, slots: map[Class]chan struct{}{}, windows: map[Limit]window{}}
 	}
 	return h.all[key]
 }
@@ -87,7 +102,7 @@ type host struct {
 
 	mu      sync.Mutex
 	slots   map[Class]chan struct{}
-	buckets map[Limit]*rate.Limiter
+	windows map[Limit]window
 	pause   time.Time // the service asked to be left alone until then
 	failed  int       // requests in a row
 	last    string    // why the last one failed
@@ -120,7 +135,7 @@ func (h *host) leftAlone(e *DownError) error {
 // enter waits until a request may be sent; leave has to be called when its answer is read. The error says
 // that it was not sent. tell learns of a pause.
 func (h *host) enter(ctx context.Context, class Class, limits []Limit, tell func(time.Duration)) (leave func(), err error) {
-	if err := h.down(false); err != nil {
+	if err := h.isDown(); err != nil {
 		return nil, err
 	}
 	slot := h.slot(class)
@@ -129,10 +144,9 @@ func (h *host) enter(ctx context.Context, class Class, limits []Limit, tell func
 	case <-ctx.Done():
 		return nil, &notSentError{ctx.Err()}
 	}
-	at, back := h.reserve(class, limits)
-	for err == nil {
+	for {
 		var pause time.Duration
-		if pause, err = h.wait(at); err != nil || pause <= 0 {
+		if pause, err = h.pass(class, limits); err != nil || pause <= 0 {
 			break
 		}
 		if pause >= time.Second {
@@ -141,20 +155,24 @@ func (h *host) enter(ctx context.Context, class Class, limits []Limit, tell func
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
+			continue
 		case <-ctx.Done():
 			t.Stop()
 			err = &notSentError{ctx.Err()}
 		}
-	}
-	if err == nil {
-		err = h.down(true)
+		break
 	}
 	if err != nil {
-		back()
 		<-slot
 		return nil, err
 	}
 	return func() { <-slot }, nil
+}
+
+func (h *host) isDown() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.down(time.Now())
 }
 
 func (h *host) slot(class Class) chan struct{} {
@@ -166,61 +184,43 @@ func (h *host) slot(class Class) chan struct{} {
 	return h.slots[class]
 }
 
-// reserve takes a place in every bucket of the class: when the request may be sent, and how the places are
-// given back.
-func (h *host) reserve(class Class, limits []Limit) (at time.Time, back func()) {
+// pass lets a request through, or says how long it is until one may pass: until every limit of its class has
+// room, and a pause that the service asked for is over.
+func (h *host) pass(class Class, limits []Limit) (time.Duration, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	at = now
-	var taken []*rate.Reservation
+	at := h.pause
+	if at.Sub(now) > MaxRetryAfter {
+		return 0, h.leftAlone(&DownError{Until: at})
+	}
 	for _, l := range limits {
-		if l.Of&class == 0 {
-			continue
-		}
-		if h.buckets[l] == nil {
-			h.buckets[l] = l.bucket()
-		}
-		r := h.buckets[l].ReserveN(now, 1)
-		if t := now.Add(r.DelayFrom(now)); t.After(at) {
+		if t := h.windows[l].free(l); l.Of&class != 0 && t.After(at) {
 			at = t
 		}
-		taken = append(taken, r)
 	}
-	return at, func() {
-		for _, r := range taken {
-			r.Cancel()
+	if at.After(now) {
+		return at.Sub(now), nil
+	}
+	if err := h.down(now); err != nil {
+		return 0, err
+	}
+	if h.failed >= downAfter {
+		h.until = now.Add(downFor)
+	}
+	for _, l := range limits {
+		if l.Of&class != 0 {
+			h.windows[l] = h.windows[l].with(l, now)
 		}
 	}
-}
-
-// wait is how long it is until a time, or until a pause that the service asked for is over.
-func (h *host) wait(at time.Time) (time.Duration, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if left := time.Until(h.pause); left > MaxRetryAfter {
-		return 0, h.leftAlone(&DownError{Until: h.pause})
-	}
-	if h.pause.After(at) {
-		at = h.pause
-	}
-	return time.Until(at), nil
+	return 0, nil
 }
 
 // down is an error while the host is left alone. After that one request at a time is let through, each for
-// the time of one such pause, until one succeeds; take says that this is it.
-func (h *host) down(take bool) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.failed < downAfter {
-		return nil
-	}
-	now := time.Now()
-	if now.Before(h.until) {
+// the time of one such pause, until one succeeds.
+func (h *host) down(now time.Time) error {
+	if h.failed >= downAfter && now.Before(h.until) {
 		return h.leftAlone(&DownError{h.failed, h.last, h.until})
-	}
-	if take {
-		h.until = now.Add(downFor)
 	}
 	return nil
 }

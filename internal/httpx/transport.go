@@ -193,6 +193,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if errors.As(err, &again) && last != nil {
 		return last, nil // out of tries: the caller gets the answer as it is
 	}
+	if err != nil && temporary(err) {
+		err = &passingError{err}
+	}
 	return resp, err
 }
 
@@ -291,6 +294,14 @@ type limitedBody struct {
 	io.Reader
 	io.Closer
 	over func() // the try is over
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF && temporary(err) {
+		err = &passingError{err}
+	}
+	return n, err
 }
 
 func (b *limitedBody) Close() error {

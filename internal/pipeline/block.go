@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 )
 
@@ -23,10 +24,10 @@ const (
 )
 
 var (
-	beginLine = regexp.MustCompile(`^( *)(?:#|//) >>> astro-ci setup=([a-z0-9][a-z0-9._-]{0,62})(?: part=([a-z.]+))? sha256=([0-9a-f]{16}): managed, edits between these lines are replaced$`)
-	endLine   = regexp.MustCompile(`^( *)(?:#|//) <<< astro-ci setup=([a-z0-9][a-z0-9._-]{0,62})(?: part=([a-z.]+))?$`)
+	beginLine = pattern.New(`^( *)(?:#|//) >>> astro-ci setup=([a-z0-9][a-z0-9._-]{0,62})(?: part=([a-z.]+))? sha256=([0-9a-f]{16}): managed, edits between these lines are replaced$`)
+	endLine   = pattern.New(`^( *)(?:#|//) <<< astro-ci setup=([a-z0-9][a-z0-9._-]{0,62})(?: part=([a-z.]+))?$`)
 	// anyMarker also matches what is left of a marker that somebody damaged.
-	anyMarker = regexp.MustCompile(`^\s*(?:#|//)\s*(>>>|<<<)\s*astro-ci\b`)
+	anyMarker = pattern.New(`^\s*(?:#|//)\s*(>>>|<<<)\s*astro-ci\b`)
 )
 
 // Why a file is left alone.

@@ -1,10 +1,10 @@
 package pipeline
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -19,8 +19,8 @@ type Command struct {
 func (c Command) String() string { return "astro " + strings.Join(c.Words, " ") }
 
 var (
-	astroCommand = regexp.MustCompile(`(?:^|[\s"'` + "`" + `;&|(])astro\s+((?:deploy|deployment|workspace|organization|dbt)\b[^|;&)]*)`)
-	astroID      = regexp.MustCompile(`\bc[a-z0-9]{24}\b`)
+	astroCommand = pattern.New(`(?:^|[\s"'` + "`" + `;&|(])astro\s+((?:deploy|deployment|workspace|organization|dbt)\b[^|;&)]*)`)
+	astroID      = pattern.New(`\bc[a-z0-9]{24}\b`)
 )
 
 // Commands finds the calls of the Astro CLI in pipeline files. It reads lines, not the language of

@@ -3,10 +3,10 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
 
 	"github.com/astro-ci/astro-ci/assets"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // Table holds the releases that were looked at when the program was built.
@@ -47,7 +47,7 @@ func Newest() string {
 }
 
 // finalOne matches a final release of the 1.x line: 2.x refuses 1.x projects.
-var finalOne = regexp.MustCompile(`^1\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$`)
+var finalOne = pattern.New(`^1\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$`)
 
 // Newer reports whether the final 1.x release a is newer than b; "" is older than any.
 func Newer(a, b string) bool {

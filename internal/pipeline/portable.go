@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,6 +12,7 @@ import (
 	"github.com/astro-ci/astro-ci/assets"
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -170,7 +170,7 @@ func Exports(targets []setup.Target) Literal {
 }
 
 // safeValue is text that means itself between single quotes, in every shell and file.
-var safeValue = regexp.MustCompile(`^[A-Za-z0-9 .,_:;/@=+#-]*$`)
+var safeValue = pattern.New(`^[A-Za-z0-9 .,_:;/@=+#-]*$`)
 
 // Assignments is shell that sets the constants, for platforms that have no place for them. A value
 // that holds anything but plain characters is refused.

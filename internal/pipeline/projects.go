@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // How far Projects looks: deeper than any team nests its projects, and no further than a moment.
@@ -16,7 +17,7 @@ const (
 )
 
 // fromRuntime is the line of a Dockerfile by which it builds on the Astro Runtime.
-var fromRuntime = regexp.MustCompile(`(?im)^FROM\s+\S*(astrocrpublic|astronomer|astro-runtime)\S*`)
+var fromRuntime = pattern.New(`(?im)^FROM\s+\S*(astrocrpublic|astronomer|astro-runtime)\S*`)
 
 // Projects finds the folders that hold an Astro project, slash-separated, "." for the root. It only
 // helps to propose an answer, so what cannot be read holds none.

@@ -9,12 +9,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -63,8 +63,8 @@ func (r *Releases) Newest(ctx context.Context) (string, error) {
 }
 
 var (
-	sumLine  = regexp.MustCompile(`^([0-9a-f]{64})  ([A-Za-z0-9._-]+)$`)
-	archives = regexp.MustCompile(`^astro_([0-9.]+)_([a-z0-9]+_[a-z0-9]+)\.tar\.gz$`)
+	sumLine  = pattern.New(`^([0-9a-f]{64})  ([A-Za-z0-9._-]+)$`)
+	archives = pattern.New(`^astro_([0-9.]+)_([a-z0-9]+_[a-z0-9]+)\.tar\.gz$`)
 )
 
 // Sums reads the release's own list of checksums: the SHA-256 of the archive per "os_arch".

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -115,4 +115,4 @@ func (r *Releases) ProgramSums(ctx context.Context, base, version string) (map[s
 	return sums, nil
 }
 
-var anyVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+var anyVersion = pattern.New(`^[0-9]+\.[0-9]+\.[0-9]+$`)

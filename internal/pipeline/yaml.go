@@ -3,12 +3,13 @@ package pipeline
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // The values a YAML document is made of: Map, List, Plain, Literal, string, int and bool.
@@ -34,10 +35,10 @@ type (
 )
 
 var (
-	plainKey  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-	plainText = regexp.MustCompile(`^[A-Za-z_$./][\x20-\x7e]*$`)
+	plainKey  = pattern.New(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+	plainText = pattern.New(`^[A-Za-z_$./][\x20-\x7e]*$`)
 	// notPlain finds what ends a plain scalar, and the words that YAML 1.1 takes for a boolean or null.
-	notPlain = regexp.MustCompile(`: | #|[: ]$|(?i)^(y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
+	notPlain = pattern.New(`: | #|[: ]$|(?i)^(y|n|yes|no|on|off|true|false|null|\.inf|\.nan)$`)
 )
 
 // YAML writes a document: header as a comment, the entries of m with a blank line between them.

@@ -2,11 +2,11 @@ package providers
 
 import (
 	"context"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -58,7 +58,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 }
 
 // colours are the escape sequences by which a terminal is coloured.
-var colours = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+var colours = pattern.New(`\x1b\[[0-9;]*[A-Za-z]`)
 
 // Tail is the end of a log: as many of its last lines, without colours.
 func Tail(log string, lines int) (last []display.Text) {

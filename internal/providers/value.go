@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -14,6 +13,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -36,7 +36,7 @@ func CheckValue(v *secret.Value, most int) error {
 }
 
 // notPlain are the characters of a repository's path that some backends refuse in a name.
-var notPlain = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+var notPlain = pattern.New(`[^A-Za-z0-9_.-]+`)
 
 // PlainPath is the path of a repository with nothing in it but letters, digits, "_.-", and "/" between
 // the parts.
@@ -48,7 +48,7 @@ func PlainPath(r setup.Repository) string {
 	return strings.Join(parts, "/")
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9/._:=@-]+$`)
+var plainWord = pattern.New(`^[A-Za-z0-9/._:=@-]+$`)
 
 // ShellWord quotes a text for a shell when it has to be.
 func ShellWord(s string) string {

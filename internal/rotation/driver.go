@@ -24,7 +24,7 @@ type Issuer interface {
 	CreateToken(ctx context.Context, s setup.Setup, marker string) (astro.Token, *secret.Value, error)
 	Prove(ctx context.Context, s setup.Setup, t astro.Token, v *secret.Value) (detail string, err error)
 	Token(ctx context.Context, organization, id string) (astro.Token, error)
-	Tokens(ctx context.Context, organization, workspace, deployment string) ([]astro.Token, error)
+	TokensAt(ctx context.Context, s setup.Setup) ([]astro.Token, error)
 	DescribeToken(ctx context.Context, organization, id, description string) error
 	DeleteToken(ctx context.Context, organization, id string) error
 }
@@ -240,9 +240,9 @@ func unfit(err error) bool {
 }
 
 // list finds the tokens of this operation. One that is known and not in the list is asked for by itself,
-// because a list may be late; one that has expired is gone.
+// because a list may be late, and an old one may be for another place; one that has expired is gone.
 func (d *Driver) list(ctx context.Context, org string) (Answer, string) {
-	all, err := d.Issuer.Tokens(ctx, org, "", "")
+	all, err := d.Issuer.TokensAt(ctx, d.state.Plan.Setup)
 	if err != nil {
 		return Answer{Err: err}, ""
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -30,27 +29,6 @@ import (
 
 const sideBySide = 200
 
-// refusals counts what a server refuses because of its limits.
-type refusals struct{ n atomic.Int64 }
-
-func (c *refusals) around(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(&watched{w, c}, r)
-	})
-}
-
-type watched struct {
-	http.ResponseWriter
-	c *refusals
-}
-
-func (w *watched) WriteHeader(status int) {
-	if w.Header().Get("Retry-After") != "" {
-		w.c.n.Add(1)
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
 // crowd runs f side by side on an Astro and a GitHub that hold to their limits, and returns how often each
 // of them had to refuse something.
 func crowd(t *testing.T, f func(t *testing.T, i int, base http.RoundTripper, a *astrod.Server, hub *githubd.Server) error) (ofAstro, ofGitHub int64) {
@@ -60,10 +38,10 @@ func crowd(t *testing.T, f func(t *testing.T, i int, base http.RoundTripper, a *
 		if err := errors.Join(err, err2); err != nil {
 			t.Fatal(err)
 		}
-		var one, two refusals
+		var one, two testkit.Refusals
 		m := http.NewServeMux()
-		m.Handle("/v1/", one.around(a.Handler()))
-		m.Handle("/hub/", two.around(http.StripPrefix("/hub", hub.Handler())))
+		m.Handle("/v1/", one.Around(a.Handler()))
+		m.Handle("/hub/", two.Around(http.StripPrefix("/hub", hub.Handler())))
 		base, closeAll := inMemory(m)
 		var wait sync.WaitGroup
 		for i := range sideBySide {
@@ -75,23 +53,16 @@ func crowd(t *testing.T, f func(t *testing.T, i int, base http.RoundTripper, a *
 		}
 		wait.Wait()
 		closeAll()
-		ofAstro, ofGitHub = one.n.Load(), two.n.Load()
+		ofAstro, ofGitHub = one.Load(), two.Load()
 	})
 	return ofAstro, ofGitHub
 }
 
 // inMemory serves h on a network in memory.
 func inMemory(h http.Handler) (base http.RoundTripper, end func()) {
-	p := testkit.NewPipes()
 	b := httpx.NewBase(nil, nil)
-	b.DialContext = p.Dial
-	server := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
-	go func() { _ = server.Serve(p) }()
-	return b, func() {
-		b.CloseIdleConnections()
-		_ = server.Close()
-		_ = p.Close()
-	}
+	end = testkit.InMemory(h, b)
+	return b, end
 }
 
 func address(path string) *url.URL { return &url.URL{Scheme: "http", Host: "localhost", Path: path} }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -32,6 +31,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/woodpeckerd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 var (
@@ -41,23 +41,17 @@ var (
 
 const simDrain = 2 * time.Hour
 
-// weather lets a fifth of the requests fail, in every way that networks and services have, and ends the
-// process now and then.
+// weather lets a fifth of the requests fail, and ends the process now and then.
 type weather struct {
-	chance  *rand.Rand
-	base    http.RoundTripper
+	*testkit.Weather
 	crashes int  // how often the process may still end
 	dead    bool // it has ended
-	late    sync.WaitGroup
 }
 
-var (
-	errDead = errors.New("the process has ended")
-	errCut  = errors.New("the connection broke")
-)
+var errDead = errors.New("the process has ended")
 
 func (w *weather) crash() bool {
-	if w.crashes > 0 && w.chance.IntN(40) == 0 {
+	if w.crashes > 0 && w.IntN(40) == 0 {
 		w.crashes--
 		w.dead = true
 	}
@@ -68,61 +62,13 @@ func (w *weather) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.dead {
 		return nil, errDead
 	}
-	crash := w.crash()
-	if !crash && w.chance.IntN(5) != 0 {
-		return w.base.RoundTrip(r)
+	if !w.crash() {
+		return w.Weather.RoundTrip(r)
 	}
-	failed := errCut
-	if crash {
-		failed = errDead
-	}
-	answer := func(status int, h http.Header) (*http.Response, error) {
-		if crash {
-			return nil, errDead
-		}
-		h.Set("Content-Type", "application/json")
-		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(`{"message":"no"}`)), Request: r}, nil
-	}
-	switch w.chance.IntN(6) {
-	case 0:
-		return answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"2"}})
-	case 1:
-		return answer(http.StatusServiceUnavailable, http.Header{})
-	case 2: // the connection breaks before anything happens
-		return nil, failed
-	case 3: // it has its effect, and the answer is lost
-		w.send(r)
-		return nil, failed
-	case 4: // it has its effect, and an error is answered
-		w.send(r)
-		return answer(http.StatusBadGateway, http.Header{})
-	}
-	again, at := copyOf(r), time.Duration(w.chance.IntN(100))*time.Second
-	w.late.Go(func() {
-		time.Sleep(at)
-		w.send(again)
-	})
-	return nil, failed
-}
-
-func (w *weather) send(r *http.Request) {
-	resp, err := w.base.RoundTrip(r)
-	if err == nil {
-		_, _ = io.Copy(io.Discard, resp.Body)
+	if resp, err := w.Fail(r); err == nil {
 		_ = resp.Body.Close()
 	}
-}
-
-// copyOf is a request that can be sent when the first one is over.
-func copyOf(r *http.Request) *http.Request {
-	c := r.Clone(context.WithoutCancel(r.Context()))
-	if r.GetBody != nil {
-		c.Body, _ = r.GetBody()
-	} else if r.Body != nil {
-		raw, _ := io.ReadAll(r.Body)
-		r.Body, c.Body = io.NopCloser(strings.NewReader(string(raw))), io.NopCloser(strings.NewReader(string(raw)))
-	}
-	return c
+	return nil, errDead
 }
 
 // memory is a journal in memory, which ends with the process like a file does.
@@ -183,7 +129,7 @@ func (s *sim) wrong(format string, args ...any) {
 }
 
 func newSim(t *testing.T, n uint64, listen func(http.Handler) http.RoundTripper) *sim {
-	s := &sim{t: t, seed: n, weather: &weather{chance: rand.New(rand.NewPCG(n, 1)), crashes: 4}}
+	s := &sim{t: t, seed: n, weather: &weather{Weather: testkit.NewWeather(nil, rand.New(rand.NewPCG(n, 1))), crashes: 4}}
 	s.log.w = s.weather
 	var err [5]error
 	var hub *githubd.Server
@@ -203,7 +149,7 @@ func newSim(t *testing.T, n uint64, listen func(http.Handler) http.RoundTripper)
 	for path, h := range map[string]http.Handler{"/hub": hub.Handler(), "/wood": wood.Handler(), "/drone": dr.Handler(), "/vault": vlt.Handler()} {
 		m.Handle(path+"/", http.StripPrefix(path, h))
 	}
-	s.weather.base = listen(m)
+	s.weather.Base = listen(m)
 	jitter := rand.New(rand.NewPCG(n, 2))
 	gh := func(base http.RoundTripper, hosts *httpx.Hosts) *github.Provider {
 		p, err := github.New(github.Options{Host: "github.com", APIURL: address("/hub"), Token: hub.Token(), Base: base, Agent: "astro-ci/test", Jitter: jitter.Float64, Hosts: hosts})
@@ -243,7 +189,7 @@ func newSim(t *testing.T, n uint64, listen func(http.Handler) http.RoundTripper)
 	}
 	all := []place{
 		{target("github", "acme/etl"), func() (*secret.Value, error) { return hub.OpenRepo("acme", "etl", name) }, func(v *secret.Value) error {
-			_, err := gh(s.weather.base, nil).Put(t.Context(), target("github", "acme/etl"), v, providers.Meta{})
+			_, err := gh(s.weather.Base, nil).Put(t.Context(), target("github", "acme/etl"), v, providers.Meta{})
 			return err
 		}},
 		{target("vault", entry), func() (*secret.Value, error) { return vlt.Open("", entry, name) }, func(v *secret.Value) error {
@@ -252,8 +198,8 @@ func newSim(t *testing.T, n uint64, listen func(http.Handler) http.RoundTripper)
 		{target("woodpecker", "acme/etl"), func() (*secret.Value, error) { v, _, err := wood.Open("acme/etl", name); return v, err }, nil},
 		{target("drone", "acme/etl"), func() (*secret.Value, error) { v, _, err := dr.Open("acme/etl", name); return v, err }, nil},
 	}
-	s.weather.chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	s.places = all[:1+s.weather.chance.IntN(3)]
+	s.weather.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	s.places = all[:1+s.weather.IntN(3)]
 	for _, x := range s.places {
 		s.plan.Targets = append(s.plan.Targets, x.target)
 	}
@@ -287,10 +233,10 @@ func (s *sim) meddle() {
 			seen = append(seen, x)
 		}
 	}
-	if len(seen) == 0 || s.weather.chance.IntN(2) == 0 {
+	if len(seen) == 0 || s.weather.IntN(2) == 0 {
 		return
 	}
-	x := seen[s.weather.chance.IntN(len(seen))]
+	x := seen[s.weather.IntN(len(seen))]
 	old, err := x.open()
 	if err != nil {
 		s.t.Fatal(err)
@@ -321,7 +267,7 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 			time.Sleep(time.Until(halt.Act.Until))
 		} else if halt.Err != nil && !s.weather.dead {
 			s.last = halt.Err
-			time.Sleep(time.Duration(1+s.weather.chance.IntN(300)) * time.Second)
+			time.Sleep(time.Duration(1+s.weather.IntN(300)) * time.Second)
 		}
 		if s.weather.dead {
 			s.weather.dead = false
@@ -329,8 +275,8 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 			if b.State().Mode == rotation.FirstSetup {
 				s.seen.inSetup++
 			}
-			time.Sleep(time.Duration(s.weather.chance.IntN(200)) * time.Second)
-			if s.loses && s.weather.chance.IntN(2) == 0 {
+			time.Sleep(time.Duration(s.weather.IntN(200)) * time.Second)
+			if s.loses && s.weather.IntN(2) == 0 {
 				s.lost++
 				s.log.raw, begin = nil, s.carried
 				time.Sleep(30 * time.Minute) // it looks as if somebody were at work
@@ -350,7 +296,7 @@ func (s *sim) until(begin func(*rotation.Book) error) {
 // carried begins with what the tokens on Astro say: with what is unfinished, or else with a rotation.
 func (s *sim) carried(b *rotation.Book) error {
 	issuer, _ := s.clients()
-	all, err := issuer.Tokens(s.t.Context(), s.plan.Organization.ID, "", "")
+	all, err := issuer.TokensAt(s.t.Context(), s.plan.Setup)
 	if err != nil {
 		return err
 	}
@@ -418,14 +364,14 @@ func history(t *testing.T, n uint64, x pace) (broken []string, digest string, se
 			}
 		})
 		s.until(begin(rotation.FirstSetup, "first"))
-		s.weather.late.Wait()
+		s.weather.Late.Wait()
 		s.check("the first set-up")
 		s.loses = n%2 == 0
 		for i := range 2 {
 			s.meddle()
 			_, b := s.process()
 			s.until(begin(rotation.Planned, fmt.Sprint("op", i), b.State().Last))
-			s.weather.late.Wait()
+			s.weather.Late.Wait()
 			s.check(fmt.Sprint("rotation ", i))
 		}
 		cancel()

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // Fault is one thing that is wrong with a setup.
@@ -22,14 +23,14 @@ func (f *Fault) Error() string { return f.Field + ": " + f.Problem }
 var ErrEmpty = errors.New("an answer is needed")
 
 var (
-	secretName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
-	astroID    = regexp.MustCompile(`^[a-z0-9]{25}$`)
-	role       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_ .-]{0,127}$`)
-	setupName  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
-	branchBad  = regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|/\.|^[./-]|[/.]$`)
-	version    = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
-	cron       = regexp.MustCompile(`^[0-9]{1,2} [0-9]{1,2} \* \* [0-6*]$`)
-	sum        = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	secretName = pattern.New(`^[A-Z_][A-Z0-9_]*$`)
+	astroID    = pattern.New(`^[a-z0-9]{25}$`)
+	role       = pattern.New(`^[A-Za-z0-9][A-Za-z0-9_ .-]{0,127}$`)
+	setupName  = pattern.New(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+	branchBad  = pattern.New(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|/\.|^[./-]|[/.]$`)
+	version    = pattern.New(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	cron       = pattern.New(`^[0-9]{1,2} [0-9]{1,2} \* \* [0-6*]$`)
+	sum        = pattern.New(`^[0-9a-f]{64}$`)
 )
 
 // Validate returns every fault of the setup, joined; nil when it can be carried out. The engine
@@ -150,7 +151,7 @@ func CheckBranch(branch string) error {
 }
 
 // folder is what every platform and every shell takes for a folder and nothing else.
-var folder = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
+var folder = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
 
 // CheckFolder reports what is wrong with the folder of an Astro project; "" stands for the root.
 func CheckFolder(name string) error {

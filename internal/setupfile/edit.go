@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 const header = `# The setups of this repository: which tokens of Astro its pipelines use, and where they are kept.
@@ -211,7 +211,7 @@ func (e *editor) change(at spot, want Answers, f File, i int) {
 }
 
 // comment is one at the end of a line, with what stands before it; a # in quotes is taken for none.
-var comment = regexp.MustCompile(`[ \t]+#[^"']*$`)
+var comment = pattern.New(`[ \t]+#[^"']*$`)
 
 // pair is an answer in lines.
 func (e *editor) pair(indent, key, value string) []string {
@@ -229,10 +229,10 @@ func (e *editor) pair(indent, key, value string) []string {
 	return []string{l}
 }
 
-var plain = regexp.MustCompile(`^[A-Za-z0-9_./][A-Za-z0-9_./:#@=+-]*[A-Za-z0-9_./#@=+-]$`)
+var plain = pattern.New(`^[A-Za-z0-9_./][A-Za-z0-9_./:#@=+-]*[A-Za-z0-9_./#@=+-]$`)
 
 // words are what YAML takes for something else than a text.
-var words = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off|true|false|null|~|\.inf|\.nan|[0-9._:xob+-]+(e[0-9+-]+)?)$`)
+var words = pattern.New(`(?i)^(y|n|yes|no|on|off|true|false|null|~|\.inf|\.nan|[0-9._:xob+-]+(e[0-9+-]+)?)$`)
 
 // quoted is a text as a YAML scalar.
 func quoted(s string) string {

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,15 @@ func Answers(p setup.Plan) map[string]string {
 		if a == "" {
 			delete(out, id)
 		}
+	}
+	return out
+}
+
+// Alone are the answers of a setup that nothing renews any more.
+func Alone(answers map[string]string) map[string]string {
+	out := maps.Clone(answers)
+	for _, id := range []string{"self-rotate", "rotation-role", "astro-ci-version"} {
+		delete(out, id)
 	}
 	return out
 }

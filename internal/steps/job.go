@@ -21,7 +21,7 @@ func job(d Deps) flow.Step {
 				{Value: string(setup.PreviewDeployments), Label: text("Preview pull requests"), Note: text("a Deployment for each, deleted with it; GitHub and GitLab")},
 				{Value: string(setup.ManageUsers), Label: text("Manage users"), Note: text("invite people, change roles")},
 			}}
-			if j, by, ok := pipeline.JobOf(pipeline.Commands(d.found())); ok {
+			if j, by, ok := pipeline.JobOf(d.commands()); ok {
 				cs.Default, cs.Note = string(j), text("Line %d of %s runs: %s", by.Line, by.File, by)
 			}
 			return cs, nil

@@ -18,7 +18,7 @@ type Kept struct {
 }
 
 type keptItem struct {
-	mu    sync.Mutex // held while it is loaded
+	turn  chan struct{} // holds one while it is loaded
 	there bool
 	value any
 }
@@ -34,12 +34,12 @@ func kept[T any](k *Kept, load func() (T, error), key ...string) (T, error) {
 	name := strings.Join(key, "\x00")
 	x := k.what[name]
 	if x == nil {
-		x = &keptItem{}
+		x = &keptItem{turn: make(chan struct{}, 1)}
 		k.what[name] = x
 	}
 	k.mu.Unlock()
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	x.turn <- struct{}{}
+	defer func() { <-x.turn }()
 	if v, ok := x.value.(T); ok && x.there {
 		return v, nil
 	}

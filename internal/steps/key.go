@@ -2,13 +2,13 @@ package steps
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -53,7 +53,7 @@ const (
 	keepKey    = "keep"
 )
 
-var keyNames = regexp.MustCompile(`ASTRONOMER_KEY_(ID|SECRET)`)
+var keyNames = pattern.New(`ASTRONOMER_KEY_(ID|SECRET)`)
 
 // legacyKey asks what becomes of a Deployment API key that the repository uses until now.
 func legacyKey(d Deps) flow.Step {

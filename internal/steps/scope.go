@@ -7,7 +7,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -66,7 +65,7 @@ func deployment(d Deps) flow.Step {
 				}
 				return c
 			})
-			named := pipeline.IDs(d.found())
+			named := d.named()
 			for _, c := range cs.Items {
 				if slices.Contains(named, c.Value) {
 					cs.Default, cs.Note = c.Value, text("A pipeline file of the repository names %s.", c.Label)

@@ -122,13 +122,23 @@ func choices[T any](page astro.Page[T], choice func(T) flow.Choice) flow.Choices
 // found are the pipeline files of the repository one stands in, for all platforms. They only help
 // to propose answers, so a file that cannot be read is passed over.
 func (d Deps) found() []pipeline.Found {
-	var globs []string
-	for _, p := range d.Platforms {
-		globs = append(globs, p.Globs...)
-	}
-	files, err := d.Files(globs)
-	if err != nil {
-		return nil
-	}
+	files, _ := kept(d.Keep, func() ([]pipeline.Found, error) {
+		var globs []string
+		for _, p := range d.Platforms {
+			globs = append(globs, p.Globs...)
+		}
+		return d.Files(globs)
+	}, "files")
 	return files
+}
+
+// commands and named are what the pipeline files run of the Astro CLI, and the ids that stand in them.
+func (d Deps) commands() []pipeline.Command {
+	all, _ := kept(d.Keep, func() ([]pipeline.Command, error) { return pipeline.Commands(d.found()), nil }, "commands")
+	return all
+}
+
+func (d Deps) named() []string {
+	ids, _ := kept(d.Keep, func() ([]string, error) { return pipeline.IDs(d.found()), nil }, "ids")
+	return ids
 }

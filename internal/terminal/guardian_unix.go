@@ -14,12 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // variable makes a process a guardian; its value is the state of the terminal to go back to.
@@ -29,9 +30,16 @@ const variable = "ASTRO_CI_GUARDIAN"
 // not: after a panic in any goroutine, or a kill. The zero Guardian does nothing.
 type Guardian struct{ pipe *os.File }
 
+// armed says that this program calls Guard at its beginning. Started again, any other would do its whole work
+// once more.
+var armed bool
+
 // Watch starts a guardian for the terminal tty, whose state now is the one to go back to. A guardian is a
 // courtesy: where none can be started there is none.
 func Watch(ctx context.Context, tty *os.File) (g Guardian) {
+	if !armed {
+		return g
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return g
@@ -80,6 +88,7 @@ const back = "\x1b[?2026l\x1b[<u\x1b[>4;0m\x1b[?2004l\x1b[?1006l\x1b[?1003l\x1b[
 
 // Guard is the whole life of a guardian; false says that this process is none.
 func Guard(environ []string) bool {
+	armed = true
 	var state string
 	for _, kv := range environ {
 		if v, ok := strings.CutPrefix(kv, variable+"="); ok {
@@ -104,7 +113,7 @@ func Guard(environ []string) bool {
 }
 
 // frame is a function in the stack of a goroutine that crashed.
-var frame = regexp.MustCompile(`(?m)^\S*/astro-ci/(\S+)\(.*\)$`)
+var frame = pattern.New(`(?m)^\S*/astro-ci/(\S+)\(.*\)$`)
 
 // farewell says what happened. Of a crash only the names of our functions are told: a panic's value could be
 // anything.

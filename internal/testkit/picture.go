@@ -32,7 +32,21 @@ var (
 // picture draws what the terminal shows: rectangles for backgrounds, one text element a word, so
 // that a font of another width cannot shift the columns.
 func picture(emu *vt.Emulator, p paper) string {
-	w, h := emu.Width(), emu.Height()
+	return window(emu.Width(), emu.Height(), p, strings.Join(rowsOf(emu, p), ""))
+}
+
+// rowsOf draws the lines of the terminal.
+func rowsOf(emu *vt.Emulator, p paper) (rows []string) {
+	for y := range emu.Height() {
+		var b strings.Builder
+		row(&b, emu, y, emu.Width(), p)
+		rows = append(rows, b.String())
+	}
+	return rows
+}
+
+// window draws the frame around what a terminal of w by h cells shows.
+func window(w, h int, p paper, content string) string {
 	width, height := 2*inset+advance*float64(w), titleBar+2*inset+leading*float64(h)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" font-family="%s" font-size="%.0f">`+"\n",
@@ -43,10 +57,7 @@ func picture(emu *vt.Emulator, p paper) string {
 		fmt.Fprintf(&b, `<circle cx="%d" cy="%.0f" r="5.5" fill="%s"/>`, 20+i*19, titleBar/2, c)
 	}
 	b.WriteString("\n")
-	for y := range h {
-		row(&b, emu, y, w, p)
-	}
-	b.WriteString("</svg>\n")
+	b.WriteString(content + "</svg>\n")
 	return b.String()
 }
 

@@ -2,8 +2,12 @@ package testkit
 
 import (
 	"context"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"sync"
+	"time"
 )
 
 // Pipes is a network of one server, in memory: each connection is a pipe, so that it fits in a bubble of
@@ -43,5 +47,18 @@ func (p *Pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// InMemory serves h on a network in memory, and lets a transport find nothing else; end closes both.
+func InMemory(h http.Handler, t *http.Transport) (end func()) {
+	p := NewPipes()
+	t.DialContext = p.Dial
+	server := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(p) }()
+	return func() {
+		t.CloseIdleConnections()
+		_ = server.Close()
+		_ = p.Close()
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -20,8 +20,8 @@ const docsFederation = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_role
 const audience = "sts.amazonaws.com"
 
 var (
-	roleARN = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/([A-Za-z0-9_+=,.@/-]{1,512})$`)
-	region  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
+	roleARN = pattern.New(`^arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/([A-Za-z0-9_+=,.@/-]{1,512})$`)
+	region  = pattern.New(`^[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
 )
 
 // host is the end of the names of a region's services.

@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -41,12 +41,12 @@ var secretsInfo = providers.Info{
 // Info describes the store.
 func (s Secrets) Info() providers.Info { return secretsInfo }
 
-var secretPath = regexp.MustCompile(`^[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+){0,14}$`)
+var secretPath = pattern.New(`^[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+){0,14}$`)
 
 // ID is the id of a target's secret.
 func ID(t setup.Target) string { return t.Address + "/" + t.Secret }
 
-func checkTarget(t setup.Target, info providers.Info, path *regexp.Regexp, says string) error {
+func checkTarget(t setup.Target, info providers.Info, path *pattern.Pattern, says string) error {
 	if err := setup.CheckSecretName(t.Secret); err != nil {
 		return fmt.Errorf("%s: name of the secret: %w", info.ID, err)
 	}

@@ -3,9 +3,9 @@ package aws
 import (
 	"context"
 	"fmt"
-	"regexp"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -27,8 +27,8 @@ var parametersInfo = providers.Info{
 func (s Parameters) Info() providers.Info { return parametersInfo }
 
 var (
-	parameterPath = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+){1,14}$`)
-	reserved      = regexp.MustCompile(`(?i)^/(aws|ssm)`)
+	parameterPath = pattern.New(`^(/[A-Za-z0-9_.-]+){1,14}$`)
+	reserved      = pattern.New(`(?i)^/(aws|ssm)`)
 )
 
 func (s Parameters) check(t setup.Target) error {

@@ -3,11 +3,11 @@ package azuredevops
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/keyvault"
@@ -93,7 +93,7 @@ func Render(p setup.Plan) ([]byte, error) {
 }
 
 // connection is the name of a service connection, without what a macro begins with.
-var connection = regexp.MustCompile(`^[\pL\pN_][\pL\pN_ .()-]{0,255}$`)
+var connection = pattern.New(`^[\pL\pN_][\pL\pN_ .()-]{0,255}$`)
 
 // fromVault is the step that reads secrets of a vault into variables, which no other step gets unless it
 // asks for them.

@@ -9,12 +9,12 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -28,7 +28,7 @@ const (
 )
 
 // ofRequest are the paths that a request takes.
-var ofRequest = regexp.MustCompile(`/_apis/git/repositories/[^/]+/(refs|items|pushes|pullrequests)(/|$)`)
+var ofRequest = pattern.New(`/_apis/git/repositories/[^/]+/(refs|items|pushes|pullrequests)(/|$)`)
 
 // repositoryPath is where the API has the repository.
 func repositoryPath(r setup.Repository) (string, error) {

@@ -3,11 +3,11 @@ package azuredevops
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -17,9 +17,9 @@ const Host = "dev.azure.com"
 
 var (
 	// part is an organization, a project or a repository.
-	part = regexp.MustCompile(`^[\pL\pN][\pL\pN_. -]{0,63}$`)
+	part = pattern.New(`^[\pL\pN][\pL\pN_. -]{0,63}$`)
 	// name is what a group or pipeline may be called here: what YAML takes for text.
-	name = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$`)
+	name = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$`)
 )
 
 // address is a target's address, taken apart: a group or a pipeline of a project.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -45,7 +45,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, file, branch s
 	return providers.RunRef{ID: number, Link: p.Runs(r, "") + "/results?buildId=" + number}, err
 }
 
-var digits = regexp.MustCompile(`^[0-9]{1,18}$`)
+var digits = pattern.New(`^[0-9]{1,18}$`)
 
 // runPath is where a run is asked about: a run and its build have the same number.
 func runPath(r setup.Repository, run string) (string, error) {
@@ -134,4 +134,4 @@ func (p *Provider) Failure(ctx context.Context, r setup.Repository, run string, 
 }
 
 // stamp is the time at which each line of a log begins.
-var stamp = regexp.MustCompile(`(?m)^[0-9T:.-]+Z `)
+var stamp = pattern.New(`(?m)^[0-9T:.-]+Z `)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -24,7 +25,7 @@ import (
 const docsSource = "https://developer.atlassian.com/cloud/bitbucket/rest/api-group-source/"
 
 // ofRequest are the paths that a request takes.
-var ofRequest = regexp.MustCompile(`^/repositories/[^/]+/[^/]+/(src|refs|pullrequests)(/|$)`)
+var ofRequest = pattern.New(`^/repositories/[^/]+/[^/]+/(src|refs|pullrequests)(/|$)`)
 
 func repositoryPath(r setup.Repository) string { return "/repositories/" + r.Path }
 

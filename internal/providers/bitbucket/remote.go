@@ -2,11 +2,11 @@ package bitbucket
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -15,8 +15,8 @@ import (
 const Host = "bitbucket.org"
 
 var (
-	part        = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
-	environment = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$`)
+	part        = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
+	environment = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}$`)
 )
 
 // address is a target's address, taken apart.

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -41,7 +41,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, _, branch stri
 	return providers.RunRef{ID: x.ID, Link: p.Runs(r, "") + "/results/" + strconv.FormatInt(x.Number, 10)}, err
 }
 
-var uuid = regexp.MustCompile(`^\{[0-9a-f-]{36}\}$`)
+var uuid = pattern.New(`^\{[0-9a-f-]{36}\}$`)
 
 func runPath(r setup.Repository, id string) (string, error) {
 	if !uuid.MatchString(id) {

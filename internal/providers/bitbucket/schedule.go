@@ -60,9 +60,9 @@ type pipelineSchedule struct {
 // days are the days of the week by their names: as numbers they begin with 1 here, on Sunday.
 var days = map[string]string{"0": "SUN", "1": "MON", "2": "TUE", "3": "WED", "4": "THU", "5": "FRI", "6": "SAT"}
 
-// pattern is a schedule of five fields in seven: with seconds and years, and with a question mark for the
+// sevenFields is a schedule of five fields in seven: with seconds and years, and with a question mark for the
 // day that is not said.
-func pattern(cron string) string {
+func sevenFields(cron string) string {
 	f := strings.Fields(cron)
 	if day, ok := days[f[4]]; ok {
 		return "0 " + strings.Join([]string{f[0], f[1], "?", f[3], day, "*"}, " ")
@@ -82,7 +82,7 @@ func (p *Provider) timetable(r setup.Repository, s providers.Schedule) providers
 		},
 		Create: func(ctx context.Context) error {
 			return p.api.do(ctx, httpx.Call{Method: http.MethodPost, Path: at, Body: map[string]any{
-				"type": "pipeline_schedule", "enabled": true, "cron_pattern": pattern(s.Cron),
+				"type": "pipeline_schedule", "enabled": true, "cron_pattern": sevenFields(s.Cron),
 				"target": map[string]any{
 					"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": s.Branch,
 					"selector": map[string]any{"type": "custom", "pattern": name},
@@ -94,7 +94,7 @@ func (p *Provider) timetable(r setup.Repository, s providers.Schedule) providers
 		},
 	}
 	t.Change = func(ctx context.Context, x pipelineSchedule) error {
-		if x.Enabled && x.Cron == pattern(s.Cron) && x.Target.Branch == s.Branch {
+		if x.Enabled && x.Cron == sevenFields(s.Cron) && x.Target.Branch == s.Branch {
 			return nil
 		}
 		return t.Replace(ctx, x)

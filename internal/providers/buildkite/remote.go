@@ -3,11 +3,11 @@ package buildkite
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -16,9 +16,9 @@ import (
 const Host = "buildkite.com"
 
 var (
-	slug    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,99}$`)
-	cluster = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	notSlug = regexp.MustCompile(`[^a-z0-9]+`)
+	slug    = pattern.New(`^[a-z0-9][a-z0-9-]{0,99}$`)
+	cluster = pattern.New(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	notSlug = pattern.New(`[^a-z0-9]+`)
 )
 
 // split takes ORGANIZATION/CLUSTER apart.

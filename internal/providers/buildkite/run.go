@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -44,7 +44,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, _, branch stri
 	return providers.RunRef{ID: number, Link: p.Runs(r, "") + "/builds/" + number}, err
 }
 
-var digits = regexp.MustCompile(`^[0-9]{1,18}$`)
+var digits = pattern.New(`^[0-9]{1,18}$`)
 
 func (p *Provider) build(ctx context.Context, r setup.Repository, id string) (x build, err error) {
 	if !digits.MatchString(id) {
@@ -93,4 +93,4 @@ func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, l
 }
 
 // marks are the times that the agent puts before each line.
-var marks = regexp.MustCompile(`\x1b_bk;t=[0-9]+\x07`)
+var marks = pattern.New(`\x1b_bk;t=[0-9]+\x07`)

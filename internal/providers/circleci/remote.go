@@ -2,19 +2,19 @@ package circleci
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 var (
-	part = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
+	part = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
 	// name is what a context may be called here: what YAML and a shell take for text.
-	name = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_. -]{0,199}$`)
+	name = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_. -]{0,199}$`)
 )
 
 // address is a target's address, taken apart: a project, or a context of an organization.

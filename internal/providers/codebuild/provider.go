@@ -6,12 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -36,7 +36,7 @@ func New(c *aws.Client) *Provider { return &Provider{c} }
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }
 
-var projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$`)
+var projectName = pattern.New(`^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$`)
 
 // Detect proposes a project of the repository's name; a remote does not say which project builds it.
 func Detect(r providers.Remote, region string) (setup.Repository, bool) {
@@ -81,7 +81,7 @@ func (p *Provider) project(ctx context.Context, name string) (project, bool, err
 }
 
 // looksSecret are names of variables that hold credentials.
-var looksSecret = regexp.MustCompile(`(?i)(token|secret|password|passwd|api_?key|access_?key|credential)`)
+var looksSecret = pattern.New(`(?i)(token|secret|password|passwd|api_?key|access_?key|credential)`)
 
 // Repo looks the project up. The secret can be stored before there is one.
 func (p *Provider) Repo(ctx context.Context, r setup.Repository) (providers.Repo, error) {

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/aws"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -56,7 +56,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, file, branch s
 	return providers.RunRef{ID: out.Build.ID, Link: console}, nil
 }
 
-var buildID = regexp.MustCompile(`^[A-Za-z0-9_-]{2,150}:[A-Za-z0-9-]{1,100}$`)
+var buildID = pattern.New(`^[A-Za-z0-9_-]{2,150}:[A-Za-z0-9-]{1,100}$`)
 
 func (p *Provider) build(ctx context.Context, id string) (build, error) {
 	if !buildID.MatchString(id) {

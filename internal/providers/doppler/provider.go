@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -61,7 +61,7 @@ func (p *Provider) Info() providers.Info { return info }
 
 func text(s string) display.Text { return display.Clean(s) }
 
-var notName = regexp.MustCompile(`[^a-z0-9]+`)
+var notName = pattern.New(`[^a-z0-9]+`)
 
 // Place is the config of the log-in, or one that carries the repository's name.
 func (p *Provider) Place(r setup.Repository) providers.Place {
@@ -77,7 +77,7 @@ func (p *Provider) Place(r setup.Repository) providers.Place {
 	return providers.Place{Store: ID, Address: at, Name: text("Doppler, " + at), Note: text("what Doppler syncs gets it too")}
 }
 
-var address = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var address = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 func check(t setup.Target) error {
 	if err := setup.CheckSecretName(t.Secret); err != nil {

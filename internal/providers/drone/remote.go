@@ -2,16 +2,16 @@ package drone
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
-var part = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
+var part = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
 
 // path is the path of the secrets at an address.
 func path(address string) (string, error) {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -65,7 +65,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, _, branch stri
 	return providers.RunRef{ID: number, Link: p.Runs(r, "") + "/" + number}, nil
 }
 
-var digits = regexp.MustCompile(`^[0-9]{1,18}$`)
+var digits = pattern.New(`^[0-9]{1,18}$`)
 
 // build reads a build, and says where it is.
 func (p *Provider) build(ctx context.Context, r setup.Repository, id string) (at string, b build, err error) {

@@ -3,11 +3,11 @@ package drone
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -29,7 +29,7 @@ func onSchedule(p setup.Plan) pipeline.Map {
 	}
 }
 
-var notSlug = regexp.MustCompile(`[^a-z0-9_]+`)
+var notSlug = pattern.New(`[^a-z0-9_]+`)
 
 // slug is the form that Drone gives the name of a schedule.
 func slug(name string) string {

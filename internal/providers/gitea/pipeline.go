@@ -4,17 +4,17 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // workflowFile are the paths from which workflows run; folders below are not looked at.
-var workflowFile = regexp.MustCompile(`^\.(gitea|forgejo|github)/workflows/[^/]+\.ya?ml$`)
+var workflowFile = pattern.New(`^\.(gitea|forgejo|github)/workflows/[^/]+\.ya?ml$`)
 
 // PipelineGlobs are the paths of workflows. Those below .github run as well, where neither of the
 // others has any, but they say nothing about the platform.

@@ -10,12 +10,12 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -26,7 +26,7 @@ const (
 )
 
 // ofRequest are the paths that a request takes.
-var ofRequest = regexp.MustCompile(`^/api/v1/repos/[^/]+/[^/]+/(branches|contents|pulls)(/|$)`)
+var ofRequest = pattern.New(`^/api/v1/repos/[^/]+/[^/]+/(branches|contents|pulls)(/|$)`)
 
 func repositoryPath(r setup.Repository) string { return "/api/v1/repos/" + r.Path }
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -61,8 +61,8 @@ func (p *Provider) do(ctx context.Context, call httpx.Call) error {
 }
 
 var (
-	part     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
-	reserved = regexp.MustCompile(`(?i)^FORGEJO_|GITEA_|GITHUB_`)
+	part     = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
+	reserved = pattern.New(`(?i)^FORGEJO_|GITEA_|GITHUB_`)
 )
 
 // at is where the secrets of an address are.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -109,7 +109,7 @@ func (p *Provider) runs(ctx context.Context, r setup.Repository) ([]run, error) 
 	return out.Runs, err
 }
 
-var runID = regexp.MustCompile(`^[0-9]{1,18}$`)
+var runID = pattern.New(`^[0-9]{1,18}$`)
 
 func (p *Provider) run(ctx context.Context, r setup.Repository, id string) (x run, err error) {
 	if !runID.MatchString(id) {
@@ -141,7 +141,7 @@ func (p *Provider) Look(ctx context.Context, r setup.Repository, id string) (pro
 }
 
 // stamp is what the runner puts before each line of a log.
-var stamp = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT[0-9:.]+Z ?`)
+var stamp = pattern.New(`(?m)^\d{4}-\d\d-\d\dT[0-9:.]+Z ?`)
 
 // Failure reads the log of the job that failed. Forgejo serves neither jobs nor logs.
 func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error) {

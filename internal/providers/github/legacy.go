@@ -3,17 +3,17 @@ package github
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 var (
 	// keyEntry is one entry of a mapping that feeds half of a Deployment API key.
-	keyEntry = regexp.MustCompile(`^(\s*)ASTRONOMER_KEY_(ID|SECRET)\s*:\s*\S`)
-	keyWord  = regexp.MustCompile(`ASTRONOMER_KEY_(ID|SECRET)`)
+	keyEntry = pattern.New(`^(\s*)ASTRONOMER_KEY_(ID|SECRET)\s*:\s*\S`)
+	keyWord  = pattern.New(`ASTRONOMER_KEY_(ID|SECRET)`)
 )
 
 // Modernize turns the two entries of a mapping that feed a Deployment API key into the one that

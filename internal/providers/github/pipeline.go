@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/assets"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -19,11 +19,11 @@ import (
 const runner = "ubuntu-24.04"
 
 // workflowFile are the paths from which GitHub runs workflows; folders below are not looked at.
-var workflowFile = regexp.MustCompile(`^\.github/workflows/[^/]+\.ya?ml$`)
+var workflowFile = pattern.New(`^\.github/workflows/[^/]+\.ya?ml$`)
 
 const docsWorkflows = "https://docs.github.com/en/actions/concepts/workflows-and-actions/workflows"
 
-var notFileName = regexp.MustCompile(`[^a-z0-9._-]+`)
+var notFileName = pattern.New(`[^a-z0-9._-]+`)
 
 // Runs is the page of the workflow's runs.
 func (p *Provider) Runs(r setup.Repository, file string) string {

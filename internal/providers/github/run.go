@@ -8,13 +8,13 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -90,7 +90,7 @@ func (p *Provider) runs(ctx context.Context, workflow, branch string) ([]run, er
 	return out.Runs, err
 }
 
-var digits = regexp.MustCompile(`^[0-9]{1,20}$`)
+var digits = pattern.New(`^[0-9]{1,20}$`)
 
 func (p *Provider) runPath(r setup.Repository, id string) (string, error) {
 	if !digits.MatchString(id) {
@@ -123,7 +123,7 @@ func (p *Provider) Look(ctx context.Context, r setup.Repository, id string) (pro
 }
 
 // stamp is what GitHub puts before each line of a log.
-var stamp = regexp.MustCompile(`(?m)^\x{feff}?\d{4}-\d\d-\d\dT[0-9:.]+Z ?`)
+var stamp = pattern.New(`(?m)^\x{feff}?\d{4}-\d\d-\d\dT[0-9:.]+Z ?`)
 
 // Failure reads the log of the job that failed. It lies at another address, which gets no log-in.
 func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error) {

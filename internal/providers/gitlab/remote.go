@@ -2,20 +2,20 @@ package gitlab
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // part is one segment of a path: a group or a project.
-var part = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$`)
+var part = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$`)
 
 // scope is the name of an environment, as GitLab allows it.
-var scope = regexp.MustCompile(`^[A-Za-z0-9/_. -]{1,255}$`)
+var scope = pattern.New(`^[A-Za-z0-9/_. -]{1,255}$`)
 
 // maxDepth is how deep groups may be nested, the project included.
 const maxDepth = 21

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -34,7 +34,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, _, branch stri
 	return providers.RunRef{ID: fmt.Sprint(x.ID), Link: x.Link}, err
 }
 
-var digits = regexp.MustCompile(`^[0-9]{1,20}$`)
+var digits = pattern.New(`^[0-9]{1,20}$`)
 
 func runPath(r setup.Repository, id string) (string, error) {
 	if !digits.MatchString(id) {
@@ -64,7 +64,7 @@ func (p *Provider) Look(ctx context.Context, r setup.Repository, id string) (pro
 }
 
 // marks are what GitLab puts into its logs for the begin and the end of a section.
-var marks = regexp.MustCompile(`section_(start|end):[^\r]*\r`)
+var marks = pattern.New(`section_(start|end):[^\r]*\r`)
 
 // Failure reads the log of the job that failed.
 func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error) {

@@ -2,11 +2,11 @@ package google
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -14,7 +14,7 @@ import (
 const docsFederation = "https://cloud.google.com/iam/docs/workload-identity-federation-with-deployment-pipelines"
 
 // poolProvider is a provider of a workload identity pool, by its whole name.
-var poolProvider = regexp.MustCompile(`^projects/([0-9]{6,20})/locations/global/workloadIdentityPools/([a-z0-9-]{4,32})/providers/([a-z0-9-]{4,32})$`)
+var poolProvider = pattern.New(`^projects/([0-9]{6,20})/locations/global/workloadIdentityPools/([a-z0-9-]{4,32})/providers/([a-z0-9-]{4,32})$`)
 
 func checkReader(p setup.Plan) (project, pool, provider string, err error) {
 	if err := CheckTarget(p.Target()); err != nil {

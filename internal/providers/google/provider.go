@@ -13,7 +13,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -85,7 +85,7 @@ func (p *Provider) Info() providers.Info { return info }
 func text(s string) display.Text { return display.Clean(s) }
 
 // notID are the characters of a repository's path that an id of a secret must not have.
-var notID = regexp.MustCompile(`[/.]+`)
+var notID = pattern.New(`[/.]+`)
 
 // Place is a prefix of the repository's own in the project of the log-in.
 func (p *Provider) Place(r setup.Repository) providers.Place {
@@ -98,8 +98,8 @@ func (p *Provider) Place(r setup.Repository) providers.Place {
 }
 
 var (
-	projectID = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`) // old ones have a domain in front
-	secretID  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	projectID = pattern.New(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`) // old ones have a domain in front
+	secretID  = pattern.New(`^[A-Za-z0-9_-]{1,255}$`)
 )
 
 // ID is the project of a target's secret, and its id there.

@@ -3,17 +3,17 @@ package jenkins
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // part is the name of a job or folder.
-var part = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_. %-]{0,199}$`)
+var part = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_. %-]{0,199}$`)
 
 // isJob reports whether s is the full name of a job or folder: its folders and its name.
 func isJob(s string) bool {

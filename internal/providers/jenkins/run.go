@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -22,7 +22,7 @@ const docsRuns = "https://www.jenkins.io/doc/book/pipeline/multibranch/"
 
 // queued is the end of the address at which a place in the queue is seen. Its beginning is of no use:
 // behind a proxy it may be another host.
-var queued = regexp.MustCompile(`/queue/item/([0-9]{1,18})/?$`)
+var queued = pattern.New(`/queue/item/([0-9]{1,18})/?$`)
 
 // Start starts a build of the job, or of a branch's job in a multibranch project. Jenkins puts it into
 // its queue; which build it becomes shows later. The id of the run is the number in the queue, and
@@ -83,7 +83,7 @@ func jobOf(r setup.Repository, of string) (string, error) {
 	return r.Path + "/" + inName.Replace(branch), nil
 }
 
-var runID = regexp.MustCompile(`^([0-9]{1,18})(@.*)?$`)
+var runID = pattern.New(`^([0-9]{1,18})(@.*)?$`)
 
 // build is one build of a job.
 type build struct {
@@ -127,7 +127,7 @@ func (p *Provider) find(ctx context.Context, r setup.Repository, id string) (at 
 }
 
 // countdown is the part of a reason to wait that is another one each second.
-var countdown = regexp.MustCompile(`\.? Expires in .*| \(ETA.*`)
+var countdown = pattern.New(`\.? Expires in .*| \(ETA.*`)
 
 // ofQueue looks for the build of a place in the queue among the job's newest ones.
 func (p *Provider) ofQueue(ctx context.Context, job, item string) (build, error) {
@@ -182,7 +182,7 @@ func (p *Provider) stages(ctx context.Context, at string) (x described) {
 
 // marks are the lines of a log by which Jenkins says where in the pipeline it is. After a failure there
 // are more of them than anybody wants to read.
-var marks = regexp.MustCompile(`(?m)^(\[[0-9TZ:.-]+\] )?\[Pipeline\].*\n?`)
+var marks = pattern.New(`(?m)^(\[[0-9TZ:.-]+\] )?\[Pipeline\].*\n?`)
 
 // Failure names the stage that failed, where Jenkins tells the stages, and reads the log.
 func (p *Provider) Failure(ctx context.Context, r setup.Repository, id string, lines int) (step display.Text, last []display.Text, err error) {

@@ -4,11 +4,11 @@ package keyring
 import (
 	"context"
 	"fmt"
-	"regexp"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/keyring"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -41,7 +41,7 @@ func (Store) Place(r setup.Repository) providers.Place {
 	return providers.Place{Store: ID, Address: at, Name: display.Clean("Keyring of this computer, " + at), Note: display.Clean("for your own tools")}
 }
 
-var service = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./@-]{0,199}$`)
+var service = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9_./@-]{0,199}$`)
 
 func ring(t setup.Target) (keyring.Ring, error) {
 	if err := setup.CheckSecretName(t.Secret); err != nil {

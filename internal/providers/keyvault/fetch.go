@@ -3,11 +3,11 @@ package keyvault
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -18,7 +18,7 @@ const docsFederation = "https://learn.microsoft.com/entra/workload-id/workload-i
 const audience = "api://AzureADTokenExchange"
 
 // reader is a tenant and an application in it, by their ids.
-var reader = regexp.MustCompile(`^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+var reader = pattern.New(`^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 func checkReader(p setup.Plan) (tenant, client string, err error) {
 	if err := CheckTarget(p.Target()); err != nil {

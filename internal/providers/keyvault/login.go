@@ -7,12 +7,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -24,7 +24,7 @@ const nextLogin = "Log in with az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID
 var suffixes = map[string]string{"login.microsoftonline.us": "vault.usgovcloudapi.net", "login.chinacloudapi.cn": "vault.azure.cn", "login.partner.microsoftonline.cn": "vault.azure.cn"}
 
 // oneName is what the ids of tenants and clients are, and the names of tenants.
-var oneName = regexp.MustCompile(`^[A-Za-z0-9.-]+$`)
+var oneName = pattern.New(`^[A-Za-z0-9.-]+$`)
 
 // FindLogin completes the options: an application with a secret or with the token of a workload, by the
 // variables of Azure's own libraries, else the log-in of the az CLI. It sends no request and runs nothing;

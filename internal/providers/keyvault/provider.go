@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -75,7 +75,7 @@ func (p *Provider) Info() providers.Info { return info }
 func text(s string) display.Text { return display.Clean(s) }
 
 // notName are the characters of a repository's path that a name must not have.
-var notName = regexp.MustCompile(`[/._-]+`)
+var notName = pattern.New(`[/._-]+`)
 
 // Place is a prefix of the repository's own in the vault that the environment names.
 func (p *Provider) Place(r setup.Repository) providers.Place {
@@ -88,8 +88,8 @@ func (p *Provider) Place(r setup.Repository) providers.Place {
 }
 
 var (
-	vaultName  = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$`)
-	secretName = regexp.MustCompile(`^[0-9a-zA-Z-]{1,127}$`)
+	vaultName  = pattern.New(`^[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$`)
+	secretName = pattern.New(`^[0-9a-zA-Z-]{1,127}$`)
 )
 
 // ID is the vault of a target's secret, and its name there.

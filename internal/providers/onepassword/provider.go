@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -78,7 +78,7 @@ func (p *Provider) Place(r setup.Repository) providers.Place {
 }
 
 // part is the name of a vault or an item, without what would end a filter.
-var part = regexp.MustCompile(`^[\pL\pN_(][\pL\pN_ .()&+-]{0,99}$`)
+var part = pattern.New(`^[\pL\pN_(][\pL\pN_ .()&+-]{0,99}$`)
 
 func check(t setup.Target) (vault, item string, err error) {
 	if err := setup.CheckSecretName(t.Secret); err != nil {
@@ -136,7 +136,7 @@ func (p *Provider) find(ctx context.Context, path, key, name, what string) (one 
 	return one, nil
 }
 
-var looksLikeID = regexp.MustCompile(`^[a-z0-9]{26}$`)
+var looksLikeID = pattern.New(`^[a-z0-9]{26}$`)
 
 // item is an item with everything in it; what is not ours is kept as it came.
 type item struct {

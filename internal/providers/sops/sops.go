@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -61,7 +61,7 @@ func (s *Store) Place(setup.Repository) providers.Place {
 	return providers.Place{Store: ID, Address: "secrets/astro.yaml", Name: display.Clean("Encrypted with sops, secrets/astro.yaml"), Note: display.Clean("a file to be committed")}
 }
 
-var file = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.(yaml|yml|json|env)$`)
+var file = pattern.New(`^([A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.(yaml|yml|json|env)$`)
 
 func check(t setup.Target) error {
 	if err := setup.CheckSecretName(t.Secret); err != nil {

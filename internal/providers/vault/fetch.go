@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -16,8 +16,8 @@ import (
 const docsJWT = "https://developer.hashicorp.com/vault/docs/auth/jwt"
 
 var (
-	roleName  = regexp.MustCompile(`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_.-]+$`)
-	namespace = regexp.MustCompile(`^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$`)
+	roleName  = pattern.New(`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_.-]+$`)
+	namespace = pattern.New(`^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$`)
 )
 
 // reader is a plan's way of reading, in the words of Vault.

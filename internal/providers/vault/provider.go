@@ -12,7 +12,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -93,7 +93,7 @@ func (p *Provider) Reader(ctx context.Context, plan setup.Plan) (setup.Reader, e
 	return setup.Reader{Server: p.server, Namespace: p.namespace, Role: "jwt/astro-ci-" + plan.Name}, nil
 }
 
-var entryPath = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*){1,14}$`)
+var entryPath = pattern.New(`^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*){1,14}$`)
 
 // CheckTarget refuses a target that no entry of Vault can be.
 func CheckTarget(t setup.Target) error {

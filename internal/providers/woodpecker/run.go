@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -57,7 +57,7 @@ func (p *Provider) Start(ctx context.Context, r setup.Repository, file, branch s
 	return providers.RunRef{ID: at + "/" + number, Link: "https://" + p.host + "/repos/" + at + "/pipeline/" + number}, err
 }
 
-var runID = regexp.MustCompile(`^([0-9]{1,18})/([0-9]{1,18})$`)
+var runID = pattern.New(`^([0-9]{1,18})/([0-9]{1,18})$`)
 
 func (p *Provider) run(ctx context.Context, id string) (x run, repo string, err error) {
 	m := runID.FindStringSubmatch(id)

@@ -2,6 +2,7 @@ package astrod
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -93,8 +94,24 @@ func (s *Server) ownToken(c *caller, r *http.Request, verb string) (*token, *ref
 	return t, nil
 }
 
+// mayList reports whether a caller may list the tokens of a place: of a Deployment, of a Workspace, or of the
+// whole Organization, whose right nobody has who is only of a part of it.
+func (s *Server) mayList(c *caller, org string, q url.Values) bool {
+	switch {
+	case q.Get("deploymentId") != "":
+		_, ws, dep := s.lineage(q.Get("deploymentId"))
+		return s.may(c.grants, "deployment.apiTokens.get", org, ws, dep)
+	case q.Get("workspaceId") != "":
+		return s.may(c.grants, "workspace.apiTokens.get", org, q.Get("workspaceId"), "")
+	}
+	return s.may(c.grants, "organization.apiTokens.get", org, "", "")
+}
+
 func (s *Server) listTokens(c *caller, r *http.Request) (any, *refusal) {
 	q := r.URL.Query()
+	if !s.mayList(c, r.PathValue("organizationId"), q) {
+		return nil, errForbidden
+	}
 	var mine []*token
 	type place struct {
 		ws, dep string
@@ -113,12 +130,6 @@ func (s *Server) listTokens(c *caller, r *http.Request) (any, *refusal) {
 			(q.Get("deploymentId") == "" || q.Get("deploymentId") == at.dep) && (q.Get("includeOnlyOrganizationTokens") != "true" || t.Scope == "ORGANIZATION") && wanted(q, "kind", t.Kind) {
 			mine = append(mine, t)
 		}
-	}
-	if mine == nil && !slices.ContainsFunc(c.grants, func(g grant) bool {
-		permissions, _ := s.permissionsOf(g.Role, g.EntityType)
-		return slices.ContainsFunc(permissions, func(p string) bool { return strings.HasSuffix(p, ".apiTokens.get") })
-	}) {
-		return nil, errForbidden
 	}
 	return list(r, "tokens", mine, func(t *token) any { return s.tokenBody(t, false) }, 1000, func(t *token, f string) string {
 		switch f {

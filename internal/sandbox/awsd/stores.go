@@ -4,11 +4,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"maps"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
@@ -37,7 +37,7 @@ func (s *Server) describe(in input) embedded.Answer {
 	return embedded.OK(out)
 }
 
-var validSecret = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+var validSecret = pattern.New(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
 
 // version adds a version; the same mark with the same value is the same version.
 func (s *Server) version(id string, x *stored, in input) embedded.Answer {
@@ -161,7 +161,7 @@ func (s *Server) tagParameter(in input) embedded.Answer {
 	return s.tagged(in, "ssm:AddTagsToResource", &x.Tags)
 }
 
-var validParameter = regexp.MustCompile(`^(/[A-Za-z0-9_.-]+){1,15}$`)
+var validParameter = pattern.New(`^(/[A-Za-z0-9_.-]+){1,15}$`)
 
 func (s *Server) putParameter(in input) embedded.Answer {
 	x := s.state.Parameters[in.Name]

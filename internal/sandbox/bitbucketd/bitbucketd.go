@@ -9,11 +9,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -277,7 +277,7 @@ func (s *Server) list(in *[]*variable, r *http.Request) embedded.Answer {
 	return page(r, all)
 }
 
-var validKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var validKey = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 type input struct {
 	Type, Key, Value string

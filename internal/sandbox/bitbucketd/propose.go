@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
@@ -229,9 +230,9 @@ func commit(p *place, r *http.Request) embedded.Answer {
 }
 
 // filter is the one question about pull requests that is understood.
-var filter = regexp.MustCompile(`^source\.branch\.name ?= ?"((?:[^"\\]|\\.)*)" AND destination\.branch\.name ?= ?"((?:[^"\\]|\\.)*)"$`)
+var filter = pattern.New(`^source\.branch\.name ?= ?"((?:[^"\\]|\\.)*)" AND destination\.branch\.name ?= ?"((?:[^"\\]|\\.)*)"$`)
 
-var unquoted = regexp.MustCompile(`\\(.)`)
+var unquoted = pattern.New(`\\(.)`)
 
 func pulls(p *place, r *http.Request) embedded.Answer {
 	q := r.URL.Query()

@@ -2,9 +2,9 @@ package bitbucketd
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
@@ -35,8 +35,8 @@ func (s *Server) Schedules(path string) (out []Schedule) {
 
 // sevenFields is cron with seconds and years. Exactly one of the two days is a question mark.
 var (
-	sevenFields = regexp.MustCompile(`^0 [0-5]?[0-9] ([01]?[0-9]|2[0-3]) (\*|\?|[0-9]+) (\*|[0-9]+) (\*|\?|[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT) \*$`)
-	oneDay      = regexp.MustCompile(`^[^?]*\?[^?]*$`)
+	sevenFields = pattern.New(`^0 [0-5]?[0-9] ([01]?[0-9]|2[0-3]) (\*|\?|[0-9]+) (\*|[0-9]+) (\*|\?|[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT) \*$`)
+	oneDay      = pattern.New(`^[^?]*\?[^?]*$`)
 )
 
 func (x *schedule) shown() map[string]any {

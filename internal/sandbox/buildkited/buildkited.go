@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -201,7 +201,7 @@ func page(r *http.Request, all []any) embedded.Answer {
 	return a
 }
 
-var validKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,254}$`)
+var validKey = pattern.New(`^[A-Za-z][A-Za-z0-9_]{0,254}$`)
 
 func (s *Server) create(r *http.Request) embedded.Answer {
 	var in struct{ Key, Value, Description, Policy string }

@@ -3,9 +3,9 @@ package buildkited
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
@@ -36,7 +36,7 @@ func (s *Server) Schedules(pipeline string) (out []Schedule) {
 }
 
 // cronline is cron with a time zone that may be left out.
-var cronline = regexp.MustCompile(`^(\S+ ){4}\S+( UTC)?$`)
+var cronline = pattern.New(`^(\S+ ){4}\S+( UTC)?$`)
 
 func (x *schedule) shown() map[string]any {
 	return map[string]any{"id": x.ID, "label": x.Label, "cronline": x.Cron, "branch": x.Branch, "commit": "HEAD", "env": x.Env, "enabled": x.Enabled, "failed_message": nil}

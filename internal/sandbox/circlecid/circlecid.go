@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -226,7 +226,7 @@ func (s *Server) listContext(in map[string]*stored, r *http.Request) embedded.An
 	return page(r, all)
 }
 
-var validName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,299}$`)
+var validName = pattern.New(`^[A-Za-z_][A-Za-z0-9_]{0,299}$`)
 
 func (s *Server) seal(in map[string]*stored, name, value string) embedded.Answer {
 	switch {

@@ -5,10 +5,10 @@ package dopplerd
 import (
 	"errors"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -108,7 +108,7 @@ func (s *Server) get(r *http.Request, c map[string][]byte) embedded.Answer {
 	return embedded.OK(map[string]any{"name": name, "value": value, "success": true})
 }
 
-var validName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+var validName = pattern.New(`^[A-Z_][A-Z0-9_]*$`)
 
 func (s *Server) set(r *http.Request, c map[string][]byte) embedded.Answer {
 	var in struct {

@@ -2,10 +2,10 @@ package droned
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
@@ -32,8 +32,8 @@ func (s *Server) Crons(path string) (out []Cron) {
 
 var (
 	// An expression begins with seconds; the last field, the day of the week, may be left out.
-	expression = regexp.MustCompile(`^(\S+ ){4,5}\S+$`)
-	notSlug    = regexp.MustCompile(`[^a-z0-9_]+`)
+	expression = pattern.New(`^(\S+ ){4,5}\S+$`)
+	notSlug    = pattern.New(`[^a-z0-9_]+`)
 )
 
 func (x cron) shown() map[string]any {

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -142,7 +142,7 @@ type input struct {
 	PullRequestPush *bool   `json:"pull_request_push"`
 }
 
-var badName = regexp.MustCompile(`[^a-zA-Z0-9-_.]+`)
+var badName = pattern.New(`[^a-zA-Z0-9-_.]+`)
 
 func read(r *http.Request) (in input, ok bool) {
 	return in, embedded.Read(r, &in)

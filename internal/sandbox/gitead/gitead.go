@@ -7,12 +7,12 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -199,8 +199,8 @@ func (s *Server) list(p *place, r *http.Request) embedded.Answer {
 }
 
 var (
-	name     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	reserved = regexp.MustCompile(`(?i)^FORGEJO_|GITEA_|GITHUB_`)
+	name     = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	reserved = pattern.New(`(?i)^FORGEJO_|GITEA_|GITHUB_`)
 )
 
 func (s *Server) put(p *place, r *http.Request) embedded.Answer {

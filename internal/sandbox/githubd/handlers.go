@@ -8,18 +8,19 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 const maxSecret = 48 << 10
 
 var (
-	standardBase64 = regexp.MustCompile(`^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$`)
-	validSecret    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	standardBase64 = pattern.New(`^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$`)
+	validSecret    = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // refusal is an answer that is not a success.

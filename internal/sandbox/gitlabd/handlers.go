@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
@@ -21,9 +21,9 @@ const (
 )
 
 var (
-	validKey  = regexp.MustCompile(`^[A-Za-z0-9_]{1,255}$`)
-	maskable  = regexp.MustCompile(`^[a-zA-Z0-9_+=/@:.~-]{8,}$`)
-	rawMasked = regexp.MustCompile(`^\S{8,}$`)
+	validKey  = pattern.New(`^[A-Za-z0-9_]{1,255}$`)
+	maskable  = pattern.New(`^[a-zA-Z0-9_+=/@:.~-]{8,}$`)
+	rawMasked = pattern.New(`^\S{8,}$`)
 )
 
 // refusal is an answer that is not a success.

@@ -3,10 +3,11 @@ package gitlabd
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/astro-ci/astro-ci/internal/pattern"
 )
 
 // schedule is a pipeline schedule.
@@ -32,7 +33,7 @@ func (s *Server) Schedules(path string) (out []Schedule) {
 	return out
 }
 
-var fiveFields = regexp.MustCompile(`^(\S+ ){4}\S+$`)
+var fiveFields = pattern.New(`^(\S+ ){4}\S+$`)
 
 // schedules serves the pipeline schedules of a project: a Developer may make them where the branch takes
 // pushes of Developers, which a protected one does not.

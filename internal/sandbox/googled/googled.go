@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -221,8 +221,8 @@ func (x *stored) shown(id string) map[string]any {
 }
 
 var (
-	validID  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
-	validKey = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
+	validID  = pattern.New(`^[A-Za-z0-9_-]{1,255}$`)
+	validKey = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
 )
 
 func wrong(annotations map[string]string) bool {

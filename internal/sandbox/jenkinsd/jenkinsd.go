@@ -9,9 +9,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -95,10 +95,10 @@ func forbidden(right string) embedded.Answer {
 }
 
 var (
-	system   = regexp.MustCompile(`^/credentials/store/system/domain/_(/.*)$`)
-	inFolder = regexp.MustCompile(`^((?:/job/[^/]+)+)/credentials/store/folder/domain/_(/.*)$`)
-	ofJob    = regexp.MustCompile(`^((?:/job/[^/]+)+)/api/json$`)
-	one      = regexp.MustCompile(`^/credential/([^/]+)/config\.xml$`)
+	system   = pattern.New(`^/credentials/store/system/domain/_(/.*)$`)
+	inFolder = pattern.New(`^((?:/job/[^/]+)+)/credentials/store/folder/domain/_(/.*)$`)
+	ofJob    = pattern.New(`^((?:/job/[^/]+)+)/api/json$`)
+	one      = pattern.New(`^/credential/([^/]+)/config\.xml$`)
 )
 
 // Handler serves the remote API.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -129,10 +129,10 @@ func (s *Server) shown(name, class, tree string) map[string]any {
 }
 
 var (
-	someBuilds = regexp.MustCompile(`^builds\[[A-Za-z,]+\]\{0,([0-9]+)\}$`)
-	started    = regexp.MustCompile(`^((?:/job/[^/]+)+)/(build|buildWithParameters)$`)
-	inQueue    = regexp.MustCompile(`^/queue/item/([0-9]+)/api/json$`)
-	ofBuild    = regexp.MustCompile(`^((?:/job/[^/]+)+)/([0-9]+)/(api/json|wfapi/describe|consoleText)$`)
+	someBuilds = pattern.New(`^builds\[[A-Za-z,]+\]\{0,([0-9]+)\}$`)
+	started    = pattern.New(`^((?:/job/[^/]+)+)/(build|buildWithParameters)$`)
+	inQueue    = pattern.New(`^/queue/item/([0-9]+)/api/json$`)
+	ofBuild    = pattern.New(`^((?:/job/[^/]+)+)/([0-9]+)/(api/json|wfapi/describe|consoleText)$`)
 )
 
 // ofBuilds answers what is about builds; ok is false for everything else.

@@ -11,12 +11,12 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -161,7 +161,7 @@ func (s *Server) Handler() http.Handler {
 	})
 }
 
-var validName = regexp.MustCompile(`^[0-9a-zA-Z-]{1,127}$`)
+var validName = pattern.New(`^[0-9a-zA-Z-]{1,127}$`)
 
 func (s *Server) check(r *http.Request) (embedded.Answer, bool) {
 	vault, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")

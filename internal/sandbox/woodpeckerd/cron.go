@@ -2,11 +2,11 @@ package woodpeckerd
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
@@ -36,8 +36,8 @@ func (s *Server) Crons(path string) (out []Cron) {
 func (s *Server) SetVersion(v string) { s.Do(func() { s.version = v }) }
 
 var (
-	five      = regexp.MustCompile(`^(\S+ ){4}\S+$`)
-	fiveOrSix = regexp.MustCompile(`^(\S+ ){4,5}\S+$`) // the last of six, the day of the week, may be left out
+	five      = pattern.New(`^(\S+ ){4}\S+$`)
+	fiveOrSix = pattern.New(`^(\S+ ){4,5}\S+$`) // the last of six, the day of the week, may be left out
 )
 
 func (x *cron) shown() map[string]any {

@@ -1,12 +1,12 @@
 package tui
 
 import (
-	"regexp"
 	"strings"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 )
 
@@ -35,7 +35,7 @@ func changed(m *model, c pipeline.Change, w int) []string {
 // syntax is what stands out in a pipeline file of any of the platforms: a comment, the key of a mapping, an
 // expression or a variable. It is one expression for YAML, shell and Groovy, which is as good as colours
 // need to be.
-var syntax = regexp.MustCompile(`(?P<comment>(?:^|\s)(?:#|//).*$)|(?P<key>^\s*(?:- )?["']?[A-Za-z_][\w./-]*["']?:(?:\s|$))|(?P<expression>\$\{\{.*?\}\}|\$\{?\w+\}?)`)
+var syntax = pattern.New(`(?P<comment>(?:^|\s)(?:#|//).*$)|(?P<key>^\s*(?:- )?["']?[A-Za-z_][\w./-]*["']?:(?:\s|$))|(?P<expression>\$\{\{.*?\}\}|\$\{?\w+\}?)`)
 
 // span is a part of a line in one style.
 type span struct {

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 )
+
+var events = flag.Int("events", 5000, "how many events TestRandomKeys sends")
 
 var strokes = []string{
 	"enter", "enter", "enter", "enter", "s", "v", "x", "esc", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pgup", "pgdown", "backspace",
@@ -23,7 +26,7 @@ func TestRandomKeys(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			if hammer(t, rand.New(rand.NewPCG(seed, 7)), 1000) == 0 {
+			if hammer(t, rand.New(rand.NewPCG(seed, 7)), *events/5) == 0 {
 				t.Error("nothing was ever confirmed: the keys prove nothing")
 			}
 		})

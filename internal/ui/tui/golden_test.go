@@ -166,8 +166,7 @@ func TestColours(t *testing.T) {
 			t.Errorf("%s: NO_COLOR shows:\n%q", name, plain.String())
 		}
 	}
-	turns(t, check)
-	homes(t, check)
+	scenes(t, check)
 }
 
 // colour is a sequence that sets one.

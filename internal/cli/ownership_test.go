@@ -1,0 +1,163 @@
+package cli_test
+
+import (
+	"crypto/rand"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/setup"
+)
+
+// renewed is a place with a setup that a schedule renews.
+func renewed(t *testing.T) (*place, *sandbox.Sandbox) {
+	t.Helper()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+	if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	return p, s
+}
+
+// forget leaves nothing but the marks on Astro.
+func (p *place) forget() {
+	p.t.Helper()
+	p.lose()
+	if err := os.Remove(p.path("astro-ci.yaml")); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// What renews a setup of the file is not pruned, until the file no longer asks for it.
+func TestPruneLeavesTheRenewal(t *testing.T) {
+	t.Parallel()
+	p, s := renewed(t)
+	before := marked(s)
+	prune := []string{"apply", "--no-input", "--yes", "--prune"}
+	if out, stderr, _ := p.run(prune...); strings.Contains(out+stderr, "etl-prod-rotation") || !slices.Equal(marked(s)["etl-prod-rotation"], before["etl-prod-rotation"]) {
+		t.Errorf("on Astro %v: %s%s", marked(s), out, stderr)
+	}
+	var kept []string
+	for line := range strings.Lines(p.read("astro-ci.yaml")) {
+		if !strings.Contains(line, "self-rotate") && !strings.Contains(line, "rotation-role") && !strings.Contains(line, "astro-ci-version") {
+			kept = append(kept, line)
+		}
+	}
+	p.write("astro-ci.yaml", strings.Join(kept, ""))
+	if out, stderr, code := p.run(prune...); code != 0 || len(marked(s)["etl-prod-rotation"]) != 0 || !slices.Equal(marked(s)["etl-prod"], before["etl-prod"]) {
+		t.Errorf("exit %d, on Astro %v: %s%s", code, marked(s), out, stderr)
+	}
+}
+
+// The marks alone do not name a secret: one that may be another setup's is not written.
+func TestMarksDoNotNameTheSecret(t *testing.T) {
+	t.Parallel()
+	p, s := renewed(t)
+	p.forget()
+	held := marked(s)["etl-prod"][0]
+	rotate := func(more ...string) (stderr string, code int) {
+		t.Helper()
+		p.lose()
+		_, stderr, code = p.run(append([]string{"rotate", "etl-prod-rotation", "--no-input", "--yes", "--drain", "1ms", "--wait"}, more...)...)
+		if v, err := s.GitHub().OpenRepo("acme", "etl", setup.TokenVariable); err != nil || !s.Astro().Accepts(v, held) {
+			t.Fatalf("%v: the secret of etl-prod was written: %v: %s", more, err, stderr)
+		}
+		return stderr, code
+	}
+	if stderr, code := rotate(); code == 0 || !strings.Contains(stderr, "those of etl-prod") || !strings.Contains(stderr, "--secret-name") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	stderr, code := rotate("--secret-name", setup.RotationSecret)
+	if v, err := s.GitHub().OpenRepo("acme", "etl", setup.RotationSecret); code != 0 || err != nil || !s.Astro().Accepts(v, marked(s)["etl-prod-rotation"][0]) {
+		t.Errorf("with its name: exit %d, %v: %s", code, err, stderr)
+	}
+	// A rotation leaves word of where the token is.
+	if stderr, code := rotate("--secret-name", setup.TokenVariable); code == 0 || !strings.Contains(stderr, "is not kept in") {
+		t.Errorf("with another name: exit %d: %s", code, stderr)
+	}
+}
+
+// A setup with more targets than the name of its tokens tells is not rotated by the marks: the others would
+// keep a token that is deleted.
+func TestMarksDoNotNameAllTargets(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	if _, stderr, code := p.run(byFlags...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run("targets", "add", "etl-prod", "github:acme/etl=SECOND_TOKEN", "--no-input", "--yes", "--drain", "1ms", "--wait"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.forget()
+	_, stderr, code := p.run("rotate", "etl-prod", "--no-input", "--yes", "--drain", "1ms", "--wait")
+	if v, err := s.GitHub().OpenRepo("acme", "etl", "SECOND_TOKEN"); code == 0 || !strings.Contains(stderr, "2 places") || err != nil || !s.Astro().Accepts(v, own(s)[0].ID) {
+		t.Errorf("exit %d, %v, on Astro %v: %s", code, err, marked(s), stderr)
+	}
+}
+
+// A removal without a journal leaves the token of a setup of the same name for another place alone, and says so.
+func TestRemoveLeavesTheNamesake(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	if _, stderr, code := p.run(byFlags...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	file, first := p.read("astro-ci.yaml"), own(s)[0].ID
+	p.forget()
+	if _, stderr, code := p.run(append(byFlags, "--environment", "production")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.lose()
+	p.write("astro-ci.yaml", file)
+	out, stderr, code := p.run("remove", "etl-prod", "--no-input", "--confirm", "etl-prod", "--json")
+	if left := own(s); code != 0 || len(left) != 1 || left[0].ID == first || !strings.Contains(out, left[0].ID) {
+		t.Errorf("exit %d, left %v: %s%s", code, left, out, stderr)
+	}
+}
+
+// What is kept on one host of a platform is neither looked for nor written on another one.
+func TestHostsAreKeptApart(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	login := ""
+	for _, kv := range p.env {
+		if v, ok := strings.CutPrefix(kv, "GH_TOKEN="); ok {
+			login = v
+		}
+	}
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", "GH_HOST=git.example", "GH_ENTERPRISE_TOKEN="+login)
+	if _, stderr, code := p.run(append(byFlags, "--repo", "git.example/acme/etl", "--name", "inside")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.unset("GH_HOST", "GH_ENTERPRISE_TOKEN")
+	before := s.Astro().Tokens()
+	for _, args := range [][]string{{"verify", "inside"}, {"rotate", "inside", "--no-input", "--yes", "--drain", "1ms"}} {
+		if out, stderr, code := p.run(args...); code == 0 || !strings.Contains(out+stderr, "git.example") || len(s.Astro().Tokens()) != len(before) {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, stderr)
+		}
+	}
+}
+
+// Who may not see the tokens of a setup does not remove it: its token would live on, and nobody would know.
+func TestRemoveWhatIsSeen(t *testing.T) {
+	t.Parallel()
+	p, s := renewed(t)
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--like", "etl-prod", "--workspace", "Machine Learning", "--deployment", "ml-prod", "--self-rotate", "no"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	v, err := s.GitHub().OpenRepo("acme", "etl", setup.RotationSecret) // it reaches the Workspace of etl-prod alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.unset("ASTRO_API_TOKEN")
+	_ = v.Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil })
+	out, stderr, code := p.run("remove", "ml-prod", "--no-input", "--confirm", "ml-prod")
+	if _, err := s.GitHub().OpenRepo("acme", "etl", setup.TokenVariable+"_ML_PROD"); code == 0 || err != nil || len(marked(s)["ml-prod"]) != 1 {
+		t.Errorf("exit %d, %v, on Astro %v: %s%s", code, err, marked(s), out, stderr)
+	}
+}
