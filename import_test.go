@@ -58,6 +58,7 @@ var allowed = map[string][]string{
 	"internal/fetch":                  {"internal/display", "internal/providers/google", "internal/providers/keyvault", "internal/providers", "internal/providers/aws", "internal/providers/vault", "internal/setup", "internal/hint"},
 	"internal/providers/google":       {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
 	"internal/providers/keyvault":     {"internal/providers", "internal/httpx", "internal/secret", "internal/setup", "internal/display", "internal/hint"},
+	"internal/handover":               {"internal/providers", "internal/setup"},
 	"internal/apply":                  {"internal/astro", "internal/httpx", "internal/providers", "internal/rotation", "internal/setup"},
 	"internal/doctor":                 {"internal/apply", "internal/astro", "internal/hint", "internal/httpx", "internal/inventory", "internal/pipeline", "internal/providers", "internal/rotation", "internal/setup"},
 	"internal/setupfile":              {"internal/flow", "internal/setup", "internal/display", "internal/hint"},

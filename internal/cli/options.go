@@ -64,6 +64,7 @@ type setupFlags struct {
 	ownSHA256    []string
 	ownURL       string
 	like         string
+	handOver     string
 }
 
 // register makes a flag of every question.
@@ -81,6 +82,7 @@ func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
 	f.StringSliceVar(&s.cliSHA256, "cli-sha256", nil, "SHA-256 of the Astro CLI archives, as OS_ARCH=SUM (for a version astro-ci does not know)")
 	f.StringVar(&s.cliURL, "cli-url", "", "folder from which the pipeline installs the Astro CLI, for a mirror of your own")
 	f.StringVar(&s.like, "like", "", "repeat this setup for another Workspace: everything else stays unless it is given")
+	f.StringVar(&s.handOver, "hand-over", "", "make nothing: write into this folder, or with - to stdout, what somebody who has the rights has to do")
 	f.BoolVar(&s.replaceEdits, "replace-edits", false, "replace the managed part of the pipeline file although it was edited by hand")
 	f.StringVar(&s.onFailure, "on-failure", "keep", "what to do with a token that could not be stored: keep or undo")
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/keyring"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
@@ -223,13 +226,13 @@ func openGitHub(ctx context.Context, w *world, host string) (providers.Platform,
 	if o.APIURL, err = w.service("ASTRO_CI_GITHUB_URL", sandbox); err != nil {
 		return nil, "", err
 	}
+	wire := w.app.wire(w.base)
 	if w.sandbox == nil {
-		if login, err = github.FindLogin(ctx, host, w.app.env.get); err != nil {
+		if login, err = github.FindLogin(ctx, host, w.app.env.get); err != nil && !w.without(&wire, &login.Value, err) {
 			return nil, "", err
 		}
 	}
 	w.app.redactor.Add(login.Value)
-	wire := w.app.wire(w.base)
 	o.Token, o.Base, o.Agent, o.Jitter, o.Hosts, o.Waiting, o.Debug = login.Value, wire.Base, wire.Agent, wire.Jitter, wire.Hosts, wire.Waiting, wire.Debug
 	p, err := github.New(o)
 	return p, login.Source, err
@@ -246,12 +249,22 @@ func openGitLab(_ context.Context, w *world, host string) (providers.Platform, s
 		return nil, "", err
 	}
 	if w.sandbox == nil {
-		if o.Login, err = gitlab.FindLogin(host, w.app.host()); err != nil {
+		if o.Login, err = gitlab.FindLogin(host, w.app.host()); err != nil && !w.without(&o.Wire, &o.Login.Value, err) {
 			return nil, "", err
 		}
 	}
 	w.app.redactor.Add(o.Login.Value)
 	return gitlab.New(o), o.Login.Source, nil
+}
+
+// without reports whether the work goes on without the log-in that err says is missing: nothing is sent
+// then, and every look-up fails with err.
+func (w *world) without(wire *httpx.Options, login **secret.Value, err error) bool {
+	if !w.handsOver || !errors.Is(err, providers.ErrNoLogin) {
+		return false
+	}
+	wire.Base, *login = httpx.Unsent(err), secret.New([]byte(rand.Text())) // which never leaves
+	return true
 }
 
 // opener opens a platform that has an address and a log-in of its own, whatever hosts the code.
@@ -266,7 +279,13 @@ func opener(id, variable string, find func(providers.Host) (string, providers.Lo
 			if o.Host = host; host == "" { // nothing of the sandbox is shown as if it were real
 				o.Host = id + ".example"
 			}
-		} else if server, o.Login, err = find(w.app.host()); err != nil {
+		} else if server, o.Login, err = find(w.app.host()); w.without(&o.Wire, &o.Login.Value, err) {
+			server = w.app.env.get(variable)
+			if o.Host = host; server == "" {
+				o.Host = cmp.Or(host, id+".example")
+				server = "https://" + o.Host
+			}
+		} else if err != nil {
 			return nil, "", err
 		}
 		if o.Server, err = apiURL(variable, server); err != nil {

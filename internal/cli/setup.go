@@ -24,6 +24,9 @@ func (a *app) runSetup(ctx context.Context) error {
 	default:
 		return usageError{hint.New(fmt.Sprintf("--on-failure %q is not known", display.Clean(a.setup.onFailure)), "Use keep or undo.", "")}
 	}
+	if a.setup.handOver != "" {
+		return a.handOver(ctx)
+	}
 	fe := a.frontEnd()
 	if a.yes || a.dryRun || fe == flagsOnly {
 		w, err := a.discover(ctx)
@@ -54,6 +57,9 @@ func (a *app) setupByFlags(ctx context.Context, w *world) error {
 		return missing
 	}
 	if err != nil {
+		if exitCode(err) == exitLogin {
+			err = orHandOver(err)
+		}
 		return err
 	}
 	r, err := w.review(ctx, w.walk.Plan())
@@ -116,6 +122,7 @@ func (a *app) result(r ui.Review, failed error) error {
 // session, so that the person sees what is being looked for.
 func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	owned := w == nil
+	command := "" // that hands over what the person may not do
 	s := ui.Session{
 		Title: "Set up a pipeline", Sandbox: a.sandbox,
 		Find: func(ctx context.Context) ([]ui.Fact, error) {
@@ -128,8 +135,15 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 			}
 			return w.facts, nil
 		},
-		Walk:   func() *flow.Walk { return w.walk },
-		Review: func(ctx context.Context, p setup.Plan) (ui.Review, error) { return w.review(ctx, p) },
+		Walk: func() *flow.Walk { return w.walk },
+		Review: func(ctx context.Context, p setup.Plan) (ui.Review, error) {
+			r, err := w.review(ctx, p)
+			command = ""
+			if _, ok := errors.AsType[deniedError](err); ok {
+				command = w.handOverCommand(p)
+			}
+			return r, err
+		},
 	}
 	var out ui.Outcome
 	var err error
@@ -151,6 +165,9 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 		return err
 	case !out.Confirmed:
 		_, _ = fmt.Fprintln(a.err, "Nothing was created.")
+		if command != "" {
+			_, _ = fmt.Fprintln(a.err, "To write down what somebody who may has to do:\n  "+command)
+		}
 		return engine.ErrCancelled
 	case out.Err != nil:
 		if fe == wizard { // the line mode has said it already

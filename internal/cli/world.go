@@ -55,6 +55,8 @@ type world struct {
 	applies       bool                // the file that lists the setups is what is brought about: it is not written
 	sources       map[string]string   // where the log-in of a platform or backend was found, by id
 	noLogin       error               // why there is no log-in to Astro; then astro is nil
+	handsOver     bool                // somebody else will do it: what cannot be looked up is noted, not an error
+	unseen        unseen
 	pins          pipeline.Releases
 	deps          steps.Deps
 	steps         []flow.Step
@@ -68,7 +70,7 @@ func (a *app) discover(ctx context.Context) (*world, error) { return a.lookAroun
 func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error) {
 	w := &world{
 		app: a, opened: map[string]providers.Platform{}, ready: map[string]providers.Backend{}, books: map[string]openBook{},
-		sources: map[string]string{},
+		sources: map[string]string{}, handsOver: a.setup.handOver != "",
 	}
 	defer func() {
 		if err != nil {
@@ -142,8 +144,19 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 		LoginGiven: !w.platformLogin.Empty(), Program: w.program,
 	}
+	if w.astro == nil {
+		w.deps.Astro = noAstro{w.noLogin}
+	}
+	w.deps.LoginGiven = w.deps.LoginGiven || w.handsOver // who does it gives it
 	w.steps = steps.SetUp(w.deps)
 	given := a.setup.given(a.env, w.steps)
+	if w.handsOver {
+		given["legacy-key"] = "keep"
+		w.steps = flow.Unseen(w.steps, func(s flow.Step, err error) bool {
+			w.unseen.add(s.Name, err)
+			return s.ID != "repo" // only a platform that is ready can read what a repository is called
+		})
+	}
 	if a.setup.like != "" {
 		earlier, err := w.answers(a.setup.like)
 		if err != nil {
@@ -292,7 +305,13 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	var looks []func() error
 	for _, a := range actions {
 		if strings.HasPrefix(a.Key, "check:") {
-			looks = append(looks, func() error { _, err := a.Do(ctx); return err })
+			looks = append(looks, func() error {
+				_, err := a.Do(ctx)
+				if err != nil && denied(a.Key, err) {
+					return orHandOver(err)
+				}
+				return err
+			})
 		}
 	}
 	var changes []pipeline.Change

@@ -68,6 +68,9 @@ type Choices struct {
 	Settled bool
 	// Moot says that there is nothing to ask after all; Apply gets the zero Choice.
 	Moot bool
+	// Unseen says that the choices could not be looked up: a given answer is taken although it is not among
+	// them.
+	Unseen bool
 }
 
 // Add appends the part that More returned.
@@ -196,7 +199,7 @@ func Prepare(ctx context.Context, s Step, p setup.Plan, given string, ask bool) 
 			return out, err
 		}
 	}
-	if s.Kind == Select && len(out.Choices.Items) == 0 {
+	if s.Kind == Select && len(out.Choices.Items) == 0 && !out.Choices.Unseen {
 		return out, hint.New("nothing to choose for: "+s.Title, "Go back and choose differently.", "")
 	}
 	switch {
@@ -259,6 +262,9 @@ func resolve(ctx context.Context, s Step, p setup.Plan, cs Choices, text string)
 		if s.Parse != nil {
 			c, err := s.Parse(ctx, p, text)
 			return c, hint.Wrap(err, fmt.Sprintf("--%s %q", s.Flag, display.Clean(text)), "Give another value.", "")
+		}
+		if cs.Unseen {
+			return Text(text), nil
 		}
 		for _, c := range cs.Items {
 			names = append(names, c.Label.String())

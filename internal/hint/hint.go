@@ -7,6 +7,7 @@ package hint
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Error says what failed (Doing and Err), what to do (Next) and where to read (Link, may be empty).
@@ -43,6 +44,31 @@ func Wrap(err error, doing, next, link string) error {
 		return &Error{Doing: doing, Next: inner.Next, Link: inner.Link, Err: err}
 	}
 	return &Error{Doing: doing, Next: next, Link: link, Err: err}
+}
+
+// And returns err with one thing more to do; what err is made of stays known to errors.Is and errors.As, as
+// far as it lies below the innermost hint.
+func And(err error, next string) error {
+	h := Innermost(err)
+	if h == nil {
+		return &Error{Doing: err.Error(), Next: next}
+	}
+	out := &Error{Doing: err.Error(), Next: strings.TrimSpace(h.Next + " " + next), Link: h.Link, Err: h.Err}
+	if h.Err != nil {
+		out.Doing = strings.TrimSuffix(out.Doing, ": "+h.Err.Error())
+	}
+	return out
+}
+
+// Innermost returns the hint that is closest to the cause, or nil.
+func Innermost(err error) (out *Error) {
+	for {
+		h, ok := errors.AsType[*Error](err)
+		if !ok {
+			return out
+		}
+		out, err = h, h.Err
+	}
 }
 
 // Of returns the hint that err carries, or one made of its text alone.

@@ -377,3 +377,10 @@ func (j *jittered) NextBackOff() time.Duration {
 	}
 	return time.Duration(float64(ceiling) * share)
 }
+
+// Unsent is a network over which nothing is sent: every request fails at once, for this reason.
+func Unsent(reason error) http.RoundTripper { return unsent{&notSentError{reason}} }
+
+type unsent struct{ error }
+
+func (u unsent) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.error }

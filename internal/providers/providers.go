@@ -198,7 +198,8 @@ type Platform interface {
 	ParseRepo(text string) (setup.Repository, error)
 	// Repo looks the repository up.
 	Repo(ctx context.Context, r setup.Repository) (Repo, error)
-	// Places lists where a secret for this repository can be put, the simplest first.
+	// Places lists where a secret for this repository can be put, the simplest first; beside an error, what
+	// is known without asking.
 	Places(ctx context.Context, r setup.Repository) ([]Place, error)
 	// Environment is the address of a named environment of the repository.
 	Environment(r setup.Repository, name string) (address string, err error)

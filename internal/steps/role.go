@@ -30,7 +30,7 @@ func role(d Deps) flow.Step {
 				return documentedRoles(p.Credential.Kind), nil
 			}
 			if err != nil {
-				return flow.Choices{}, err
+				return documentedRoles(p.Credential.Kind), err
 			}
 			best := astro.BestRole(p.Job, p.Credential.Kind, all)
 			cs := flow.Choices{Default: best.Role, Note: text("%s", best.Reason), Settled: best.Role != ""}
@@ -58,7 +58,7 @@ func role(d Deps) flow.Step {
 		// Where Astro does not show the roles, one can still be named, and Astro decides.
 		Parse: func(ctx context.Context, p setup.Plan, s string) (flow.Choice, error) {
 			all, err := d.Astro.Roles(ctx, p.Organization.ID)
-			if httpx.Status(err) == http.StatusForbidden && setup.CheckRole(s) {
+			if err != nil && setup.CheckRole(s) {
 				return flow.Choice{Value: s, Label: text("%s", s)}, nil
 			}
 			var names []string

@@ -75,8 +75,8 @@ func deployment(d Deps) flow.Step {
 			return cs, err
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
-			x, _ := c.Data.(astro.Deployment)
-			if p.Job == setup.DeployDAGs && !x.DAGDeploys {
+			x, seen := c.Data.(astro.Deployment)
+			if p.Job == setup.DeployDAGs && seen && !x.DAGDeploys {
 				return hint.New("the Deployment "+x.Name.String()+" does not take DAG-only deploys",
 					"Turn DAG deploys on in the Deployment's settings, choose another one, or choose the job Deploy code.", "https://www.astronomer.io/docs/astro/deploy-dags")
 			}

@@ -38,10 +38,7 @@ func target(d Deps) flow.Step {
 			if err != nil {
 				return flow.Choices{}, err
 			}
-			places, err := d.places(ctx, x, p.Repository)
-			if err != nil {
-				return flow.Choices{}, err
-			}
+			places, failed := d.places(ctx, x, p.Repository)
 			var cs flow.Choices
 			add := func(pl providers.Place) {
 				value := cmp.Or(pl.Store, p.Platform) + ":" + pl.Address
@@ -73,7 +70,7 @@ func target(d Deps) flow.Step {
 				add(pl)
 			}
 			cs.Settled = len(cs.Items) == 1 || len(cs.Items) == 2 && x.Info().Environments
-			return cs, nil
+			return cs, failed
 		},
 		// A target is written STORE:ADDRESS.
 		Parse: func(_ context.Context, p setup.Plan, s string) (flow.Choice, error) {

@@ -38,6 +38,8 @@ type Platform struct {
 	Pipeline func(setup.Plan) (providers.File, error)
 	// Scheduled is what scheduled runs need that renew a token; nil where none are made.
 	Scheduled *providers.Scheduled
+	// Guide tells how a secret of its own is written by hand; nil where it does not.
+	Guide providers.Guide
 	// Policy is what a person gives the pipeline; nil where nothing is needed.
 	Policy func(p setup.Plan, region string) []byte
 }
@@ -74,6 +76,7 @@ func of(p providers.Platform, file, place string) Platform {
 		s := x.Scheduled()
 		out.Scheduled = &s
 	}
+	out.Guide, _ = p.(providers.Guide)
 	return out
 }
 
@@ -81,21 +84,44 @@ func of(p providers.Platform, file, place string) Platform {
 type Backend struct {
 	providers.Info
 	Tested string // against what, in words
+	// Guide tells how a secret is written by hand; nil where it does not.
+	Guide providers.Guide
 }
 
 // Backends lists the secrets backends in the order of their ids.
 func Backends() []Backend {
 	const embedded = "a strict embedded server, "
 	return []Backend{
-		{(*agefile.Store)(nil).Info(), "the real age, which reads what was written."},
-		{aws.Secrets{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified, and the pipelines are executed against it. And kumo, an AWS that others wrote."},
-		{aws.Parameters{}.Info(), embedded + "checked against the service's Smithy model; every signature is verified, and the pipelines are executed against it. And kumo, an AWS that others wrote."},
-		{(*keyvault.Provider)(nil).Info(), embedded + "made by what Microsoft's documents say; no description of it was at hand. The pipelines are executed against it."},
-		{(*google.Provider)(nil).Info(), embedded + "made by what Google's documents say; no description of it was at hand. The pipelines are executed against it."},
-		{(*doppler.Provider)(nil).Info(), embedded + "made by what Doppler's own CLI sends; no description of it was at hand."},
-		{keyring.Store{}.Info(), "a real Secret Service (gnome-keyring). macOS and Windows were not tried."},
-		{(*onepassword.Provider)(nil).Info(), embedded + "made by what 1Password's documents say; no description of it was at hand."},
-		{(*sops.Store)(nil).Info(), "the real sops, with keys of age."},
-		{(*vault.Provider)(nil).Info(), embedded + "checked against Vault's OpenAPI description; the pipelines are executed against it. And HashiCorp's own key-value engine and log-in by JWT, without the rest of Vault."},
+		backend((*agefile.Store)(nil), "the real age, which reads what was written."),
+		backend(aws.Secrets{}, embedded+"checked against the service's Smithy model; every signature is verified, and the pipelines are executed against it. And kumo, an AWS that others wrote."),
+		backend(aws.Parameters{}, embedded+"checked against the service's Smithy model; every signature is verified, and the pipelines are executed against it. And kumo, an AWS that others wrote."),
+		backend((*keyvault.Provider)(nil), embedded+"made by what Microsoft's documents say; no description of it was at hand. The pipelines are executed against it."),
+		backend((*google.Provider)(nil), embedded+"made by what Google's documents say; no description of it was at hand. The pipelines are executed against it."),
+		backend((*doppler.Provider)(nil), embedded+"made by what Doppler's own CLI sends; no description of it was at hand."),
+		backend(keyring.Store{}, "a real Secret Service (gnome-keyring). macOS and Windows were not tried."),
+		backend((*onepassword.Provider)(nil), embedded+"made by what 1Password's documents say; no description of it was at hand."),
+		backend((*sops.Store)(nil), "the real sops, with keys of age."),
+		backend((*vault.Provider)(nil), embedded+"checked against Vault's OpenAPI description; the pipelines are executed against it. And HashiCorp's own key-value engine and log-in by JWT, without the rest of Vault."),
 	}
+}
+
+func backend(s providers.Store, tested string) Backend {
+	out := Backend{Info: s.Info(), Tested: tested}
+	out.Guide, _ = s.(providers.Guide)
+	return out
+}
+
+// Store describes a store by its id, whether that of a platform or a backend; it needs no log-in.
+func Store(id string) (info providers.Info, guide providers.Guide) {
+	for _, p := range Platforms() {
+		if p.ID == id {
+			return p.Info, p.Guide
+		}
+	}
+	for _, b := range Backends() {
+		if b.ID == id {
+			return b.Info, b.Guide
+		}
+	}
+	return providers.Info{ID: id, Name: id}, nil
 }

@@ -174,7 +174,7 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.
 	out := []providers.Place{{Address: in + "group:" + usual, Name: text("Variable group %s", usual), Note: text("one of its own, for this one pipeline; it is made for you"), New: true}}
 	all, err := p.api.groups(ctx, address{organization: organization, project: project}, "manage")
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	for _, g := range all {
 		name, _ := g["name"].(string)

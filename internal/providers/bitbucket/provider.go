@@ -166,7 +166,7 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.
 	out := []providers.Place{{Address: r.Path, Name: text("Repository variable"), Note: text("every step of the repository's pipelines can use it")}}
 	environments, err := pages[named](ctx, p.api, "/repositories/"+r.Path+"/environments")
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	for _, e := range environments {
 		if address, err := p.Environment(r, e.Name); err == nil {

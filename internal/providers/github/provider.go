@@ -261,14 +261,14 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.
 	if err != nil {
 		return nil, err
 	}
+	out := []providers.Place{{Address: r.Path, Name: display.Clean("Repository secret"), Note: display.Clean("every workflow of the repository can use it")}}
 	x, err := p.api.repo(ctx, a.owner, a.repo)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	out := []providers.Place{{Address: r.Path, Name: display.Clean("Repository secret"), Note: display.Clean("every workflow of the repository can use it")}}
 	envs, err := p.api.environments(ctx, a)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	for _, e := range envs {
 		place := providers.Place{Address: r.Path + "#" + e.Name, Name: display.Clean("Environment " + e.Name)}

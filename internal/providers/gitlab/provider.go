@@ -189,14 +189,14 @@ func (p *Provider) Repo(ctx context.Context, r setup.Repository) (providers.Repo
 
 // Places lists the project, its environments, and the group that it is in.
 func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.Place, error) {
+	out := []providers.Place{{Address: r.Path, Name: display.Clean("Project variable"), Note: display.Clean("every job of the project can use it")}}
 	x, err := p.api.project(ctx, r.Path)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	out := []providers.Place{{Address: r.Path, Name: display.Clean("Project variable"), Note: display.Clean("every job of the project can use it")}}
 	environments, err := p.api.environments(ctx, r.Path)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	for _, e := range environments {
 		out = append(out, providers.Place{Address: r.Path + "#" + e, Name: display.Clean("Environment " + e), Note: display.Clean("only jobs of this environment")})
