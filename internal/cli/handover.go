@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -34,6 +35,22 @@ type handedOver struct {
 	Folder string   `json:"folder"`
 	Files  []string `json:"files"`
 	Unseen []string `json:"unseen,omitempty"`
+}
+
+// failures are of questions whose choices could not be looked up, by the ids of the questions. Several may be
+// asked at the same time.
+type failures struct {
+	mu   sync.Mutex
+	byID map[string]error
+}
+
+func (f *failures) add(id string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byID == nil {
+		f.byID = map[string]error{}
+	}
+	f.byID[id] = err
 }
 
 // unseen collects what could not be looked up, and of what it was to be the answer.
@@ -169,8 +186,7 @@ func (w *world) subject(ctx context.Context, p setup.Plan) (s handover.Subject, 
 		}
 		s.Places = append(s.Places, x)
 	}
-	w.askRights(ctx, p)
-	s.Unseen = w.unseen.sentences()
+	s.Unseen = w.whatIsUnseen(ctx, p)
 	return s, ctx.Err()
 }
 
@@ -210,13 +226,20 @@ func (w *world) handOverCommand(p setup.Plan) string {
 	return out
 }
 
-// askRights notes what the log-ins that there are may not do.
-func (w *world) askRights(ctx context.Context, p setup.Plan) {
+// whatIsUnseen are the questions of which something could not be looked up, in their order, and what the
+// log-ins that there are may not do.
+func (w *world) whatIsUnseen(ctx context.Context, p setup.Plan) []string {
+	var out unseen
+	for _, s := range w.walk.Steps() {
+		if err := w.failures.byID[s.ID]; err != nil && w.walk.Applies(s) {
+			out.add(s.Name, err)
+		}
+	}
 	const token = "The right to make the token"
 	if w.astro == nil {
-		w.unseen.add(token, w.noLogin)
+		out.add(token, w.noLogin)
 	} else if _, err := w.astro.CheckCreate(ctx, p); err != nil {
-		w.unseen.add(token, err)
+		out.add(token, err)
 	}
 	for _, t := range p.Targets {
 		store, err := w.store(ctx, p, t.Store)
@@ -224,9 +247,10 @@ func (w *world) askRights(ctx context.Context, p setup.Plan) {
 			_, err = store.Check(ctx, t)
 		}
 		if err != nil {
-			w.unseen.add("The right to write "+t.String(), err)
+			out.add("The right to write "+t.String(), err)
 		}
 	}
+	return out.sentences()
 }
 
 // writePack writes the files of a hand-over. A folder that holds anything but an earlier one is refused.

@@ -99,7 +99,7 @@ func TestHandOverWithoutLogIns(t *testing.T) {
 	}
 	page := p.read("pack/README.md")
 	for _, want := range []string{
-		"there was no log-in to Astro", "there was no log-in to Vault", "Deployment", "vault kv patch", "astro deployment token create --deployment-id " + dep,
+		"- Organization, Workspace, Deployment, Role", ": there was no log-in to Astro", ": there was no log-in to Vault", ": there was no log-in to gitlab.com", "vault kv patch", "astro deployment token create --deployment-id " + dep,
 		`sh "$PACK/astro-ci-` + dep + `-grant.sh"`,
 	} {
 		if !strings.Contains(page, want) {

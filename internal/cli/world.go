@@ -56,7 +56,7 @@ type world struct {
 	sources       map[string]string   // where the log-in of a platform or backend was found, by id
 	noLogin       error               // why there is no log-in to Astro; then astro is nil
 	handsOver     bool                // somebody else will do it: what cannot be looked up is noted, not an error
-	unseen        unseen
+	failures      failures
 	pins          pipeline.Releases
 	deps          steps.Deps
 	steps         []flow.Step
@@ -153,7 +153,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	if w.handsOver {
 		given["legacy-key"] = "keep"
 		w.steps = flow.Unseen(w.steps, func(s flow.Step, err error) bool {
-			w.unseen.add(s.Name, err)
+			w.failures.add(s.ID, err)
 			return s.ID != "repo" // only a platform that is ready can read what a repository is called
 		})
 	}

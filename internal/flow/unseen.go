@@ -8,7 +8,7 @@ import (
 
 // Unseen lets the questions be answered where something cannot be looked up, for a set-up that somebody
 // else carries out: an answer that was given stands as it is, and what is known all the same is offered.
-// goOn is told of each failure; false ends the walk with it.
+// goOn is told of each failure, perhaps of several at the same time; false ends the walk with it.
 func Unseen(steps []Step, goOn func(Step, error) bool) []Step {
 	out := make([]Step, len(steps))
 	for i, s := range steps {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
@@ -30,19 +31,23 @@ func TestUnseen(t *testing.T) {
 		}, Apply: put(func(p *setup.Plan) *string { return &p.Platform })},
 	}
 	fill := func(stop string, given map[string]string) (setup.Plan, []string, error) {
+		var mu sync.Mutex
 		var told []string
 		w := flow.NewWalk(setup.Plan{}, flow.Unseen(steps, func(s flow.Step, err error) bool {
 			if !errors.Is(err, gone) {
 				t.Errorf("%s: %v", s.ID, err)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			told = append(told, s.ID)
 			return s.ID != stop
 		}), given)
 		err := flow.Fill(t.Context(), w)
-		return w.Plan(), told, err
+		slices.Sort(told)
+		return w.Plan(), slices.Compact(told), err
 	}
 	p, told, err := fill("", map[string]string{"workspace": "w1", "ready": "me", "platform": "gitlab"})
-	if err != nil || p.Workspace.ID != "w1" || p.Pipeline.Branch != "main" || p.Pipeline.Reader.Role != "me" || !slices.Equal(told, []string{"workspace", "branch", "ready"}) {
+	if err != nil || p.Workspace.ID != "w1" || p.Pipeline.Branch != "main" || p.Pipeline.Reader.Role != "me" || !slices.Equal(told, []string{"branch", "ready", "workspace"}) {
 		t.Errorf("%+v, told of %q: %v", p, told, err)
 	}
 	var missing *flow.MissingError

@@ -157,7 +157,7 @@ func TestValuesAreNoArguments(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			for _, tool := range []string{"gh", "glab", "az", "vault", "stty"} {
-				if err := os.WriteFile(filepath.Join(dir, tool), []byte(spy), 0o700); err != nil { //nolint:gosec // it is a program
+				if err := os.WriteFile(filepath.Join(dir, tool), []byte(spy), 0o700); err != nil {
 					t.Fatal(err)
 				}
 			}
