@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -110,7 +111,7 @@ func option(f *pflag.Flag) string {
 	if kind != "" {
 		head += ` \fI` + roff(kind) + `\fR`
 	}
-	if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
+	if !slices.Contains([]string{"", "false", "[]", "0", "0s"}, f.DefValue) {
 		usage += " (usually " + f.DefValue + ")"
 	}
 	return ".TP\n" + head + "\n" + roff(usage)
