@@ -185,7 +185,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 				step, count = *every, &again
 			}
 			if testing.Short() { // with the race detector, which takes many times as long
-				step = 5
+				step = 9
 			}
 			seed := chance.Uint64()
 			t.Run(fmt.Sprintf("%s, twice %v", name, twice), func(t *testing.T) {
