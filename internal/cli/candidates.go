@@ -270,7 +270,7 @@ func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all
 
 // alone is an error unless the one target of a plan made from marks is all that its tokens are in, as far as they
 // tell: what is written elsewhere is another setup's, and a target that is left out keeps a token that gets
-// deleted. Where no token says it, the usual name of the secret is not enough beside other setups at the place.
+// deleted. Where no token says it, because the setup was never rotated, a person has to name the secret.
 func alone(p setup.Plan, all []astro.Token, named bool) error {
 	var seals, beside []string
 	for _, t := range all {
@@ -289,9 +289,12 @@ func alone(p setup.Plan, all []astro.Token, named bool) error {
 		return hint.New(fmt.Sprintf("the setup %s keeps its token in %d places, and Astro does not say which", p.Name, len(seals)), "Rotate it on the computer that has its journal, or in a checkout whose "+setupfile.Name+" names it.", setupfile.Docs)
 	case len(seals) == 1 && !setup.SameTarget(seals[0], setup.Seal(p.Target(), "")):
 		return hint.New("the token of "+p.Name+" is not kept in "+p.Target().String(), next, "")
-	case len(seals) == 0 && !named && len(beside) > 0:
+	case len(seals) > 0 || named:
+	case len(beside) > 0:
 		slices.Sort(beside)
 		return hint.New("which secret is that of "+p.Name+" is not known: at its place there are those of "+strings.Join(slices.Compact(beside), ", "), next, "")
+	default: // it was never rotated, so nothing tells of copies
+		return hint.New("where the token of "+p.Name+" is kept is not known", "Rotate it on the computer that has its journal, or in a checkout whose "+setupfile.Name+" names it. If its secret is in one place only: "+next, setupfile.Docs)
 	}
 	return nil
 }

@@ -99,6 +99,26 @@ func TestMarksDoNotNameAllTargets(t *testing.T) {
 	}
 }
 
+// A setup that was never rotated says nothing of its copies: its marks alone are not enough to rotate it.
+func TestMarksOfAFirstSetupDoNotNameTargets(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--also", "github:acme/etl=SECOND_TOKEN")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.forget()
+	_, stderr, code := p.run("rotate", "etl-prod", "--no-input", "--yes", "--drain", "1ms", "--wait")
+	if code == 0 || !strings.Contains(stderr, "is kept is not known") || !strings.Contains(stderr, "--secret-name") || len(own(s)) != 1 {
+		t.Errorf("exit %d, on Astro %v: %s", code, marked(s), stderr)
+	}
+	for _, name := range []string{setup.TokenVariable, "SECOND_TOKEN"} {
+		if v, err := s.GitHub().OpenRepo("acme", "etl", name); err != nil || !s.Astro().Accepts(v, own(s)[0].ID) {
+			t.Errorf("%s no longer holds the token: %v", name, err)
+		}
+	}
+}
+
 // A removal without a journal leaves the token of a setup of the same name for another place alone, and says so.
 func TestRemoveLeavesTheNamesake(t *testing.T) {
 	t.Parallel()
