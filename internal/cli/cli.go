@@ -77,7 +77,7 @@ func newApp(in *os.File, out io.Writer, environ []string) *app {
 func (a *app) run(args []string, out, errw *os.File) int {
 	in := a.file
 	a.tty = term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
-	if a.tty {
+	if a.tty && a.env.get("GOGC") == "" {
 		debug.SetGCPercent(50) // what waits for a person needs little memory rather than speed
 	}
 	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)

@@ -302,15 +302,7 @@ func TestDoctorOfADamagedJournal(t *testing.T) {
 	if _, stderr, code := p.run(byFlags...); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	journal := filepath.Join(p.home, ".local", "state", "astro-ci", "journals", "etl-prod.journal")
-	raw, err := os.ReadFile(journal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw[len(raw)/2] ^= 1
-	if err := os.WriteFile(journal, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	p.damage()
 	for range 2 {
 		rows, _ := p.doctor()
 		if !slices.ContainsFunc(rows, func(r doctorRow) bool {

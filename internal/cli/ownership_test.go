@@ -2,12 +2,14 @@ package cli_test
 
 import (
 	"crypto/rand"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -17,6 +19,17 @@ func renewed(t *testing.T) (*place, *sandbox.Sandbox) {
 	p, s := online(t)
 	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
 	if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	return p, s
+}
+
+// once is a place where set-up was done with flags, and more of them.
+func once(t *testing.T, more ...string) (*place, *sandbox.Sandbox) {
+	t.Helper()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	if _, stderr, code := p.run(append(slices.Clone(byFlags), more...)...); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	return p, s
@@ -84,11 +97,7 @@ func TestMarksDoNotNameTheSecret(t *testing.T) {
 // keep a token that is deleted.
 func TestMarksDoNotNameAllTargets(t *testing.T) {
 	t.Parallel()
-	p, s := online(t)
-	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
-	if _, stderr, code := p.run(byFlags...); code != 0 {
-		t.Fatalf("exit %d: %s", code, stderr)
-	}
+	p, s := once(t)
 	if _, stderr, code := p.run("targets", "add", "etl-prod", "github:acme/etl=SECOND_TOKEN", "--no-input", "--yes", "--drain", "1ms", "--wait"); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -102,11 +111,7 @@ func TestMarksDoNotNameAllTargets(t *testing.T) {
 // A setup that was never rotated says nothing of its copies: its marks alone are not enough to rotate it.
 func TestMarksOfAFirstSetupDoNotNameTargets(t *testing.T) {
 	t.Parallel()
-	p, s := online(t)
-	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
-	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--also", "github:acme/etl=SECOND_TOKEN")...); code != 0 {
-		t.Fatalf("exit %d: %s", code, stderr)
-	}
+	p, s := once(t, "--also", "github:acme/etl=SECOND_TOKEN")
 	p.forget()
 	_, stderr, code := p.run("rotate", "etl-prod", "--no-input", "--yes", "--drain", "1ms", "--wait")
 	if code == 0 || !strings.Contains(stderr, "is kept is not known") || !strings.Contains(stderr, "--secret-name") || len(own(s)) != 1 {
@@ -122,11 +127,7 @@ func TestMarksOfAFirstSetupDoNotNameTargets(t *testing.T) {
 // A removal without a journal leaves the token of a setup of the same name for another place alone, and says so.
 func TestRemoveLeavesTheNamesake(t *testing.T) {
 	t.Parallel()
-	p, s := online(t)
-	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
-	if _, stderr, code := p.run(byFlags...); code != 0 {
-		t.Fatalf("exit %d: %s", code, stderr)
-	}
+	p, s := once(t)
 	file, first := p.read("astro-ci.yaml"), own(s)[0].ID
 	p.forget()
 	if _, stderr, code := p.run(append(byFlags, "--environment", "production")...); code != 0 {
@@ -179,5 +180,25 @@ func TestRemoveWhatIsSeen(t *testing.T) {
 	out, stderr, code := p.run("remove", "ml-prod", "--no-input", "--confirm", "ml-prod")
 	if _, err := s.GitHub().OpenRepo("acme", "etl", setup.TokenVariable+"_ML_PROD"); code == 0 || err != nil || len(marked(s)["ml-prod"]) != 1 {
 		t.Errorf("exit %d, %v, on Astro %v: %s%s", code, err, marked(s), out, stderr)
+	}
+}
+
+// What an unfinished operation began with is what is finished, whatever the file says by now.
+func TestApplyFinishesWhatWasBegun(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	s.Vault().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/v1/secret/data/astro/etl", Status: http.StatusForbidden, Body: `{"errors":["permission denied"]}`, Times: 1})
+	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--also", "vault:secret/astro/etl")...); code == 0 || len(own(s)) != 1 {
+		t.Fatalf("exit %d, on Astro %v: %s", code, marked(s), stderr)
+	}
+	p.write("astro-ci.yaml", `version: 1
+setups:
+  etl-prod: {credential: workspace-token, workspace: Data Platform, deployment: etl-prod, role: WORKSPACE_AUTHOR, platform: github, repo: acme/etl}
+`)
+	_, stderr, code := p.run("apply", "--no-input", "--yes")
+	v, err := s.Vault().Open("", "secret/astro/etl", setup.TokenVariable)
+	if code != 0 || err != nil || !s.Astro().Accepts(v, own(s)[0].ID) {
+		t.Errorf("exit %d, %v, on Astro %v: %s", code, err, marked(s), stderr)
 	}
 }

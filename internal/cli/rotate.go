@@ -341,13 +341,18 @@ func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before fun
 	return w.halted(ctx, c, halt, show)
 }
 
-// driver opens the journal of a setup and the stores of its plan.
+// driver opens the journal of a setup and the stores of its plan: of the one that an unfinished operation began
+// with, which the file that lists the setups may no longer say.
 func (w *world) driver(ctx context.Context, c candidate, see func(rotation.Event)) (*rotation.Driver, error) {
 	b, err := w.openBook(c.name)
 	if err != nil {
 		return nil, err
 	}
-	stores, err := w.stores(ctx, c.plan)
+	plan := c.plan
+	if s := b.State(); s.Active() {
+		plan = s.Plan
+	}
+	stores, err := w.stores(ctx, plan)
 	if err != nil {
 		return nil, err
 	}

@@ -85,6 +85,20 @@ func TestRotate(t *testing.T) {
 	assertNoToken(t, p)
 }
 
+// damage changes one bit of the journal of etl-prod.
+func (p *place) damage() {
+	p.t.Helper()
+	at := filepath.Join(p.home, ".local", "state", "astro-ci", "journals", "etl-prod.journal")
+	raw, err := os.ReadFile(at)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	raw[40] ^= 1
+	if err := os.WriteFile(at, raw, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // A journal that is not what was written is not acted on.
 func TestDamagedJournal(t *testing.T) {
 	t.Parallel()
@@ -92,15 +106,7 @@ func TestDamagedJournal(t *testing.T) {
 	if _, stderr, code := p.run(byFlags...); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	at := filepath.Join(p.home, ".local", "state", "astro-ci", "journals", "etl-prod.journal")
-	raw, err := os.ReadFile(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw[40] ^= 1
-	if err := os.WriteFile(at, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	p.damage()
 	n := len(s.Astro().Tokens())
 	for _, args := range [][]string{{"rotate", "etl-prod", "--yes"}, {"resume"}} {
 		if _, stderr, code := p.run(args...); code != 1 || !strings.Contains(stderr, "damaged") || len(s.Astro().Tokens()) != n {

@@ -115,7 +115,7 @@ func (b *builder) schedule() {
 		Do: func(ctx context.Context) (string, error) {
 			tried = true
 			created, err := timer.SetSchedule(ctx, b.plan.Repository, s)
-			made = made || created || err != nil
+			made = made || created
 			if err == nil && !created {
 				return "it was there already", nil
 			}
@@ -123,7 +123,7 @@ func (b *builder) schedule() {
 		},
 		Undo: func(ctx context.Context) (string, error) {
 			if !made {
-				return "it was there before, and stays", nil
+				return "none was made here", nil
 			}
 			return "", timer.RemoveSchedule(ctx, b.plan.Repository, s.Name)
 		},

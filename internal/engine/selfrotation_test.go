@@ -131,6 +131,26 @@ func TestSelfRotationFailsAnywhere(t *testing.T) {
 	}
 }
 
+// A schedule that was there before is not taken back, also when it could not be looked at.
+func TestUndoLeavesTheScheduleOfBefore(t *testing.T) {
+	e := newEarth()
+	p := renewed(t, setup.Weekly)
+	c := clock{store: store{earth: e}}
+	name := providers.ScheduleOf(engine.Renewal(p, c)).Name
+	e.schedules[name] = "of before"
+	e.failAt = "schedule"
+	r, _, err := e.renewal(t, p, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if engine.Tell(r.Go(t.Context()), nil) == nil {
+		t.Fatal("no failure")
+	}
+	if err := engine.Tell(r.Undo(t.Context()), nil); err != nil || e.schedules[name] != "of before" {
+		t.Errorf("%v: %v", err, e.schedules)
+	}
+}
+
 // A reminder is a file and a schedule, and nothing else.
 func TestReminder(t *testing.T) {
 	e := newEarth()

@@ -36,7 +36,8 @@ type Schedule struct {
 type Timer interface {
 	Scheduler
 	// SetSchedule makes the schedule of this name, or brings the one that is there to what is said. Doing it
-	// twice has the effect of doing it once.
+	// twice has the effect of doing it once. Created says that there was none before, with an error as well:
+	// then it may be there now.
 	SetSchedule(ctx context.Context, r setup.Repository, s Schedule) (created bool, err error)
 	// RemoveSchedule deletes the schedule of this name. One that is not there is no error.
 	RemoveSchedule(ctx context.Context, r setup.Repository, name string) error
