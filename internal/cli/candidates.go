@@ -137,9 +137,31 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 func (w *world) look(ctx context.Context, c *candidate) error {
 	all, err := w.astro.Tokens(ctx, c.plan.Organization.ID, "", "")
 	if err == nil {
-		*c = found(c.plan, c.state, all, time.Now())
+		*c, err = w.find(ctx, c.plan, c.state, all)
 	}
 	return err
+}
+
+// find finds the tokens of a setup among those of its Organization that the log-in sees. Where none is of the
+// setup, those for its place are asked for: only who may list these can tell that there is none.
+func (w *world) find(ctx context.Context, p setup.Plan, s rotation.State, all []astro.Token) (candidate, error) {
+	c := found(p, s, all, time.Now())
+	if len(c.old) > 0 {
+		return c, nil
+	}
+	all, err := w.around(ctx, p.Setup, all)
+	return found(p, s, all, time.Now()), err
+}
+
+// around adds the tokens for the place of a setup to those of its Organization that the log-in sees.
+func (w *world) around(ctx context.Context, s setup.Setup, all []astro.Token) ([]astro.Token, error) {
+	there, err := w.astro.TokensAt(ctx, s)
+	more := slices.DeleteFunc(there, func(t astro.Token) bool {
+		return slices.ContainsFunc(all, func(x astro.Token) bool { return x.ID == t.ID })
+	})
+	all = slices.Concat(all, more)
+	slices.SortStableFunc(all, func(x, y astro.Token) int { return x.CreatedAt.Compare(y.CreatedAt) })
+	return all, err
 }
 
 // found sorts the tokens of an Organization, oldest first, for a setup. The plan may come from anywhere:
@@ -233,7 +255,7 @@ func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all
 		}
 	}
 	if t.ID == "" {
-		return p, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal here, and no token on Astro with its mark", display.Clean(name)), "See what there is: astro-ci token list. Or make it: astro-ci setup", "")}
+		return p, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal here, and your log-in sees no token with its mark on Astro", display.Clean(name)), "See what there is: astro-ci token list. Or make it: astro-ci setup", "")}
 	}
 	p.Name, p.Organization = name, setup.Ref{ID: org}
 	platform, address, _ := strings.Cut(t.Name.String(), " ")

@@ -183,6 +183,25 @@ func TestRemoveWhatIsSeen(t *testing.T) {
 	}
 }
 
+// Who may not list the tokens of a place does not conclude that there are none.
+func TestNoTokenSeenIsNotNoToken(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	_, ws, _ := s.Astro().Find("Data Platform", "")
+	_, other, _ := s.Astro().Find("Machine Learning", "")
+	s.Astro().AddUser("bea@acme.example", "WORKSPACE", ws, "WORKSPACE_AUTHOR")
+	s.Astro().AddUser("bea@acme.example", "WORKSPACE", other, "WORKSPACE_OWNER") // whose tokens are listed
+	p.unset("ASTRO_API_TOKEN")
+	_ = s.Astro().Login("bea@acme.example").Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil })
+	p.lose()
+	for _, args := range [][]string{{"apply", "--dry-run"}, {"verify"}, {"rotate", "etl-prod", "--dry-run"}} {
+		out, stderr, code := p.run(args...)
+		if said := out + stderr; code == 0 || !strings.Contains(said, "list the tokens") || strings.Contains(said, "to create") || strings.Contains(said, "there is none") {
+			t.Errorf("%v: exit %d: %s", args, code, said)
+		}
+	}
+}
+
 // What an unfinished operation began with is what is finished, whatever the file says by now.
 func TestApplyFinishesWhatWasBegun(t *testing.T) {
 	t.Parallel()

@@ -69,7 +69,7 @@ func TestRotate(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(p.home, ".local", "state")); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, code := p.run("rotate", "other", "--yes"); code != 2 || !strings.Contains(stderr, "no token on Astro with its mark") {
+	if _, stderr, code := p.run("rotate", "other", "--yes"); code != 2 || !strings.Contains(stderr, "sees no token with its mark on Astro") {
 		t.Errorf("an unknown setup: exit %d: %s", code, stderr)
 	}
 	out, stderr, code = p.run("rotate", "etl-prod", "--yes", "--no-input", "--drain", "1ms", "--wait", "--json")

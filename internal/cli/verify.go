@@ -154,8 +154,12 @@ func (w *world) fromFile(ctx context.Context, file setupfile.File, all []*subjec
 			s.file = &p
 			return
 		}
+		s.file = &p
 		list, err := tokens(ctx, p.Organization.ID)
-		s.candidate, s.file, s.err = found(p, rotation.State{}, list, time.Now()), &p, err
+		if err == nil {
+			s.candidate, err = w.find(ctx, p, rotation.State{}, list)
+		}
+		s.err = err
 	})
 }
 
