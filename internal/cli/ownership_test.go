@@ -164,6 +164,25 @@ func TestHostsAreKeptApart(t *testing.T) {
 	}
 }
 
+// A log-in to one server of a platform that anybody may run is not used for another one.
+func TestServersAreKeptApart(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.unset("GH_TOKEN", "GITLAB_TOKEN")
+	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--platform", "gitea", "--repo", "acme/etl")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	_, elsewhere := online(t)
+	address, _, _ := elsewhere.Service("gitea")
+	p.env = append(p.env, "GITEA_SERVER_URL="+address)
+	before := s.Astro().Tokens()
+	for _, args := range [][]string{{"verify", "etl-prod"}, {"rotate", "etl-prod", "--no-input", "--yes", "--drain", "1ms"}, {"remove", "etl-prod", "--no-input", "--confirm", "etl-prod"}} {
+		if out, stderr, code := p.run(args...); code == 0 || !strings.Contains(out+stderr, "your log-in is for ") || len(s.Astro().Tokens()) != len(before) {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, stderr)
+		}
+	}
+}
+
 // Who may not see the tokens of a setup does not remove it: its token would live on, and nobody would know.
 func TestRemoveWhatIsSeen(t *testing.T) {
 	t.Parallel()
