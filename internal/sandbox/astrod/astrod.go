@@ -210,9 +210,9 @@ func (s *Server) AddWorkspace(name string, deployments ...string) string {
 func (s *Server) AddUser(username, entityType, entityID, roleName string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, u := range s.state.Users {
-		if u.Username == username {
-			s.state.Users[i].Roles = append(u.Roles, grant{entityType, entityID, roleName})
+	for i := range s.state.Users {
+		if u := &s.state.Users[i]; u.Username == username {
+			u.Roles = append(u.Roles, grant{entityType, entityID, roleName})
 			return
 		}
 	}
