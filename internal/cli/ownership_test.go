@@ -230,6 +230,9 @@ func TestApplyFinishesWhatWasBegun(t *testing.T) {
 	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--also", "vault:secret/astro/etl")...); code == 0 || len(own(s)) != 1 {
 		t.Fatalf("exit %d, on Astro %v: %s", code, marked(s), stderr)
 	}
+	if out, _, code := p.run("verify", "etl-prod"); code != 6 || !strings.Contains(out, "astro-ci resume etl-prod") || strings.Contains(out, "astro-ci rotate") {
+		t.Errorf("verify: exit %d: %s", code, out)
+	}
 	p.write("astro-ci.yaml", `version: 1
 setups:
   etl-prod: {credential: workspace-token, workspace: Data Platform, deployment: etl-prod, role: WORKSPACE_AUTHOR, platform: github, repo: acme/etl}

@@ -184,7 +184,15 @@ func (w *world) verifyToken(ctx context.Context, c candidate) doctor.Checked {
 	if id != "" {
 		t, err = w.astro.Token(ctx, c.plan.Organization.ID, id)
 	}
-	return doctor.Token(c.name, id, t, err, time.Now())
+	return c.helps(doctor.Token(c.name, id, t, err, time.Now()))
+}
+
+// helps makes what helps the going on with an operation, where one is at work.
+func (c candidate) helps(x doctor.Checked) doctor.Checked {
+	if c.state.Active() && x.Next != "" {
+		x.Next = "astro-ci resume " + c.name
+	}
+	return x
 }
 
 // inUse is the id of the token that the targets should hold, as far as it is known.
@@ -229,7 +237,7 @@ func (w *world) verifyTarget(ctx context.Context, c candidate, i int) doctor.Che
 	if err == nil {
 		st, err = store.Stat(ctx, t)
 	}
-	return doctor.Target(c.name, t.String(), st, err, func(version string) rotation.Check {
+	return c.helps(doctor.Target(c.name, t.String(), st, err, func(version string) rotation.Check {
 		switch {
 		case c.state.Op != "":
 			return c.state.Compare(i, st.Exists, version)
@@ -237,7 +245,7 @@ func (w *world) verifyTarget(ctx context.Context, c candidate, i int) doctor.Che
 			return c.carried.Compare(t, st.Exists, version)
 		}
 		return rotation.Unseen
-	})
+	}))
 }
 
 // facts are what was verified, as the overview shows it.
