@@ -78,6 +78,7 @@ func (a *app) setupByFlags(ctx context.Context, w *world) error {
 			_, _ = fmt.Fprintln(a.err, "note:", warning)
 		}
 	}
+	r.Run.Trust(r.Checked) // a moment ago
 	failed := engine.Tell(r.Run.Go(ctx), a.show)
 	if failed != nil && a.setup.onFailure == "undo" && len(r.Run.Left()) > 0 {
 		failed = errors.Join(failed, engine.Tell(r.Run.Undo(ctx), a.show))

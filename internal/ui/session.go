@@ -52,6 +52,7 @@ func (s Session) Denied(err error) bool {
 // Review is shown before anything is created; its Run performs exactly its Actions.
 type Review struct {
 	Actions  []engine.Action
+	Checked  []engine.Checked  // those of the actions that were done for the review
 	Warnings []display.Text    // what a careful colleague would say
 	Changes  []pipeline.Change // of the pipeline files
 	Run      *engine.Run
