@@ -221,7 +221,7 @@ func (c *client) publicKey(ctx context.Context, a address) (k publicKey, err err
 // sealer is the key of an address as it was last seen, or as GitHub says now.
 func (c *client) sealer(ctx context.Context, a address, anew bool) (publicKey, error) {
 	if k, ok := c.keys.Load(a.secretsPath()); ok && !anew {
-		return k.(publicKey), nil //nolint:errcheck,forcetypeassert // nothing else is kept there
+		return k.(publicKey), nil //nolint:forcetypeassert // nothing else is kept there
 	}
 	return c.publicKey(ctx, a)
 }
