@@ -14,8 +14,8 @@ import (
 
 // open starts a command on a terminal whose every key is meant.
 func (p *place) open(args ...string) *testkit.Screen {
-	p.env = append(p.env, "ASTRO_CI_KEY_GRACE=1ns")
-	return testkit.StartScreen(p.t, p.command(append(args, "--sandbox")...), 116, 36)
+	p.t.Helper()
+	return p.terminal(append(args, "--sandbox")...)
 }
 
 // firstSetup walks through the set-up in the sandbox; five questions are all that is asked.
@@ -26,9 +26,7 @@ func (p *place) firstSetup() {
 		s.Send(enter)
 		s.WaitFor(next)
 	}
-	s.Send("y")
-	s.WaitFor("› Yes")
-	s.Send(enter)
+	agree(s)
 	s.WaitFor("What is left to you")
 	s.Send(enter)
 	if code := s.Wait(); code != 0 {
@@ -40,9 +38,7 @@ func (p *place) firstSetup() {
 func begin(s *testkit.Screen) {
 	s.WaitFor("Begin now?")
 	s.WaitFor("github:acme/etl/ASTRO_API_TOKEN")
-	s.Send("y")
-	s.WaitFor("› Yes")
-	s.Send(enter)
+	agree(s)
 }
 
 // A person sets up, replaces the token from plan to receipt, and again with a break in between: the
