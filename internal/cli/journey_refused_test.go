@@ -87,16 +87,20 @@ func TestJourneyOfAResumedSetup(t *testing.T) {
 	t.Parallel()
 	p, s, x := refused(t)
 	x.Send(down + down)
-	x.WaitFor("› Leave it as it is")
+	x.WaitFor("› Leave it as it is        astro-ci resume etl-prod goes on")
 	x.Send(enter)
-	p.ends(x, 5)
+	if said := p.ends(x, 5); !strings.Contains(said, "Go on with: astro-ci resume etl-prod") {
+		t.Errorf("what goes on is not said: %s", said)
+	}
 
 	x = p.terminal()
 	x.WaitFor("1 unfinished")
 	x.WaitFor("› ● etl-prod")
+	x.WaitFor("none yet")
 	x.WaitFor("r resume")
 	x.Send("r")
 	x.WaitFor("Every target holds the new token, and it is the only one")
+	x.WaitFor("Commit and push")
 	x.Send(enter)
 	x.WaitFor("› ✓ etl-prod")
 	x.Send("q")

@@ -24,8 +24,8 @@ func TestJourneyOfAResumedRotation(t *testing.T) {
 	x.WaitFor("ctrl+c again leaves at once")
 	x.Send(ctrlC)
 	said := p.ends(x, 130)
-	if !strings.Contains(said, "may have happened or not") {
-		t.Errorf("what was under way is not said: %s", said)
+	if !strings.Contains(said, "may have happened or not. Go on with: astro-ci resume etl-prod") {
+		t.Errorf("what goes on is not said: %s", said)
 	}
 	if err := alive(s); err != nil || len(own(s)) != 2 {
 		t.Fatalf("%v, on Astro %v", err, own(s))

@@ -325,6 +325,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	return ui.Review{
 		Actions: actions, Warnings: warnings, Changes: changes,
 		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
+		Resume: func() string { return w.app.goesOn(p.Name, setup.RenewalName(p.Name)) },
 	}, nil
 }
 
