@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	owned := w == nil
 	command := "" // that hands over what the person may not do
 	s := ui.Session{
-		Title: "Set up a pipeline", Sandbox: a.sandbox,
+		Title: cmp.Or(a.setup.title, "Set up a pipeline"), Sandbox: a.sandbox,
 		Find: func(ctx context.Context) ([]ui.Fact, error) {
 			if w == nil {
 				found, err := a.discover(ctx)
