@@ -47,6 +47,7 @@ func TestJourneyOfASelfRotation(t *testing.T) {
 	agree(x)
 	x.WaitFor("What is left to you")
 	x.WaitFor("etl-prod-rotation")
+	x.WaitFor("See there the runs that renew the token")
 	x.WaitFor("only a person can renew that one")
 	x.Send(enter)
 	if said := p.ends(x, 0); strings.Contains(string(x.Raw()), login) || !strings.Contains(said, "etl-prod-rotation.yml") {

@@ -465,13 +465,16 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
-	for _, f := range files {
+	for i, f := range files {
 		if f.Say != "" {
 			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
 		}
 		watch := ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
-		if !slices.Contains(out, watch) { // two jobs can have one page
+		if i >= len(r.Files) {
+			watch.Say = "See there the runs that renew the token"
+		}
+		if !slices.ContainsFunc(out, func(n ui.NextStep) bool { return n.Link == watch.Link }) { // two jobs can have one page
 			out = append(out, watch)
 		}
 	}
