@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
@@ -32,6 +35,17 @@ func (p *place) firstSetup() {
 	if code := s.Wait(); code != 0 {
 		p.t.Fatalf("set-up: exit %d", code)
 	}
+}
+
+// reopened is the sandbox as the program left it.
+func (p *place) reopened() *sandbox.Sandbox {
+	p.t.Helper()
+	s, err := sandbox.Start(sandbox.Options{Dir: filepath.Dir(p.project()), Releases: pipeline.Pins().CLI})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 // begin walks through the plan of a rotation and confirms it.
@@ -179,8 +193,10 @@ func TestHome(t *testing.T) {
 	s.Send(enter)
 	s.WaitFor("The Workspace Finance has no Deployment") // it was given, so it is not asked for
 	s.Send("\x03")
-	if code := s.Wait(); code != 130 || !strings.Contains(string(s.Raw()), "etl-prod is done") {
-		t.Errorf("exit %d", code)
+	said := p.ends(s, 130)
+	box := p.reopened()
+	v, err := box.GitHub().OpenRepo("acme", "etl", setup.TokenVariable)
+	if all := own(box); err != nil || len(all) != 1 || !box.Astro().Accepts(v, all[0].ID) || !strings.Contains(said, "etl-prod is done: every target holds the token "+all[0].ID) {
+		t.Errorf("on Astro %v, %v: %s", all, err, said)
 	}
-	assertNoToken(t, p)
 }
