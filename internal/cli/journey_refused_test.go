@@ -18,12 +18,15 @@ func refuse(s *sandbox.Sandbox) {
 	s.Vault().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/v1/secret/data/astro/etl", Status: http.StatusForbidden, Body: `{"errors":["permission denied"]}`, Times: 1})
 }
 
+// toARefusal is a set-up of two targets, of which only the life of the token and the first one are asked.
+var toARefusal = []string{"setup", "--job", "deploy", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--also", "vault:secret/astro/etl"}
+
 // refused walks through a set-up of two targets, of which the second one is refused.
 func refused(t *testing.T) (*place, *sandbox.Sandbox, *testkit.Screen) {
 	t.Helper()
 	p, s := online(t)
 	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
-	x := p.terminal("setup", "--job", "deploy", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--also", "vault:secret/astro/etl")
+	x := p.terminal(toARefusal...)
 	x.WaitFor("GH_TOKEN")
 	for _, next := range []string{"How long may the token live?", "Where is the secret kept?", "Do all of this now?"} {
 		x.Send(enter)
@@ -113,4 +116,16 @@ func TestJourneyOfAResumedSetup(t *testing.T) {
 	if !strings.Contains(p.read("astro-ci.yaml"), "  etl-prod:\n") {
 		t.Error("the setup is not noted")
 	}
+}
+
+// Line by line, what was left as it is names the command that goes on as well.
+func TestPlainRefusal(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	refuse(s)
+	stdout, stderr, code := p.runWith("\n\n\nyes\n3\n", append(toARefusal, "--plain")...)
+	if code != 5 || !strings.Contains(stdout, "It was left as it is.\nGo on with: astro-ci resume etl-prod\n") || len(own(s)) != 1 {
+		t.Errorf("exit %d, on Astro %v: %s%s", code, own(s), stdout, stderr)
+	}
+	assertNoToken(t, p, stdout, stderr)
 }

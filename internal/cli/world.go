@@ -340,7 +340,7 @@ func (w *world) unfinished(name string) error {
 	}
 	s, err := read(dir, name)
 	if err == nil && s.Active() {
-		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with astro-ci resume "+name+", or take it back with astro-ci resume "+name+" --abort.", "")
+		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with "+w.app.again("resume "+name)+", or take it back with "+w.app.again("resume "+name)+" --abort.", "")
 	}
 	return err
 }
