@@ -99,7 +99,8 @@ func (c *Client) tokens(ctx context.Context, org string, q url.Values) ([]Token,
 	return whole(ctx, c, tokensPath(org), "tokens", q, func(t Token) string { return t.ID })
 }
 
-// tokensBelow lists the tokens of an Organization place by place.
+// tokensBelow lists the tokens of an Organization place by place. The list of a Workspace is of those that have a
+// role there; that those of its Deployments are among them is nowhere promised.
 func (c *Client) tokensBelow(ctx context.Context, org string, refused error) (out []Token, err error) {
 	page, err := c.Workspaces(ctx, org)
 	workspaces, err := rest(ctx, page, err)
@@ -107,19 +108,17 @@ func (c *Client) tokensBelow(ctx context.Context, org string, refused error) (ou
 		return nil, err
 	}
 	may := false
-	add := func(workspace, deployment string) (ok bool, err error) {
+	add := func(workspace, deployment string) error {
 		all, err := c.Tokens(ctx, org, workspace, deployment)
 		if httpx.Status(err) == http.StatusForbidden || httpx.Status(err) == http.StatusNotFound {
-			return false, nil
+			return nil
 		}
 		may = may || err == nil
 		out = append(out, all...)
-		return err == nil, err
+		return err
 	}
 	for _, ws := range workspaces {
-		if ok, err := add(ws.ID, ""); ok {
-			continue
-		} else if err != nil {
+		if err := add(ws.ID, ""); err != nil {
 			return nil, err
 		}
 		page, err := c.Deployments(ctx, org, ws.ID)
@@ -128,7 +127,7 @@ func (c *Client) tokensBelow(ctx context.Context, org string, refused error) (ou
 			return nil, err
 		}
 		for _, d := range deployments {
-			if _, err := add("", d.ID); err != nil {
+			if err := add("", d.ID); err != nil {
 				return nil, err
 			}
 		}

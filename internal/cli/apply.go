@@ -166,7 +166,10 @@ func (w *world) decide(ctx context.Context, x *applied, known []known, all []ast
 			x.state, have.Journal = k.state, k.state
 		}
 	}
-	x.candidate = found(x.plan, x.state, all, time.Now())
+	var err error
+	if x.candidate, err = w.find(ctx, x.plan, x.state, all); err != nil {
+		return err
+	}
 	x.quiet = true
 	have.Tokens, have.Unfinished, have.Swept = x.old, x.unfinished, x.sweeps()
 	if len(have.Tokens) > 0 && !have.Journal.Active() {

@@ -56,30 +56,31 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 	if err != nil {
 		return nil, err
 	}
-	here := map[string]bool{}
-	for _, k := range all {
-		if len(names) > 0 && !slices.Contains(names, k.name) {
-			continue
-		}
-		if k.err != nil {
-			return nil, k.err
-		}
-		c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
-		if k.state.Last == "" && !k.state.Active() {
-			continue // it was taken back
-		}
-		if !k.state.Active() {
-			c.plan = k.state.Setup()
-		}
-		here[k.name] = true
-		if err := w.look(ctx, &c); err != nil {
-			return nil, err
-		}
-		out = append(out, c)
-	}
 	file, err := w.setupFile()
 	if err != nil {
 		return nil, err
+	}
+	add := func(name string, c candidate, err error) error {
+		switch {
+		case err == nil && c.name != "":
+			out = append(out, c)
+		case err != nil && f.due && len(names) == 0 && ctx.Err() == nil: // it keeps none of the others back
+			out = append(out, candidate{name: name, err: err})
+		default:
+			return err
+		}
+		return nil
+	}
+	here := map[string]bool{}
+	for _, k := range all {
+		if len(names) > 0 && !slices.Contains(names, k.name) || k.err == nil && k.state.Last == "" && !k.state.Active() { // it was taken back
+			continue
+		}
+		here[k.name] = true
+		c, err := w.fromJournal(ctx, k)
+		if err := add(k.name, c, err); err != nil {
+			return nil, err
+		}
 	}
 	wanted := names
 	if len(names) == 0 {
@@ -89,31 +90,12 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 		if here[name] {
 			continue
 		}
-		p, ok, err := w.entry(ctx, file, name)
-		if err == nil && !ok {
-			var c candidate
-			c, err = w.marked(ctx, f, name)
-			out = append(out, c)
+		c, err := w.fromFileOrMarks(ctx, f, file, name)
+		if err == nil && c.name == "" && len(names) > 0 {
+			err = usageError{hint.New("the setup "+name+" has no token on Astro yet", "Make it: astro-ci setup --like "+name, "")}
 		}
-		if err != nil && f.due && len(names) == 0 && ctx.Err() == nil { // it keeps none of the others back
-			out = append(out, candidate{name: name, err: err})
-			continue
-		}
-		if err != nil {
+		if err := add(name, c, err); err != nil {
 			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		c := candidate{plan: p}
-		if err := w.look(ctx, &c); err != nil {
-			return nil, err
-		}
-		switch {
-		case len(c.old) > 0:
-			out = append(out, c)
-		case len(names) > 0:
-			return nil, usageError{hint.New("the setup "+name+" has no token on Astro yet", "Make it: astro-ci setup --like "+name, "")}
 		}
 	}
 	renewing := map[string]bool{}
@@ -133,13 +115,65 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 	return out, nil
 }
 
+// fromJournal is the setup of a journal here.
+func (w *world) fromJournal(ctx context.Context, k known) (candidate, error) {
+	if k.err != nil {
+		return candidate{}, k.err
+	}
+	c := candidate{name: k.name, state: k.state, plan: k.state.Plan}
+	if !k.state.Active() {
+		c.plan = k.state.Setup()
+	}
+	err := w.look(ctx, &c)
+	return c, err
+}
+
+// fromFileOrMarks is a setup without a journal: the one of astro-ci.yaml, which is the zero one as long as it has
+// no token, else what the marks on Astro tell.
+func (w *world) fromFileOrMarks(ctx context.Context, f rotateFlags, file setupfile.File, name string) (c candidate, err error) {
+	p, ok, err := w.entry(ctx, file, name)
+	switch {
+	case err != nil:
+		return c, err
+	case !ok:
+		return w.marked(ctx, f, name)
+	}
+	c.plan = p
+	if err := w.look(ctx, &c); err != nil || len(c.old) == 0 {
+		return candidate{}, err
+	}
+	return c, nil
+}
+
 // look finds the tokens of a setup on Astro.
 func (w *world) look(ctx context.Context, c *candidate) error {
 	all, err := w.astro.Tokens(ctx, c.plan.Organization.ID, "", "")
 	if err == nil {
-		*c = found(c.plan, c.state, all, time.Now())
+		*c, err = w.find(ctx, c.plan, c.state, all)
 	}
 	return err
+}
+
+// find finds the tokens of a setup among those of its Organization that the log-in sees. Where none is of the
+// setup, those for its place are asked for: only who may list these can tell that there is none.
+func (w *world) find(ctx context.Context, p setup.Plan, s rotation.State, all []astro.Token) (candidate, error) {
+	c := found(p, s, all, time.Now())
+	if len(c.old) > 0 {
+		return c, nil
+	}
+	all, err := w.around(ctx, p.Setup, all)
+	return found(p, s, all, time.Now()), err
+}
+
+// around adds the tokens for the place of a setup to those of its Organization that the log-in sees.
+func (w *world) around(ctx context.Context, s setup.Setup, all []astro.Token) ([]astro.Token, error) {
+	there, err := w.astro.TokensAt(ctx, s)
+	more := slices.DeleteFunc(there, func(t astro.Token) bool {
+		return slices.ContainsFunc(all, func(x astro.Token) bool { return x.ID == t.ID })
+	})
+	all = slices.Concat(all, more)
+	slices.SortStableFunc(all, func(x, y astro.Token) int { return x.CreatedAt.Compare(y.CreatedAt) })
+	return all, err
 }
 
 // found sorts the tokens of an Organization, oldest first, for a setup. The plan may come from anywhere:
@@ -233,7 +267,7 @@ func (w *world) planOf(ctx context.Context, f rotateFlags, name, org string, all
 		}
 	}
 	if t.ID == "" {
-		return p, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal here, and no token on Astro with its mark", display.Clean(name)), "See what there is: astro-ci token list. Or make it: astro-ci setup", "")}
+		return p, usageError{hint.New(fmt.Sprintf("there is no setup %q: no journal here, and your log-in sees no token with its mark on Astro", display.Clean(name)), "See what there is: astro-ci token list. Or make it: astro-ci setup", "")}
 	}
 	p.Name, p.Organization = name, setup.Ref{ID: org}
 	platform, address, _ := strings.Cut(t.Name.String(), " ")

@@ -68,9 +68,9 @@ func (x *examination) findings(ctx context.Context) (map[string][]inventory.Find
 // kept looks at the targets, and into them where that was asked for.
 func (x *examination) kept(ctx context.Context, s *subject) (out []doctor.Row) {
 	for i, t := range s.plan.Targets {
-		c := x.w.verifyTarget(ctx, s.candidate, i)
+		c := x.w.verifyTarget(ctx, s.candidate, i, x.values)
 		if x.values && c.Err == nil && c.Subject != "" && t.Feeds() == setup.TokenVariable {
-			c = x.look(ctx, s, t, c)
+			c = s.helps(x.look(ctx, s, t, c))
 		}
 		if c.Subject != "" {
 			out = append(out, c.Row(doctor.Drift, s.name+": "+c.Subject))
@@ -117,7 +117,10 @@ func (x *examination) entry(ctx context.Context, s *subject) []doctor.Row {
 	if err != nil {
 		return []doctor.Row{doctor.Failed(doctor.Drift, s.name+": astro-ci.yaml", err)}
 	}
-	c := found(*s.file, s.state, list, time.Now())
+	c, err := x.w.find(ctx, *s.file, s.state, list)
+	if err != nil {
+		return []doctor.Row{doctor.Failed(doctor.Drift, s.name+": astro-ci.yaml", err)}
+	}
 	return []doctor.Row{doctor.Entry(s.name, apply.Decide(*s.file, apply.Have{Journal: s.state, Tokens: c.old, Unfinished: c.unfinished, Swept: c.sweeps()}, time.Now()))}
 }
 

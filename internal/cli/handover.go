@@ -25,6 +25,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 const docsHandOver = "https://github.com/astro-ci/astro-ci/blob/main/docs/hand-over.md"
@@ -35,6 +36,14 @@ type handedOver struct {
 	Folder string   `json:"folder"`
 	Files  []string `json:"files"`
 	Unseen []string `json:"unseen,omitempty"`
+}
+
+// handed says what was written for somebody else.
+func (a *app) handed(files []string) {
+	for _, f := range files {
+		_, _ = fmt.Fprintln(a.out, f)
+	}
+	_, _ = fmt.Fprintf(a.err, "Nothing else was made. Give the folder to somebody who has the rights; %s says which, and there is no secret in it.\n", handover.Name)
 }
 
 // failures are of questions whose choices could not be looked up, by the ids of the questions. Several may be
@@ -123,20 +132,18 @@ func (a *app) handOver(ctx context.Context) (err error) {
 		_, err := a.out.Write(s.Text())
 		return err
 	}
-	out := handedOver{Setup: s.Plan.Name, Folder: a.setup.handOver, Unseen: s.Unseen}
-	for _, f := range s.Files() {
-		out.Files = append(out.Files, f.Path)
-	}
-	if err := a.writePack(s); err != nil {
+	files, err := a.writePack(s, a.setup.handOver)
+	if err != nil {
 		return err
 	}
 	if a.json != "" {
+		out := handedOver{Setup: s.Plan.Name, Folder: a.setup.handOver, Unseen: s.Unseen}
+		for _, f := range s.Files() {
+			out.Files = append(out.Files, f.Path)
+		}
 		return json.NewEncoder(a.out).Encode(out)
 	}
-	for _, f := range out.Files {
-		_, _ = fmt.Fprintln(a.out, filepath.Join(out.Folder, filepath.FromSlash(f)))
-	}
-	_, _ = fmt.Fprintf(a.err, "Nothing else was made. Give the folder to somebody who has the rights; %s says which, and there is no secret in it.\n", handover.Name)
+	a.handed(files)
 	return nil
 }
 
@@ -193,7 +200,7 @@ func (w *world) subject(ctx context.Context, p setup.Plan) (s handover.Subject, 
 // denied reports whether a check failed because the person may not do something.
 func denied(check string, err error) bool {
 	switch {
-	case slices.ContainsFunc([]string{"check:file", "check:policy", "check:note"}, func(own string) bool { return strings.HasPrefix(check, own) }):
+	case slices.ContainsFunc([]string{"check:file", "check:policy", "check:note", "check:age:", "check:sops:", "check:keyring:"}, func(own string) bool { return strings.HasPrefix(check, own) }):
 		return false // that is a matter of this computer
 	case exitCode(err) == exitLogin, httpx.Status(err) == http.StatusNotFound:
 		return true
@@ -204,17 +211,24 @@ func denied(check string, err error) bool {
 
 // orHandOver adds to an error about a missing right that somebody else can do the set-up.
 func orHandOver(err error) error {
-	return deniedError{hint.And(err, "Or hand it over to somebody who may: astro-ci setup --hand-over FOLDER, with the same answers as flags.")}
+	return ui.DeniedError{Err: hint.And(err, "Or hand it over to somebody who may: astro-ci setup --hand-over FOLDER, with the same answers as flags.")}
 }
 
-// deniedError is an error after which the set-up can be handed over.
-type deniedError struct{ error }
+// handOverAnswers writes down for somebody else what a person has answered, into a new folder, and returns the
+// paths of the files.
+func (w *world) handOverAnswers(ctx context.Context, p setup.Plan) ([]string, error) {
+	s, err := w.subject(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return w.app.writePack(s, handOverFolder(p))
+}
 
-func (e deniedError) Unwrap() error { return e.error }
+func handOverFolder(p setup.Plan) string { return "astro-ci-" + p.Name }
 
 // handOverCommand is the command that hands over a plan, for a shell.
 func (w *world) handOverCommand(p setup.Plan) string {
-	answers, out := steps.Answers(p), "astro-ci setup --hand-over astro-ci-"+p.Name
+	answers, out := steps.Answers(p), "astro-ci setup --hand-over "+handOverFolder(p)
 	if w.app.sandbox {
 		out += " --sandbox"
 	}
@@ -253,37 +267,39 @@ func (w *world) whatIsUnseen(ctx context.Context, p setup.Plan) []string {
 	return out.sentences()
 }
 
-// writePack writes the files of a hand-over. A folder that holds anything but an earlier one is refused.
-func (a *app) writePack(s handover.Subject) error {
-	dir := a.setup.handOver
+// writePack writes the files of a hand-over, and returns their paths. A folder that holds anything but an
+// earlier one is refused.
+func (a *app) writePack(s handover.Subject, dir string) ([]string, error) {
 	doing := "write the hand-over to " + display.Clean(dir).String()
-	wrap := func(err error) error {
-		return hint.Wrap(err, doing, "Give a folder that can be written, or - for one text.", docsHandOver)
+	fail := func(err error) ([]string, error) {
+		return nil, hint.Wrap(err, doing, "Give a folder that can be written, or - for one text.", docsHandOver)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // it is made to be read by others
-		return wrap(err)
+		return fail(err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return wrap(err)
+		return fail(err)
 	}
 	defer func() { _ = root.Close() }()
 	there, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return wrap(err)
+		return fail(err)
 	}
 	if page, err := root.ReadFile(handover.Name); len(there) > 0 && (err != nil || !strings.HasPrefix(string(page), handover.Title)) {
-		return usageError{hint.New(doing+": the folder holds something else", "Give a new or an empty folder.", docsHandOver)}
+		return nil, usageError{hint.New(doing+": the folder holds something else", "Give a new or an empty folder.", docsHandOver)}
 	}
+	var out []string
 	for _, f := range s.Files() {
 		if err := root.MkdirAll(path.Dir(f.Path), 0o755); err != nil {
-			return wrap(err)
+			return fail(err)
 		}
 		if err := root.WriteFile(f.Path, a.redactor.Clean(f.Content), 0o644); err != nil {
-			return wrap(err)
+			return fail(err)
 		}
+		out = append(out, filepath.Join(dir, filepath.FromSlash(f.Path)))
 	}
-	return nil
+	return out, nil
 }
 
 // noAstro stands for Astro where there is no log-in: the reason answers every question.

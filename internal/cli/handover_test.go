@@ -175,3 +175,42 @@ func TestHandOverAfterAsking(t *testing.T) {
 		t.Error("a token was made")
 	}
 }
+
+// It can be handed over on the spot, in the wizard and by numbered questions.
+func TestHandOverWhereTheRightIsMissing(t *testing.T) {
+	t.Parallel()
+	const page = "astro-ci-etl-prod/README.md"
+	for what, ask := range map[string]func(p *place, args []string) (said string, code int){
+		"plain": func(p *place, args []string) (string, int) {
+			stdout, stderr, code := p.runWith("\n\nh\n", append(args, "--plain")...)
+			return stdout + stderr, code
+		},
+		"wizard": func(p *place, args []string) (string, int) {
+			p.env = append(p.env, "ASTRO_CI_KEY_GRACE=1ns")
+			screen := testkit.StartScreen(p.t, p.command(args...), 100, 30)
+			for _, next := range []string{"enter begin", "What will the pipeline do?", "Where is the secret kept?", "hand it over"} {
+				screen.WaitFor(next)
+				if next != "hand it over" {
+					screen.Send(enter)
+				}
+			}
+			screen.Send("h")
+			screen.WaitFor(page)
+			screen.Send(enter)
+			code := screen.Wait()
+			return string(screen.Raw()), code
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			p, s := online(t)
+			s.GitHub().Change("acme", "etl", "pull", false, "")
+			args := slices.DeleteFunc(real(), func(a string) bool { return a == "--no-input" || a == "--yes" || a == "--json" })
+			said, code := ask(p, args)
+			if code != 0 || !strings.Contains(said, page) || !strings.Contains(p.read(page), "acme/etl") || len(s.Astro().Tokens()) != 0 || len(p.workflows()) != 0 {
+				t.Errorf("exit %d: %s", code, said)
+			}
+			assertNoToken(t, p, said)
+		})
+	}
+}

@@ -164,6 +164,25 @@ func TestHostsAreKeptApart(t *testing.T) {
 	}
 }
 
+// A log-in to one server of a platform that anybody may run is not used for another one.
+func TestServersAreKeptApart(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.unset("GH_TOKEN", "GITLAB_TOKEN")
+	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--platform", "gitea", "--repo", "acme/etl")...); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	_, elsewhere := online(t)
+	address, _, _ := elsewhere.Service("gitea")
+	p.env = append(p.env, "GITEA_SERVER_URL="+address)
+	before := s.Astro().Tokens()
+	for _, args := range [][]string{{"verify", "etl-prod"}, {"rotate", "etl-prod", "--no-input", "--yes", "--drain", "1ms"}, {"remove", "etl-prod", "--no-input", "--confirm", "etl-prod"}} {
+		if out, stderr, code := p.run(args...); code == 0 || !strings.Contains(out+stderr, "your log-in is for ") || len(s.Astro().Tokens()) != len(before) {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, stderr)
+		}
+	}
+}
+
 // Who may not see the tokens of a setup does not remove it: its token would live on, and nobody would know.
 func TestRemoveWhatIsSeen(t *testing.T) {
 	t.Parallel()
@@ -183,6 +202,25 @@ func TestRemoveWhatIsSeen(t *testing.T) {
 	}
 }
 
+// Who may not list the tokens of a place does not conclude that there are none.
+func TestNoTokenSeenIsNotNoToken(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	_, ws, _ := s.Astro().Find("Data Platform", "")
+	_, other, _ := s.Astro().Find("Machine Learning", "")
+	s.Astro().AddUser("bea@acme.example", "WORKSPACE", ws, "WORKSPACE_AUTHOR")
+	s.Astro().AddUser("bea@acme.example", "WORKSPACE", other, "WORKSPACE_OWNER") // whose tokens are listed
+	p.unset("ASTRO_API_TOKEN")
+	_ = s.Astro().Login("bea@acme.example").Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil })
+	p.lose()
+	for _, args := range [][]string{{"apply", "--dry-run"}, {"verify"}, {"rotate", "etl-prod", "--dry-run"}} {
+		out, stderr, code := p.run(args...)
+		if said := out + stderr; code == 0 || !strings.Contains(said, "list the tokens") || strings.Contains(said, "to create") || strings.Contains(said, "there is none") {
+			t.Errorf("%v: exit %d: %s", args, code, said)
+		}
+	}
+}
+
 // What an unfinished operation began with is what is finished, whatever the file says by now.
 func TestApplyFinishesWhatWasBegun(t *testing.T) {
 	t.Parallel()
@@ -191,6 +229,9 @@ func TestApplyFinishesWhatWasBegun(t *testing.T) {
 	s.Vault().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/v1/secret/data/astro/etl", Status: http.StatusForbidden, Body: `{"errors":["permission denied"]}`, Times: 1})
 	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--also", "vault:secret/astro/etl")...); code == 0 || len(own(s)) != 1 {
 		t.Fatalf("exit %d, on Astro %v: %s", code, marked(s), stderr)
+	}
+	if out, _, code := p.run("verify", "etl-prod"); code != 6 || !strings.Contains(out, "astro-ci resume etl-prod") || strings.Contains(out, "astro-ci rotate") {
+		t.Errorf("verify: exit %d: %s", code, out)
 	}
 	p.write("astro-ci.yaml", `version: 1
 setups:

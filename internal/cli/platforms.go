@@ -291,6 +291,10 @@ func opener(id, variable string, find func(providers.Host) (string, providers.Lo
 		if o.Server, err = apiURL(variable, server); err != nil {
 			return nil, "", err
 		}
+		hosted := host == "" || host == bitbucket.Host || host == azuredevops.Host // wherever its API is
+		if at := o.Server.Host; o.Host == "" && !hosted && at != host && o.Server.Hostname() != host {
+			return nil, "", hint.New(fmt.Sprintf("your log-in is for %s, and this is on %s", at, host), "Set "+variable+" and the log-in to those of "+host+".", "")
+		}
 		w.app.redactor.Add(o.Login.Value)
 		o.Login.Token = w.app.noted(o.Login.Token)
 		return build(o), o.Login.Source + ", " + cmp.Or(o.Host, o.Server.Host), nil

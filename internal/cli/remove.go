@@ -57,14 +57,8 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	if err != nil {
 		return r, err
 	}
-	there, err := w.astro.TokensAt(ctx, p.Setup) // all may be only those that the log-in sees
-	if err != nil {
+	if all, err = w.around(ctx, p.Setup, all); err != nil {
 		return r, err
-	}
-	for _, t := range there {
-		if !slices.ContainsFunc(all, func(x astro.Token) bool { return x.ID == t.ID }) {
-			all = append(all, t)
-		}
 	}
 	own, beside := owned(all, p, state)
 	platform, err := w.openAt(ctx, p.Platform, p.Repository.Host)

@@ -3,8 +3,10 @@ package cli_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A rotation is left while runs may still use the old token, and gone on with later; both tokens work
@@ -69,7 +71,7 @@ func TestRotate(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(p.home, ".local", "state")); err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr, code := p.run("rotate", "other", "--yes"); code != 2 || !strings.Contains(stderr, "no token on Astro with its mark") {
+	if _, stderr, code := p.run("rotate", "other", "--yes"); code != 2 || !strings.Contains(stderr, "sees no token with its mark on Astro") {
 		t.Errorf("an unknown setup: exit %d: %s", code, stderr)
 	}
 	out, stderr, code = p.run("rotate", "etl-prod", "--yes", "--no-input", "--drain", "1ms", "--wait", "--json")
@@ -115,5 +117,16 @@ func TestDamagedJournal(t *testing.T) {
 	}
 	if out, _, code := p.run("status"); code != 6 || !strings.Contains(out, "damaged") {
 		t.Errorf("status: exit %d: %s", code, out)
+	}
+	// What a schedule rotates is not kept back by it.
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--like", "etl-prod", "--workspace", "Machine Learning", "--deployment", "ml-prod"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	s.Astro().Grow(61 * 24 * time.Hour)
+	before := marked(s)
+	out, stderr, code := p.run("rotate", "--due", "--no-input", "--yes", "--json", "--wait", "--drain", "1ms")
+	if now := marked(s); code == 0 || !strings.Contains(out, "damaged") || !slices.Equal(now["etl-prod"], before["etl-prod"]) || len(now["ml-prod"]) != 1 || slices.Equal(now["ml-prod"], before["ml-prod"]) {
+		t.Errorf("exit %d, on Astro %v: %s%s", code, now, out, stderr)
 	}
 }

@@ -79,6 +79,7 @@ func (a *app) setupByFlags(ctx context.Context, w *world) error {
 			_, _ = fmt.Fprintln(a.err, "note:", warning)
 		}
 	}
+	r.Run.Trust(r.Checked) // a moment ago
 	failed := engine.Tell(r.Run.Go(ctx), a.show)
 	if failed != nil && a.setup.onFailure == "undo" && len(r.Run.Left()) > 0 {
 		failed = errors.Join(failed, engine.Tell(r.Run.Undo(ctx), a.show))
@@ -123,7 +124,7 @@ func (a *app) result(r ui.Review, failed error) error {
 // session, so that the person sees what is being looked for.
 func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	owned := w == nil
-	command := "" // that hands over what the person may not do
+	command, handed := "", []string(nil) // that hands over what the person may not do, and what was handed over
 	s := ui.Session{
 		Title: cmp.Or(a.setup.title, "Set up a pipeline"), Sandbox: a.sandbox,
 		Find: func(ctx context.Context) ([]ui.Fact, error) {
@@ -140,10 +141,16 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 		Review: func(ctx context.Context, p setup.Plan) (ui.Review, error) {
 			r, err := w.review(ctx, p)
 			command = ""
-			if _, ok := errors.AsType[deniedError](err); ok {
+			if _, ok := errors.AsType[ui.DeniedError](err); ok {
 				command = w.handOverCommand(p)
 			}
 			return r, err
+		},
+		HandOver: func(ctx context.Context, p setup.Plan) (files []string, err error) {
+			if files, err = w.handOverAnswers(ctx, p); err == nil {
+				handed = files
+			}
+			return files, err
 		},
 	}
 	var out ui.Outcome
@@ -164,6 +171,9 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 			report.Standing(a.err, *out.Review)
 		}
 		return err
+	case !out.Confirmed && len(handed) > 0:
+		a.handed(handed)
+		return nil
 	case !out.Confirmed:
 		_, _ = fmt.Fprintln(a.err, "Nothing was created.")
 		if command != "" {

@@ -154,8 +154,12 @@ func (w *world) fromFile(ctx context.Context, file setupfile.File, all []*subjec
 			s.file = &p
 			return
 		}
+		s.file = &p
 		list, err := tokens(ctx, p.Organization.ID)
-		s.candidate, s.file, s.err = found(p, rotation.State{}, list, time.Now()), &p, err
+		if err == nil {
+			s.candidate, err = w.find(ctx, p, rotation.State{}, list)
+		}
+		s.err = err
 	})
 }
 
@@ -166,7 +170,7 @@ func (w *world) verify(ctx context.Context, c candidate) doctor.Verified {
 		if i < 0 {
 			v.Token = w.verifyToken(ctx, c)
 		} else {
-			v.Targets[i] = w.verifyTarget(ctx, c, i)
+			v.Targets[i] = w.verifyTarget(ctx, c, i, false)
 		}
 	})
 	v.Targets = slices.DeleteFunc(v.Targets, func(x doctor.Checked) bool { return x.Subject == "" })
@@ -180,7 +184,15 @@ func (w *world) verifyToken(ctx context.Context, c candidate) doctor.Checked {
 	if id != "" {
 		t, err = w.astro.Token(ctx, c.plan.Organization.ID, id)
 	}
-	return doctor.Token(c.name, id, t, err, time.Now())
+	return c.helps(doctor.Token(c.name, id, t, err, time.Now()))
+}
+
+// helps makes what helps the going on with an operation, where one is at work.
+func (c candidate) helps(x doctor.Checked) doctor.Checked {
+	if c.state.Active() && x.Next != "" {
+		x.Next = "astro-ci resume " + c.name
+	}
+	return x
 }
 
 // inUse is the id of the token that the targets should hold, as far as it is known.
@@ -214,26 +226,35 @@ func (w *world) listed() func(ctx context.Context, org string) ([]astro.Token, e
 }
 
 // verifyTarget compares the store's mark of the last write with the journal, or with the marks on Astro. The
-// zero value stands for a target that was given up.
-func (w *world) verifyTarget(ctx context.Context, c candidate, i int) doctor.Checked {
+// zero value stands for a target that was given up. No value is read unless values says so.
+func (w *world) verifyTarget(ctx context.Context, c candidate, i int, values bool) doctor.Checked {
 	t := c.plan.Targets[i]
 	if c.state.Op != "" && c.state.Targets[i].Forgotten {
 		return doctor.Checked{}
 	}
 	var st providers.State
+	beside := false
 	store, err := w.store(ctx, c.plan, t.Store)
 	if err == nil {
-		st, err = store.Stat(ctx, t)
+		if x, ok := store.(providers.Glancer); ok && !values {
+			st, beside, err = x.Glance(ctx, t)
+		} else {
+			st, err = store.Stat(ctx, t)
+		}
 	}
-	return doctor.Target(c.name, t.String(), st, err, func(version string) rotation.Check {
+	return c.helps(doctor.Target(c.name, t.String(), st, err, func(version string) rotation.Check {
+		got := rotation.Unseen
 		switch {
 		case c.state.Op != "":
-			return c.state.Compare(i, st.Exists, version)
+			got = c.state.Compare(i, st.Exists, version)
 		case c.carried != nil && c.carried.Held != "":
-			return c.carried.Compare(t, st.Exists, version)
+			got = c.carried.Compare(t, st.Exists, version)
 		}
-		return rotation.Unseen
-	})
+		if beside && got == rotation.Differs {
+			return rotation.Unseen
+		}
+		return got
+	}))
 }
 
 // facts are what was verified, as the overview shows it.

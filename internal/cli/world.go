@@ -20,6 +20,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/gitrepo"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
@@ -302,28 +303,33 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err != nil {
 		return ui.Review{}, err
 	}
-	var looks []func() error
+	checked := make([]engine.Checked, 0, len(actions))
 	for _, a := range actions {
-		if strings.HasPrefix(a.Key, "check:") {
-			looks = append(looks, func() error {
-				_, err := a.Do(ctx)
-				if err != nil && denied(a.Key, err) {
-					return orHandOver(err)
-				}
-				return err
-			})
+		if a.Beside {
+			checked = append(checked, engine.Checked{Key: a.Key})
 		}
+	}
+	var looks []func() error
+	for i := range checked {
+		x := &checked[i]
+		a := actions[slices.IndexFunc(actions, func(a engine.Action) bool { return a.Key == x.Key })]
+		looks = append(looks, func() (err error) {
+			if x.Detail, err = a.Do(ctx); err != nil && denied(a.Key, err) {
+				return orHandOver(err)
+			}
+			return err
+		})
 	}
 	var changes []pipeline.Change
 	var warnings []display.Text
 	looks = append(looks,
 		func() (err error) { changes, err = w.changes(ctx, p, platform, true); return err },
 		func() (err error) { warnings, err = w.warnings(ctx, p, platform, stores); return err })
-	if err := sideBySide(looks...); err != nil {
+	if err := parallel.Do(looks...); err != nil {
 		return ui.Review{}, err
 	}
 	return ui.Review{
-		Actions: actions, Warnings: warnings, Changes: changes,
+		Actions: actions, Checked: checked, Warnings: warnings, Changes: changes,
 		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
 		Resume: func() string { return w.app.goesOn(p.Name, setup.RenewalName(p.Name)) },
 	}, nil
@@ -353,7 +359,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	for i, t := range p.Targets {
 		asks = append(asks, func() (err error) { there[i], err = stores[t.Store].Stat(ctx, t); return err })
 	}
-	if err := sideBySide(asks...); err != nil {
+	if err := parallel.Do(asks...); err != nil {
 		return nil, err
 	}
 	for _, s := range advice {

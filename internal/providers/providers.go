@@ -111,6 +111,13 @@ type Historian interface {
 	Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error)
 }
 
+// Glancer is a store whose Stat reads values, because nothing else is as exact.
+type Glancer interface {
+	// Glance is Stat by which no value leaves the store. beside says that the version may be the mark of a
+	// write to something else that is kept in the same entry.
+	Glance(ctx context.Context, t setup.Target) (st State, beside bool, err error)
+}
+
 // Lister names the secrets that are at the target's address, whatever the target's own name.
 type Lister interface {
 	List(ctx context.Context, t setup.Target) ([]string, error)

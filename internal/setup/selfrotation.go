@@ -100,10 +100,16 @@ func (p Plan) Renewal() Plan {
 	return r
 }
 
-// RenewalName is the name of the setup that renews the token of another.
+// RenewalName is the name of the setup that renews the token of another. Of a long name a sum stands in place of
+// the end, so that no two are the same.
 func RenewalName(name string) string {
 	const ending = "-rotation"
-	return name[:min(len(name), 63-len(ending))] + ending
+	if most := 63 - len(ending); len(name) > most {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(name))
+		name = fmt.Sprintf("%s-%08x", name[:most-9], h.Sum32())
+	}
+	return name + ending
 }
 
 // suffix tells the secrets of several setups at one place apart, as their own names do.

@@ -64,6 +64,9 @@ func TestRenewal(t *testing.T) {
 	if got := p.Renewal(); got.Target().Secret != "ASTRO_CI_ROTATION_TOKEN_ETL_DEV" || got.LoginTarget().Secret != "ASTRO_CI_PLATFORM_TOKEN_ETL_DEV" {
 		t.Errorf("beside another setup: %s, %s", got.Target(), got.LoginTarget())
 	}
+	if long := strings.Repeat("n", 62); setup.RenewalName(long+"a") == setup.RenewalName(long+"b") {
+		t.Errorf("two setups are renewed by %s", setup.RenewalName(long+"a"))
+	}
 	r = renewing(strings.Repeat("n", 63), setup.Reminder).Renewal()
 	r.Pipeline.File = "x.yml"
 	if err := r.Validate(); err != nil || r.Job != setup.RemindOfEnd || r.Target() != good().Target() {

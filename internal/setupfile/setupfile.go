@@ -156,6 +156,12 @@ func read(raw []byte, keys []flow.Step) (f File, at layout, err error) {
 			r.fault(line, "%q is no key of the file; there are version, defaults and setups", key)
 		}
 	}
+	for _, s := range f.Setups {
+		a, _ := f.Answers(s.Name)
+		if to, ok := at.entries[setup.RenewalName(s.Name)]; ok && setup.Cadence(a["self-rotate"]).Rotates() {
+			r.fault(to.first, "the setup %q has the name of the one that renews %q; give it another one", setup.RenewalName(s.Name), s.Name)
+		}
+	}
 	return f, at, hint.Wrap(errors.Join(r.faults...), "read "+Name, "Correct what is named above. astro-ci schema prints what can stand there.", Docs)
 }
 

@@ -85,7 +85,7 @@ func TestFaultsAreAllNamedWithTheirLines(t *testing.T) {
 			t.Errorf("%s is missing in:\n%v", want, err)
 		}
 	}
-	for _, broken := range []string{"a: [", "- x\n", "x\n", "a: 1\n---\nb: 2\n", "setups:\n  a:\n    role: x\n    role: y\n", "setups:\n  a:\n  a:\n", "setups: [1]\n", "setups:\n  a: &x {role: b}\n  c: *x\n"} {
+	for _, broken := range []string{"a: [", "- x\n", "x\n", "a: 1\n---\nb: 2\n", "setups:\n  a:\n    role: x\n    role: y\n", "setups:\n  a:\n  a:\n", "setups: [1]\n", "setups:\n  a: &x {role: b}\n  c: *x\n", "setups:\n  a:\n    self-rotate: weekly\n  a-rotation:\n    role: x\n"} {
 		if _, err := setupfile.Parse([]byte(broken), questions()); err == nil {
 			t.Errorf("%q was taken", broken)
 		}

@@ -89,7 +89,11 @@ func (a keptAstro) Roles(ctx context.Context, org string) ([]astro.Role, error) 
 }
 
 func (a keptAstro) Rights(ctx context.Context, roles []astro.Role) (astro.Rights, error) {
-	return kept(a.k, func() (astro.Rights, error) { return a.Astro.Rights(ctx, roles) }, "rights")
+	key := []string{"rights"}
+	for _, r := range roles { // each Organization has its own
+		key = append(key, r.Name)
+	}
+	return kept(a.k, func() (astro.Rights, error) { return a.Astro.Rights(ctx, roles) }, key...)
 }
 
 func (d Deps) places(ctx context.Context, x providers.Platform, r setup.Repository) ([]providers.Place, error) {

@@ -5,6 +5,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
@@ -31,11 +32,27 @@ type Session struct {
 	Walk func() *flow.Walk
 	// Review prepares what the person confirms. It may take seconds.
 	Review func(context.Context, setup.Plan) (Review, error)
+	// HandOver writes down what somebody with the rights has to do, and returns the paths of what it wrote. It
+	// is offered when Review failed with a DeniedError; nil: never.
+	HandOver func(context.Context, setup.Plan) ([]string, error)
+}
+
+// DeniedError is an error of Review after which somebody else can still do the set-up: who has the rights.
+type DeniedError struct{ Err error }
+
+func (e DeniedError) Error() string { return e.Err.Error() }
+func (e DeniedError) Unwrap() error { return e.Err }
+
+// Denied reports whether a session can hand over what failed with err.
+func (s Session) Denied(err error) bool {
+	_, ok := errors.AsType[DeniedError](err)
+	return ok && s.HandOver != nil
 }
 
 // Review is shown before anything is created; its Run performs exactly its Actions.
 type Review struct {
 	Actions  []engine.Action
+	Checked  []engine.Checked  // those of the actions that were done for the review
 	Warnings []display.Text    // what a careful colleague would say
 	Changes  []pipeline.Change // of the pipeline files
 	Run      *engine.Run

@@ -2,6 +2,8 @@ package drone
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,9 +33,16 @@ func onSchedule(p setup.Plan) pipeline.Map {
 
 var notSlug = pattern.New(`[^a-z0-9_]+`)
 
-// slug is the form that Drone gives the name of a schedule.
+// slug is a name in the form that Drone gives those of schedules. A sum of the name keeps those apart that
+// would have the same form.
 func slug(name string) string {
-	return strings.Trim(notSlug.ReplaceAllString(strings.ToLower(name), "-"), "-_")
+	out := strings.Trim(notSlug.ReplaceAllString(strings.ToLower(name), "-"), "-_")
+	if out == strings.ReplaceAll(name, " ", "-") { // a space stands in all of them, at the same place
+		return out
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return fmt.Sprintf("%s-%08x", out, h.Sum32())
 }
 
 // Scheduled says what a scheduled pipeline needs.

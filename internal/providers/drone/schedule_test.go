@@ -2,6 +2,7 @@ package drone_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,12 +23,21 @@ func TestScheduled(t *testing.T) {
 		},
 	}})
 	p := providertest.RenewalPlan(setup.Weekly, setup.Target{Store: "drone", Address: "acme/etl"})
-	p.Name = "a.b_-rotation"
-	raw, err := drone.Render(p)
-	if err != nil || strings.Contains(string(raw), "push") || !strings.Contains(string(raw), "cron:\n    - \"astro-ci-a-b_-rotation\"\n") {
-		t.Errorf("%v\n%s", err, raw)
+	seen := map[string]string{}
+	for _, name := range []string{"a-b_-rotation", "a.b_-rotation", "a.b-rotation", "a-b.-rotation"} {
+		p.Name = name
+		raw, err := drone.Render(p)
+		_, cron, ok := strings.Cut(string(raw), "cron:\n    - \"")
+		cron, _, _ = strings.Cut(cron, "\"\n")
+		if err != nil || !ok || strings.Contains(string(raw), "push") || !form.MatchString(cron) || seen[cron] != "" {
+			t.Errorf("%s: %v: %q, like that of %s", name, err, cron, seen[cron])
+		}
+		seen[cron] = name
 	}
 }
+
+// form is the one that Drone gives the names of schedules.
+var form = regexp.MustCompile(`^astro-ci-[a-z0-9]+([-_]+[a-z0-9]+)*$`)
 
 func TestSchedules(t *testing.T) {
 	t.Parallel()

@@ -362,37 +362,47 @@ func (p *Provider) versions(ctx context.Context, t setup.Target) (out []bundle, 
 	}
 }
 
-// Stat says whether the secret has a version that can be read, and which is the newest. Who may not get
-// the secret looks into the list of versions, whose times are whole seconds: of two versions of one second
-// none is known to be the newer one.
+// Stat says whether the secret has a version that can be read, and which is the newest. Who may not get the
+// secret looks into the list of versions.
 func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, error) {
 	if err := CheckTarget(t); err != nil {
 		return providers.State{}, err
 	}
 	var now bundle
 	err := p.do(ctx, t, http.MethodGet, "secrets", "", httpx.Call{Out: &now})
-	if err == nil {
+	switch {
+	case err == nil:
 		return now.state(), nil
-	}
-	var all []bundle
-	if forbidden(err) { // also the answer for a version that is disabled
-		all, err = p.versions(ctx, t)
-	}
-	if httpx.Status(err) == http.StatusNotFound {
+	case forbidden(err): // also the answer for a version that is disabled
+		st, _, err := p.Glance(ctx, t)
+		return st, err
+	case httpx.Status(err) == http.StatusNotFound:
 		return providers.State{}, nil
 	}
-	var out providers.State
+	return providers.State{}, explain(err, t, "look at", "get or list")
+}
+
+// Glance is Stat by the list of versions, whose times are whole seconds: of two versions of one second none is
+// known to be the newer one.
+func (p *Provider) Glance(ctx context.Context, t setup.Target) (st providers.State, beside bool, err error) {
+	if err := CheckTarget(t); err != nil {
+		return st, false, err
+	}
+	all, err := p.versions(ctx, t)
+	if httpx.Status(err) == http.StatusNotFound {
+		return st, false, nil
+	}
 	newest := int64(0)
 	for _, b := range all {
 		switch at := b.Attributes.Created; {
 		case !b.Attributes.Enabled || at < newest:
 		case at == newest:
-			out.Version = ""
+			st.Version = ""
 		default:
-			newest, out = at, b.state()
+			newest, st = at, b.state()
 		}
 	}
-	return out, explain(err, t, "look at", "get or list")
+	return st, false, explain(err, t, "look at", "get or list")
 }
 
 // Remove deletes the secret, softly: it can be recovered, and its name stays taken until it is purged.

@@ -111,6 +111,15 @@ func Run(t *testing.T, s Subject) {
 			if st, err := w.Store.Stat(t.Context(), target); err != nil || st.Exists {
 				t.Fatalf("before: %+v, %v", st, err)
 			}
+			glance := func(exists bool, version string) {
+				t.Helper()
+				if g, ok := w.Store.(providers.Glancer); ok {
+					if st, _, err := g.Glance(t.Context(), target); err != nil || st.Exists != exists || exists && version != "" && st.Version != "" && st.Version != version {
+						t.Errorf("at a glance: %+v, want %v %s, %v", st, exists, version, err)
+					}
+				}
+			}
+			glance(false, "")
 			var first providers.Receipt
 			var old *secret.Value
 			for i := range 2 {
@@ -126,6 +135,7 @@ func Run(t *testing.T, s Subject) {
 				if st, err := w.Store.Stat(t.Context(), target); err != nil || !st.Exists || rec.Version != "" && st.Version != rec.Version {
 					t.Errorf("after %+v: %+v, %v", rec, st, err)
 				}
+				glance(true, rec.Version)
 				testkit.MustNotLeak(t, v, w.Log.Bytes())
 				if i == 0 {
 					first, old = rec, v
@@ -151,6 +161,7 @@ func Run(t *testing.T, s Subject) {
 			if st, err := w.Store.Stat(t.Context(), target); err != nil || st.Exists {
 				t.Errorf("removed: %+v, %v", st, err)
 			}
+			glance(false, "")
 		})
 	}
 
@@ -212,6 +223,10 @@ func Run(t *testing.T, s Subject) {
 				_, err = b.Stat(t.Context(), target)
 				check(t, w, err, v)
 				check(t, w, b.Remove(t.Context(), target), v)
+			}
+			if g, ok := w.Store.(providers.Glancer); ok {
+				_, _, err := g.Glance(t.Context(), target)
+				check(t, w, err, v)
 			}
 			if h, ok := w.Store.(providers.Historian); ok {
 				_, err := h.Earlier(t.Context(), target, "1")

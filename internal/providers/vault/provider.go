@@ -428,6 +428,35 @@ func (p *Provider) Stat(ctx context.Context, t setup.Target) (providers.State, e
 	return out, nil
 }
 
+// Glance is Stat by the names of the keys alone, which takes a right of its own.
+func (p *Provider) Glance(ctx context.Context, t setup.Target) (st providers.State, beside bool, err error) {
+	e, err := p.find(ctx, t)
+	if err != nil {
+		return st, false, err
+	}
+	var out struct {
+		Data struct {
+			Subkeys  map[string]json.RawMessage
+			Metadata struct {
+				Version int
+				Created time.Time `json:"created_time"`
+			}
+		}
+	}
+	_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("subkeys"), Out: &out})
+	switch httpx.Status(err) {
+	case http.StatusNotFound:
+		return st, false, nil
+	case http.StatusForbidden:
+		return st, false, hint.Wrap(err, ID+": list the keys of "+t.Address, "It takes read on "+strings.TrimPrefix(e.at("subkeys"), "/")+", which shows no values.", docsPolicies)
+	}
+	if _, there := out.Data.Subkeys[t.Secret]; err != nil || !there {
+		return st, false, explain(err, "list the keys of "+t.Address)
+	}
+	meta := out.Data.Metadata
+	return providers.State{Exists: true, UpdatedAt: meta.Created, Version: strconv.Itoa(meta.Version)}, len(out.Data.Subkeys) > 1, nil
+}
+
 // Earlier reads the key in an earlier version of the entry.
 func (p *Provider) Earlier(ctx context.Context, t setup.Target, version string) (*secret.Value, error) {
 	e, err := p.find(ctx, t)

@@ -50,12 +50,18 @@ func TestRealEngine(t *testing.T) {
 		if st, err := p.Stat(t.Context(), x); err != nil || !st.Exists || st.Version != r.Version || st.UpdatedAt.IsZero() {
 			t.Errorf("after write %d: %+v, %v", i, st, err)
 		}
+		if st, _, err := p.Glance(t.Context(), x); err != nil || !st.Exists || st.Version != r.Version || st.UpdatedAt.IsZero() {
+			t.Errorf("at a glance after write %d: %+v, %v", i, st, err)
+		}
 	}
 	if err := p.Remove(t.Context(), at); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := p.Stat(t.Context(), beside); err != nil || !st.Exists {
 		t.Errorf("the other key: %+v, %v", st, err)
+	}
+	if st, _, err := p.Glance(t.Context(), at); err != nil || st.Exists {
+		t.Errorf("at a glance, removed: %+v, %v", st, err)
 	}
 	for range 2 {
 		if err := p.Remove(t.Context(), beside); err != nil {

@@ -148,6 +148,33 @@ func TestTheMarkIsOfTheKey(t *testing.T) {
 	}
 }
 
+// A glance reads no value: it says which keys there are, and that the version may be of another one.
+func TestGlance(t *testing.T) {
+	t.Parallel()
+	server, w := newWorld(t, "")
+	at := target("secret/shared", name)
+	server.Write("", at.Address, map[string]string{"OTHER": "stays"})
+	g, _ := w.Store.(providers.Glancer)
+	if st, _, err := g.Glance(t.Context(), at); err != nil || st.Exists {
+		t.Errorf("another key alone: %+v, %v", st, err)
+	}
+	server.Write("", at.Address, map[string]string{"OTHER": "stays", name: "x"})
+	if st, beside, err := g.Glance(t.Context(), at); err != nil || !st.Exists || st.Version != "2" || st.UpdatedAt.IsZero() || !beside {
+		t.Errorf("got %+v, %v, %v", st, beside, err)
+	}
+	if n := w.Faults.Count(http.MethodGet, "/data/shared"); n != 0 {
+		t.Errorf("values were read %d times", n)
+	}
+	server.Delete("", at.Address)
+	if st, _, err := g.Glance(t.Context(), at); err != nil || st.Exists {
+		t.Errorf("deleted: %+v, %v", st, err)
+	}
+	server.Hide()
+	if _, _, err := g.Glance(t.Context(), at); err == nil || !strings.Contains(hint.Of(err).Next, "secret/subkeys/shared") {
+		t.Errorf("without the right: %v", err)
+	}
+}
+
 func TestRemoveLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	server, w := newWorld(t, "")

@@ -206,10 +206,16 @@ func (s *Server) AddWorkspace(name string, deployments ...string) string {
 	return ws
 }
 
-// AddUser makes a user with one role on one thing, for Login.
+// AddUser gives a user a role on one thing, and makes the user first where there is none yet, for Login.
 func (s *Server) AddUser(username, entityType, entityID, roleName string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for i := range s.state.Users {
+		if u := &s.state.Users[i]; u.Username == username {
+			u.Roles = append(u.Roles, grant{entityType, entityID, roleName})
+			return
+		}
+	}
 	s.state.Users = append(s.state.Users, user{ID: s.id(), Username: username, FullName: username, Roles: []grant{{entityType, entityID, roleName}}})
 }
 

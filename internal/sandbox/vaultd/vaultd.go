@@ -29,6 +29,7 @@ type Server struct {
 	refuses bool                      // the log-in has no right on entries
 	fails   bool                      // writes are refused all the same
 	dark    bool                      // nor their metadata
+	hides   bool                      // the log-in may not list the names of their keys
 	asks    bool                      // every write has to name the version that it follows
 	roles   map[string]embedded.Trust // by namespace:method/role
 	runs    map[string]string         // what a log-in of a run may read, once: namespace:engine/path, by its token
@@ -67,6 +68,9 @@ func (s *Server) BeBlind() { s.Do(func() { s.blind = true }) }
 
 // BeDark takes the right to read entries and their metadata away from the log-in.
 func (s *Server) BeDark() { s.Do(func() { s.blind, s.dark = true, true }) }
+
+// Hide takes the right to list the names of keys away from the log-in.
+func (s *Server) Hide() { s.Do(func() { s.hides = true }) }
 
 // AskForVersions takes only writes that name the version they follow, as cas_required does.
 func (s *Server) AskForVersions() { s.Do(func() { s.asks = true }) }
@@ -191,6 +195,8 @@ func (s *Server) serve(r *http.Request) embedded.Answer {
 		switch kind {
 		case "data":
 			return s.entry(r, namespace+":"+e.path+at)
+		case "subkeys":
+			return s.subkeys(r, namespace+":"+e.path+at)
 		case "metadata":
 			return s.metadata(r, namespace+":"+e.path+at)
 		}
@@ -291,6 +297,30 @@ func (s *Server) entry(r *http.Request, at string) embedded.Answer {
 		return embedded.Answer{Status: 204}
 	}
 	return fail(405)
+}
+
+// subkeys are the names of the keys of an entry. Its path takes a right of its own.
+func (s *Server) subkeys(r *http.Request, at string) embedded.Answer {
+	e := s.state.Entries[at]
+	switch {
+	case r.Method != http.MethodGet:
+		return fail(405)
+	case s.blind || s.hides:
+		return denied
+	case e == nil || len(e.Versions) == 0:
+		return fail(404)
+	}
+	data := s.data(e)
+	names := map[string]any{}
+	for k := range data {
+		names[k] = nil
+	}
+	a := wrap(map[string]any{"subkeys": names, "metadata": e.record()})
+	if data == nil { // deleted: the answer still tells of the version
+		a = wrap(map[string]any{"subkeys": nil, "metadata": e.record()})
+		a.Status = 404
+	}
+	return a
 }
 
 // record is what Vault tells about the newest version.

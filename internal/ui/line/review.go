@@ -33,6 +33,9 @@ func (t *talk) review(ctx context.Context) (confirmed bool, err error) {
 	if failed != nil {
 		report.Error(t, failed)
 		how = "Type a number to change that answer, r to try again, b to go back, or q to leave."
+		if t.session.Denied(failed) {
+			how = "Type a number to change that answer, r to try again, h to write it down for somebody who has the rights, b to go back, or q to leave."
+		}
 	} else {
 		t.outcome.Review = &r
 		t.preview(r)
@@ -53,6 +56,11 @@ func (t *talk) review(ctx context.Context) (confirmed bool, err error) {
 			return false, nil
 		case failed != nil && text == "r":
 			return false, nil
+		case t.session.Denied(failed) && text == "h":
+			if t.handOver(ctx) {
+				return false, errLeave
+			}
+			t.say("%s", how)
 		case failed == nil && text == "d":
 			t.diff(r)
 			t.say("%s", how)
@@ -67,6 +75,19 @@ func (t *talk) review(ctx context.Context) (confirmed bool, err error) {
 			t.say("%s", how)
 		}
 	}
+}
+
+// handOver writes down what somebody with the rights has to do.
+func (t *talk) handOver(ctx context.Context) bool {
+	files, err := t.session.HandOver(ctx, t.walk.Plan())
+	if err != nil {
+		report.Error(t, err)
+		return false
+	}
+	for _, f := range files {
+		t.say("Written: %s", f)
+	}
+	return true
 }
 
 // preview says what yes would do.

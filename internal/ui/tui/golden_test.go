@@ -66,6 +66,11 @@ func scenes(t *testing.T, show func(d *desk, name string)) {
 	d.press("enter", "enter")
 	show(d, "error")
 
+	d = onReview(t, mayNot())
+	show(d, "denied")
+	d.press("h")
+	show(d, "handed-over")
+
 	d = onReview(t, newWorld())
 	d.press("y", "enter")
 	show(d, "done")

@@ -2,8 +2,12 @@ package tui
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 func onReview(t *testing.T, w *world) *desk {
@@ -128,4 +132,37 @@ func TestReviewScrolls(t *testing.T) {
 		d.press("up")
 	}
 	d.wants("› 1 Organization")
+}
+
+// mayNot is a world in which somebody else has the rights.
+func mayNot() *world {
+	w := newWorld()
+	w.reviewErr = ui.DeniedError{Err: hint.New("github: you may read acme/etl, not write its secrets", "Ask for the admin role.", "https://docs.github.com")}
+	return w
+}
+
+// Who lacks a right writes down what has to be done, or goes back; what failed otherwise is not handed over.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	w := mayNot()
+	w.handErr = hint.New("write the hand-over: the folder holds something else", "Give a new folder.", "")
+	d := onReview(t, w)
+	d.wants("you may read acme/etl", "h hand it over")
+	d.press("h")
+	d.wants("the folder holds something else", "r try again")
+	w.handErr = nil
+	d.press("r")
+	d.wants("It is written down", "astro-ci-ws1/README.md", "no secret in it")
+	d.press("b")
+	d.wants("Where is the secret kept?")
+	d.press("enter", "h", "enter")
+	if want := slices.Repeat([]string{"hand over ws1"}, 3); !d.quit || d.m.out.Confirmed || !slices.Equal(w.ran(), want) {
+		t.Errorf("quit %v, confirmed %v, ran %v", d.quit, d.m.out.Confirmed, w.ran())
+	}
+	w = newWorld()
+	w.reviewErr = errors.New("the network is down")
+	d = onReview(t, w)
+	if d.press("h"); strings.Contains(d.text(), "hand it over") || len(w.ran()) != 0 {
+		t.Errorf("it was handed over: %s", d.text())
+	}
 }

@@ -32,6 +32,7 @@ type world struct {
 	findErr    error
 	loadErr    map[string]error // by step id
 	reviewErr  error
+	handErr    error
 	workspaces int // how many there are
 	page       int // how many of them are read at once; 0: all
 	pageErr    error
@@ -205,6 +206,11 @@ func (w *world) session() ui.Session {
 		},
 		Walk:   func() *flow.Walk { return w.walk },
 		Review: func(_ context.Context, p setup.Plan) (ui.Review, error) { return w.review(p), w.reviewErr },
+		HandOver: func(_ context.Context, p setup.Plan) ([]string, error) {
+			w.log("hand over " + p.Workspace.ID)
+			dir := "astro-ci-" + p.Workspace.ID + "/"
+			return []string{dir + "README.md", dir + "files/.github/workflows/astro-etl-prod.yml", dir + "files/astro-ci.yaml"}, w.handErr
+		},
 	}
 }
 
@@ -395,7 +401,8 @@ func (d *desk) at() string {
 func (d *desk) toReview() {
 	d.t.Helper()
 	for range 20 {
-		if _, ok := d.m.screen.(*review); ok {
+		switch d.m.screen.(type) {
+		case *review, *failure: // of the review
 			return
 		}
 		d.press("enter")

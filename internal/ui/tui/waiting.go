@@ -80,6 +80,10 @@ func (f *failure) update(m *model, msg tea.Msg) tea.Cmd {
 	switch name := k.String(); name {
 	case "r":
 		return f.retry(m)
+	case "h":
+		if m.session.Denied(f.err) {
+			return m.open(&handOver{})
+		}
 	case "b", "esc", "shift+tab", "ctrl+b":
 		if f.first {
 			return nil
@@ -113,8 +117,11 @@ func (f *failure) lines(m *model, w int) []string {
 	return append(m.th.problem(f.err, w), m.th.cause(f.err, w)...)
 }
 
-func (f *failure) keys(*model) []keyHint {
+func (f *failure) keys(m *model) []keyHint {
 	keys := []keyHint{{"r", "try again"}}
+	if m.session.Denied(f.err) {
+		keys = append(keys, keyHint{"h", "hand it over"})
+	}
 	if !f.first {
 		keys = append(keys, keyHint{"b", "back"})
 	}
