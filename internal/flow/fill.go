@@ -46,7 +46,8 @@ func (f *filler) over() error {
 
 // step answers one step. Before its turn only what leaves no doubt is taken.
 func (f *filler) step(s Step, turn bool) error {
-	if !f.w.Applies(s) {
+	if turn && !f.w.counting()[s.ID] {
+		f.early.takeBack(s)
 		f.early.pass(s)
 		return nil
 	}
@@ -73,8 +74,8 @@ func (f *filler) step(s Step, turn bool) error {
 	case turn && f.early.stands(s):
 		f.early.pass(s)
 		return nil
-	case turn && f.early.waits[s.ID]:
-		f.w.drop(s.ID) // what it was built on has changed
+	case turn:
+		f.early.takeBack(s) // what it was built on has changed
 	}
 	ready, err := f.early.take(s)
 	if err == nil {
@@ -136,16 +137,17 @@ func newEarly(ctx context.Context, w *Walk) *early {
 func (e *early) next() (Step, bool) {
 	open := map[string]bool{}   // steps that may still get an answer
 	likely := map[string]bool{} // those of them that apply as things stand, or may by what they need
+	counts := e.w.counting()
 	needs := func(s Step, of map[string]bool) bool {
 		return slices.ContainsFunc(s.Needs, func(need string) bool { return of[need] })
 	}
 	for _, s := range e.todo { // what a step needs stands before it
 		_, answered := e.w.answers[s.ID]
 		open[s.ID] = !answered
-		likely[s.ID] = !answered && (needs(s, likely) || e.w.Applies(s))
+		likely[s.ID] = !answered && (needs(s, likely) || counts[s.ID])
 	}
 	for _, s := range e.todo {
-		if open[s.ID] && e.begun[s.ID] == nil && e.w.Applies(s) && !needs(s, likely) {
+		if open[s.ID] && e.begun[s.ID] == nil && counts[s.ID] && !needs(s, likely) {
 			e.start(s)
 		}
 	}
@@ -155,7 +157,7 @@ func (e *early) next() (Step, bool) {
 			return first, true
 		}
 		for _, s := range e.todo {
-			if p := e.begun[s.ID]; p != nil && p.over && !e.waits[s.ID] && e.w.Applies(s) && !needs(s, open) {
+			if p := e.begun[s.ID]; p != nil && p.over && !e.waits[s.ID] && counts[s.ID] && !needs(s, open) {
 				return s, false
 			}
 		}
@@ -182,14 +184,22 @@ func (e *early) start(s Step) {
 
 // builtOn are the answers that a step builds on, as far as they count.
 func (e *early) builtOn(s Step) (out []string) {
+	counts := e.w.counting()
 	for _, need := range s.Needs {
 		value := ""
-		if a, ok := e.w.answers[need]; ok && e.w.Applies(a.Step) {
+		if a, ok := e.w.answers[need]; ok && counts[need] {
 			value = a.Choice.Value
 		}
 		out = append(out, value)
 	}
 	return out
+}
+
+// takeBack forgets an answer that was taken before its turn.
+func (e *early) takeBack(s Step) {
+	if e.waits[s.ID] {
+		e.w.drop(s.ID)
+	}
 }
 
 // stands reports whether a step was answered before its turn, and is still built on the same answers.

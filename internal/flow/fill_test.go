@@ -26,10 +26,11 @@ func said(p setup.Plan, id string) string {
 }
 
 // randomSteps are steps that build on each other at random. What they offer follows from what they need, whether
-// they apply from any step before. pace is how long each look takes.
+// they apply from any step, also from a later one. pace is how long each look takes.
 func randomSteps(r *rand.Rand, pace func() time.Duration) (steps []flow.Step, given map[string]string) {
 	given = map[string]string{}
-	for i := range 3 + r.IntN(7) {
+	n := 3 + r.IntN(7)
+	for i := range n {
 		id := fmt.Sprintf("s%d", i)
 		s := flow.Step{ID: id, Flag: id, Explicit: r.IntN(2) == 0, Quiet: r.IntN(3) == 0}
 		for j := range i {
@@ -37,8 +38,8 @@ func randomSteps(r *rand.Rand, pace func() time.Duration) (steps []flow.Step, gi
 				s.Needs = append(s.Needs, fmt.Sprintf("s%d", j))
 			}
 		}
-		if i > 0 && r.IntN(3) == 0 {
-			on, want := fmt.Sprintf("s%d", r.IntN(i)), r.IntN(2) == 0
+		if r.IntN(3) == 0 {
+			on, want := fmt.Sprintf("s%d", r.IntN(n)), r.IntN(2) == 0
 			s.When = func(p setup.Plan) bool { return (said(p, on) != "") == want }
 		}
 		kind, takes := r.IntN(10), pace()

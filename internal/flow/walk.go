@@ -147,14 +147,29 @@ func (w *Walk) forget(id string) {
 	}
 }
 
+// counting are the steps that are part of the walk by the answers to those before them alone. Those of them that
+// have an answer count in the plan.
+func (w *Walk) counting() map[string]bool {
+	out := map[string]bool{}
+	_, _ = w.replayed(func(s Step) { out[s.ID] = true })
+	return out
+}
+
 // replay computes the plan from the answers. Answers that cannot be applied are left out; the first
 // reason is returned.
-func (w *Walk) replay() (setup.Plan, error) {
+func (w *Walk) replay() (setup.Plan, error) { return w.replayed(func(Step) {}) }
+
+// replayed is replay; each gets the steps that apply on the way.
+func (w *Walk) replayed(each func(Step)) (setup.Plan, error) {
 	p := w.base.Clone()
 	var failed error
 	for _, s := range w.steps {
+		if s.When != nil && !s.When(p) {
+			continue
+		}
+		each(s)
 		a, ok := w.answers[s.ID]
-		if !ok || (s.When != nil && !s.When(p)) {
+		if !ok {
 			continue
 		}
 		next := p.Clone()

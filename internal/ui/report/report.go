@@ -114,7 +114,7 @@ func made(t io.Writer, r *engine.Result) {
 		say(t, "File:\t%s, %s", f.Path, file)
 	}
 	if x := r.Renewal; x != nil {
-		say(t, "Schedule:\t%s, %s in UTC", x.Plan.Name, x.Plan.Pipeline.Cron)
+		say(t, "Schedule:\t%s, %s", x.Plan.Name, setup.Scheduled(x.Plan.Pipeline.Cron))
 		made(t, x)
 	}
 }
