@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 		if n, err := strconv.ParseInt(os.Getenv("ASTRO_CI_TEST_KILL"), 10, 64); err == nil {
 			k := &killer{left: n}
 			h.Around, h.Journal.Wrap = k.around, k.wrap
+		}
+		if method := os.Getenv("ASTRO_CI_TEST_POWER_CUT"); method != "" {
+			h.Around = func(base http.RoundTripper) http.RoundTripper { return powerCut{method, base} }
 		}
 		if d, ok := diskOf(os.Getenv("ASTRO_CI_TEST_DISK")); ok {
 			h.Around, h.Journal.Wrap = d.around, d.wrap
