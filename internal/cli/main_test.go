@@ -117,7 +117,10 @@ func (p *place) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(p.t.Context(), self, args...)
 	cmd.Dir = p.dir
-	cmd.Env = append([]string{"ASTRO_CI_TEST_PROGRAM=1", "HOME=" + p.home, "PATH=" + filepath.Join(p.home, "bin"), "TERM=xterm-256color", "LANG=C.UTF-8"}, p.env...)
+	cmd.Env = append([]string{
+		"ASTRO_CI_TEST_PROGRAM=1", "HOME=" + p.home, "PATH=" + filepath.Join(p.home, "bin"), "TERM=xterm-256color", "LANG=C.UTF-8",
+		"GORACE=atexit_sleep_ms=10", // with the race detector each program would end a second later
+	}, p.env...)
 	return cmd
 }
 
