@@ -80,7 +80,27 @@ hammer: ## send EVENTS random keys, pastes and sizes to every screen
 .PHONY: bench
 bench: ## run the benchmarks; only their ratios within one run mean something
 	go test -run '^$$' -bench . -benchtime 1s ./internal/ui/tui
-	go test -run '^$$' -bench . -benchtime 30x ./internal/cli
+	go test -run '^$$' -bench . -skip '^BenchmarkSetup$$' -benchtime 30x ./internal/cli
+
+.PHONY: bench-peers
+bench-peers: peers ## compare a set-up with the commands of gh and the astro CLI
+	PATH="$(PEERS):$$PATH" go test -run '^$$' -bench '^BenchmarkSetup$$' -benchtime 20x ./internal/cli
+
+PEERS := $(CURDIR)/.ci/tools/peers
+GH := v2.83.0
+
+# The version of gh stands in the name: another one is built anew. The astro CLI is no module that could be
+# built like this.
+.PHONY: peers
+peers: ## build gh and look for the astro CLI, with which bench-peers compares
+	@[ -x $(PEERS)/gh-$(GH) ] || { \
+		dir=$$(go mod download -json github.com/cli/cli/v2@$(GH) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+		nice -n 19 go -C "$$dir" build -p 1 -trimpath -ldflags '-s -w' -o $(PEERS)/gh-$(GH) ./cmd/gh; \
+	}
+	@ln -sf gh-$(GH) $(PEERS)/gh
+	@PATH="$(PEERS):$$PATH"; command -v astro >/dev/null || { \
+		echo "The astro CLI is missing. Put 1.43 or newer on the PATH or into $(PEERS): https://www.astronomer.io/docs/astro/cli/install-cli" >&2; exit 1; \
+	}
 
 .PHONY: dist
 dist: ## build for every system into dist/

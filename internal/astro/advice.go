@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -125,13 +126,24 @@ func few(all []string) string {
 // Advise says what a careful colleague would say about the credential of p. It asks Astro for the
 // Organization and for the tokens that there are already.
 func (c *Client) Advise(ctx context.Context, p setup.Plan, now time.Time) ([]string, error) {
-	org, err := c.Organization(ctx, p.Organization.ID)
-	if err != nil {
-		return nil, err
+	var org Organization
+	var tokens []Token
+	var unknown, err error
+	token := p.Credential.Kind != setup.DeploymentKey
+	_ = parallel.Do(
+		func() error { org, unknown = c.Organization(ctx, p.Organization.ID); return nil },
+		func() error {
+			if token {
+				tokens, err = c.Tokens(ctx, p.Organization.ID, p.Workspace.ID, p.Deployment.ID)
+			}
+			return nil
+		},
+	)
+	if unknown != nil {
+		return nil, unknown
 	}
 	out := Warnings(p, org)
-	if p.Credential.Kind != setup.DeploymentKey {
-		tokens, err := c.Tokens(ctx, p.Organization.ID, p.Workspace.ID, p.Deployment.ID)
+	if token {
 		switch {
 		case httpx.Refused(err):
 			out = append(out, "Your log-in may not list tokens, so it is not known whether there is one for the same place already.")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -22,9 +23,16 @@ import (
 // must exist for the scope, and the caller's own roles must give the right to create tokens and
 // everything that the new token may do. Where Astro does not tell the caller's permissions, the
 // note says so and the create itself decides.
-func (c *Client) CheckCreate(ctx context.Context, p setup.Plan) (note string, err error) {
+func (c *Client) CheckCreate(ctx context.Context, p setup.Plan) (string, error) {
 	const decides = "Astro decides when the token is created"
-	roles, err := c.Roles(ctx, p.Organization.ID)
+	var roles []Role
+	var held []TokenRole
+	var known bool
+	var err, unknown error
+	_ = parallel.Do(
+		func() error { roles, err = c.Roles(ctx, p.Organization.ID); return nil },
+		func() error { held, known, unknown = c.held(ctx); return nil },
+	)
 	if httpx.Status(err) == http.StatusForbidden {
 		return "Astro does not show you the roles: " + decides, nil
 	}
@@ -41,13 +49,13 @@ func (c *Client) CheckCreate(ctx context.Context, p setup.Plan) (note string, er
 	if i >= 0 {
 		wanted = roles[i].Permissions
 	}
-	mine, err := c.Rights(ctx, roles)
-	if err != nil {
-		return "", err
+	if unknown != nil {
+		return "", unknown
 	}
-	if !mine.Known {
+	if !known {
 		return "logged in with an API token: " + decides, nil
 	}
+	mine := RightsOf(roles, held...)
 	places := []string{p.Organization.ID, p.Workspace.ID, p.Deployment.ID}
 	if len(p.NewRole) > 0 && i < 0 && !mine.MayCreateRoles(p.Organization.ID) {
 		return "", hint.New("astro: your roles do not allow you to create a custom role", "Choose a role that exists, or ask an Organization Owner to create one.", docsRoles)
@@ -99,22 +107,30 @@ func names(roles []Role, scope string) (out []string) {
 func (c *Client) Prove(ctx context.Context, s setup.Setup, t Token, v *secret.Value) (string, error) {
 	with := c.As(v)
 	path, what := reach(s)
-	if err := with.get(ctx, path); err != nil {
-		return "", unproved(err, "use the new token")
+	var refused string
+	var unused, unread, open error
+	_ = parallel.Do(
+		func() error { unused = with.get(ctx, path); return nil },
+		func() error {
+			record, err := c.Token(ctx, s.Organization.ID, t.ID)
+			if unread = err; err == nil {
+				t = record
+			}
+			return nil
+		},
+		func() error { refused, open = c.outside(ctx, with, s); return nil },
+	)
+	if unused != nil {
+		return "", unproved(unused, "use the new token")
 	}
-	record, err := c.Token(ctx, s.Organization.ID, t.ID)
-	switch {
-	case err == nil:
-		t = record
-	case !httpx.Refused(err): // a caller that may create but not read has the first record only
-		return "", err
+	if unread != nil && !httpx.Refused(unread) { // a caller that may create but not read has the first record only
+		return "", unread
 	}
 	if faults := append(differences(s, t), contradictions(t, v)...); len(faults) > 0 {
 		return "", hint.New("astro: the token is not what was asked for: "+strings.Join(faults, "; "), "Take it back; nothing uses it yet.", docsToken)
 	}
-	refused, err := c.outside(ctx, with, s)
-	if err != nil {
-		return "", err
+	if open != nil {
+		return "", open
 	}
 	return "it can read " + what + ", " + refused, nil
 }

@@ -113,18 +113,23 @@ type right struct {
 
 // Rights asks who is logged in and looks the permissions of that person's roles up in roles.
 func (c *Client) Rights(ctx context.Context, roles []Role) (Rights, error) {
-	me, err := c.Self(ctx)
-	if s := httpx.Status(err); s == http.StatusForbidden || s == http.StatusNotFound {
-		return Rights{}, nil
-	}
-	if err != nil {
+	mine, known, err := c.held(ctx)
+	if err != nil || !known {
 		return Rights{}, err
 	}
-	var mine []TokenRole
+	return RightsOf(roles, mine...), nil
+}
+
+// held are the roles of the caller; not known where Astro does not tell them.
+func (c *Client) held(ctx context.Context) (mine []TokenRole, known bool, err error) {
+	me, err := c.Self(ctx)
+	if s := httpx.Status(err); s == http.StatusForbidden || s == http.StatusNotFound {
+		return nil, false, nil
+	}
 	for _, r := range me.Roles {
 		mine = append(mine, TokenRole{EntityType: r.Scope.Type, EntityID: r.Scope.EntityID, Role: r.Role})
 	}
-	return RightsOf(roles, mine...), nil
+	return mine, err == nil, err
 }
 
 // RightsOf are the rights of someone who has these roles; roles says what each of them allows.

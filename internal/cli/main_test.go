@@ -171,12 +171,13 @@ func (p *place) write(file, text string) {
 	}
 }
 
-// workflows are the workflow files below the project, by name.
+// workflows are the workflow files of the sample project and below the folder where the program runs, by name.
 func (p *place) workflows() map[string]string {
 	p.t.Helper()
 	out := map[string]string{}
 	files, _ := filepath.Glob(filepath.Join(p.project(), ".github", "workflows", "*"))
-	for _, f := range files {
+	own, _ := filepath.Glob(p.path(".github/workflows/*"))
+	for _, f := range append(files, own...) {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			p.t.Fatal(err)

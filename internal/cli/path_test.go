@@ -10,7 +10,7 @@ import (
 )
 
 // chain is how many requests a set-up sends one after the other.
-const chain = 22
+const chain = 9
 
 // Requests that do not depend on each other are sent side by side: where each takes a second, a set-up takes
 // as many as its longest chain has.

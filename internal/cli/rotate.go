@@ -363,7 +363,7 @@ func (w *world) driver(ctx context.Context, c candidate, see func(rotation.Event
 func (w *world) failed(name string, err error) outcome {
 	out := outcome{Setup: name, State: "failed", err: err, Error: hint.Of(err).Error()}
 	if b := w.book(name); b != nil && b.State().Active() {
-		out.Resume = "astro-ci resume " + name
+		out.Resume = w.app.again("resume " + name)
 	}
 	return out
 }
@@ -373,7 +373,7 @@ func (w *world) halted(ctx context.Context, c candidate, halt rotation.Halt, sho
 	out := outcome{Setup: c.name}
 	switch {
 	case halt.Act.Kind == rotation.Wait:
-		out.State, out.Until, out.Why, out.Resume = "waiting", &halt.Act.Until, waiting(halt.Act), "astro-ci resume "+c.name
+		out.State, out.Until, out.Why, out.Resume = "waiting", &halt.Act.Until, waiting(halt.Act), w.app.again("resume "+c.name)
 		return out
 	case halt.Err != nil:
 		return w.failed(c.name, halt.Err)

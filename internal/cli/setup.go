@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,6 +79,7 @@ func (a *app) setupByFlags(ctx context.Context, w *world) error {
 			_, _ = fmt.Fprintln(a.err, "note:", warning)
 		}
 	}
+	r.Run.Trust(r.Checked) // a moment ago
 	failed := engine.Tell(r.Run.Go(ctx), a.show)
 	if failed != nil && a.setup.onFailure == "undo" && len(r.Run.Left()) > 0 {
 		failed = errors.Join(failed, engine.Tell(r.Run.Undo(ctx), a.show))
@@ -124,7 +126,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	owned := w == nil
 	command, handed := "", []string(nil) // that hands over what the person may not do, and what was handed over
 	s := ui.Session{
-		Title: "Set up a pipeline", Sandbox: a.sandbox,
+		Title: cmp.Or(a.setup.title, "Set up a pipeline"), Sandbox: a.sandbox,
 		Find: func(ctx context.Context) ([]ui.Fact, error) {
 			if w == nil {
 				found, err := a.discover(ctx)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/apply"
@@ -12,20 +11,6 @@ import (
 // each calls do for all items, several at a time, and stops to begin new ones when ctx ends.
 func each[T any](ctx context.Context, items []T, do func(T)) {
 	apply.Each(ctx, items, func(x T) error { do(x); return nil }, func(time.Duration) {}, func(T) {})
-}
-
-// sideBySide does all of it at the same time. The error is the first in the order of the list, not of time.
-func sideBySide(all ...func() error) error {
-	failed := make([]error, len(all))
-	var open sync.WaitGroup
-	for i, do := range all {
-		open.Go(func() { failed[i] = do() })
-	}
-	open.Wait()
-	if i := slices.IndexFunc(failed, func(err error) bool { return err != nil }); i >= 0 {
-		return failed[i]
-	}
-	return nil
 }
 
 // lookAt looks at all setups of which nothing is wrong so far. The error says that it was broken off.

@@ -66,7 +66,7 @@ func (a *app) verify(ctx context.Context, names []string) (err error) {
 			return err
 		}
 	} else {
-		report.Verified(a.out, out)
+		report.Verified(a.out, out, a.width())
 	}
 	if slices.ContainsFunc(out, doctor.Verified.Person) {
 		return errors.Join(errShown, errPerson)

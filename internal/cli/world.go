@@ -20,6 +20,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/gitrepo"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
@@ -302,29 +303,35 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err != nil {
 		return ui.Review{}, err
 	}
-	var looks []func() error
+	checked := make([]engine.Checked, 0, len(actions))
 	for _, a := range actions {
-		if strings.HasPrefix(a.Key, "check:") {
-			looks = append(looks, func() error {
-				_, err := a.Do(ctx)
-				if err != nil && denied(a.Key, err) {
-					return orHandOver(err)
-				}
-				return err
-			})
+		if a.Beside {
+			checked = append(checked, engine.Checked{Key: a.Key})
 		}
+	}
+	var looks []func() error
+	for i := range checked {
+		x := &checked[i]
+		a := actions[slices.IndexFunc(actions, func(a engine.Action) bool { return a.Key == x.Key })]
+		looks = append(looks, func() (err error) {
+			if x.Detail, err = a.Do(ctx); err != nil && denied(a.Key, err) {
+				return orHandOver(err)
+			}
+			return err
+		})
 	}
 	var changes []pipeline.Change
 	var warnings []display.Text
 	looks = append(looks,
 		func() (err error) { changes, err = w.changes(ctx, p, platform, true); return err },
 		func() (err error) { warnings, err = w.warnings(ctx, p, platform, stores); return err })
-	if err := sideBySide(looks...); err != nil {
+	if err := parallel.Do(looks...); err != nil {
 		return ui.Review{}, err
 	}
 	return ui.Review{
-		Actions: actions, Warnings: warnings, Changes: changes,
+		Actions: actions, Checked: checked, Warnings: warnings, Changes: changes,
 		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
+		Resume: func() string { return w.app.goesOn(p.Name, setup.RenewalName(p.Name)) },
 	}, nil
 }
 
@@ -339,7 +346,7 @@ func (w *world) unfinished(name string) error {
 	}
 	s, err := read(dir, name)
 	if err == nil && s.Active() {
-		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with astro-ci resume "+name+", or take it back with astro-ci resume "+name+" --abort.", "")
+		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with "+w.app.again("resume "+name)+", or take it back with "+w.app.again("resume "+name)+" --abort.", "")
 	}
 	return err
 }
@@ -352,7 +359,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	for i, t := range p.Targets {
 		asks = append(asks, func() (err error) { there[i], err = stores[t.Store].Stat(ctx, t); return err })
 	}
-	if err := sideBySide(asks...); err != nil {
+	if err := parallel.Do(asks...); err != nil {
 		return nil, err
 	}
 	for _, s := range advice {
@@ -464,13 +471,16 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
-	for _, f := range files {
+	for i, f := range files {
 		if f.Say != "" {
 			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
 		}
 		watch := ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
-		if !slices.Contains(out, watch) { // two jobs can have one page
+		if i >= len(r.Files) {
+			watch.Say = "See there the runs that renew the token"
+		}
+		if !slices.ContainsFunc(out, func(n ui.NextStep) bool { return n.Link == watch.Link }) { // two jobs can have one page
 			out = append(out, watch)
 		}
 	}

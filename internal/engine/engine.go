@@ -15,6 +15,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/rotation"
@@ -125,7 +126,7 @@ func setUp(p setup.Plan, platform providers.Platform, d Deps, login *secret.Valu
 	makes := p.Job != setup.RemindOfEnd // a token
 	if !legacy && makes {
 		b.add(Action{
-			Key: "check:astro", Read: true, Say: fmt.Sprintf("Check that you may create a %s with role %s", p.Credential.Kind, p.Credential.Role),
+			Key: "check:astro", Read: true, Beside: true, Say: fmt.Sprintf("Check that you may create a %s with role %s", p.Credential.Kind, p.Credential.Role),
 			Do: func(ctx context.Context) (string, error) { return d.Issuer.CheckCreate(ctx, p) },
 		})
 	}
@@ -203,15 +204,19 @@ func (b *builder) add(a Action) { b.actions = append(b.actions, a) }
 // checks asks, before anything exists, whether everything can be stored and written.
 func (b *builder) checks() error {
 	p := b.plan
-	for _, t := range p.Targets {
+	for i, t := range p.Targets {
 		store, ok := b.Stores[t.Store]
 		if !ok {
 			return hint.New(fmt.Sprintf("store %q is not known", t.Store), "Run astro-ci setup --help for the list.", "")
 		}
 		b.add(Action{
-			Key: "check:" + t.String(), Read: true, Say: "Check that " + t.String() + " can be written",
+			Key: "check:" + t.String(), Read: true, Beside: true, Say: "Check that " + t.String() + " can be written",
 			Do: func(ctx context.Context) (string, error) {
-				acc, err := store.Check(ctx, t)
+				var acc providers.Access
+				err := parallel.Do(
+					func() (err error) { acc, err = store.Check(ctx, t); return err },
+					func() error { return b.before(ctx, i) },
+				)
 				return acc.Note.String(), err
 			},
 		})
@@ -222,7 +227,7 @@ func (b *builder) checks() error {
 			return err
 		}
 		b.add(Action{
-			Key: "check:file", Read: true, Say: "Check that " + b.rendered.Path + " can be written",
+			Key: "check:file", Read: true, Beside: true, Say: "Check that " + b.rendered.Path + " can be written",
 			Do: func(ctx context.Context) (string, error) {
 				if p.PullRequest {
 					_, err := Proposed(ctx, b.platform, b.rendered, p)
@@ -238,13 +243,13 @@ func (b *builder) checks() error {
 	}
 	if b.policy.Path != "" {
 		b.add(Action{
-			Key: "check:policy", Read: true, Say: "Check that " + b.policy.Path + " can be written",
+			Key: "check:policy", Read: true, Beside: true, Say: "Check that " + b.policy.Path + " can be written",
 			Do: func(context.Context) (string, error) { return "", b.Files.Check(b.policy, p.Name, p.ReplaceEdits) },
 		})
 	}
 	if n := b.Note; n.Path != "" {
 		b.add(Action{
-			Key: "check:note", Read: true, Say: "Check that " + n.Path + " can be written",
+			Key: "check:note", Read: true, Beside: true, Say: "Check that " + n.Path + " can be written",
 			Do: func(context.Context) (string, error) {
 				_, err := b.Files.PlanAmend(n.Path, n.Edit)
 				return "", err
@@ -253,7 +258,7 @@ func (b *builder) checks() error {
 	}
 	for _, path := range p.Retire.Files {
 		b.add(Action{
-			Key: "check:file:" + path, Read: true, Say: "Check that the key in " + path + " can be replaced",
+			Key: "check:file:" + path, Read: true, Beside: true, Say: "Check that the key in " + path + " can be replaced",
 			Do: func(context.Context) (string, error) {
 				_, err := b.Files.PlanEdit(path, b.modernize)
 				return "", err
@@ -261,6 +266,14 @@ func (b *builder) checks() error {
 		})
 	}
 	return nil
+}
+
+// before finds out what a target holds before anything is written to it.
+func (b *builder) before(ctx context.Context, target int) error {
+	if target < len(b.writes) {
+		return b.writes[target].look(ctx)
+	}
+	return nil // nothing will be
 }
 
 // Grant is the right that the plan's runs need to read the secret, as a file, and what a person does with

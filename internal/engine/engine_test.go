@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type earth struct {
 	roles     []string
 	schedules map[string]string // by name
 	clock     time.Time
+	mu        sync.Mutex // checks are made side by side
 	calls     []string
 	after     map[string]func() // runs once, after the call of this name
 	late      bool              // a failed create has its effect only after the next look at the list
@@ -54,11 +56,13 @@ func newEarth() *earth {
 
 // call records a call and runs effect unless the call is to fail before it.
 func (e *earth) call(name string, effect func()) error {
-	e.calls = append(e.calls, name)
 	if f := e.after[name]; f != nil {
 		delete(e.after, name)
 		defer f()
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls = append(e.calls, name)
 	if e.failAt == name {
 		e.failAt = ""
 		if e.refuse {
@@ -72,6 +76,14 @@ func (e *earth) call(name string, effect func()) error {
 	}
 	effect()
 	return nil
+}
+
+// did are the calls; checks, whose order is chance, by their names.
+func (e *earth) did() []string {
+	out := slices.Clone(e.calls)
+	n := slices.IndexFunc(out, func(s string) bool { return !strings.HasPrefix(s, "check:") })
+	slices.Sort(out[:max(0, n)])
+	return out
 }
 
 func (e *earth) CheckCreate(context.Context, setup.Plan) (string, error) {
@@ -206,9 +218,9 @@ func TestOrder(t *testing.T) {
 	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"check:astro", "check:github:acme/etl/A", "check:github:acme/etl#prod/B", "create", "prove", "put:github:acme/etl/A", "put:github:acme/etl#prod/B"}
-	if !slices.Equal(e.calls, want) {
-		t.Errorf("did   %v\nwant  %v", e.calls, want)
+	want := []string{"check:astro", "check:github:acme/etl#prod/B", "check:github:acme/etl/A", "create", "prove", "put:github:acme/etl/A", "put:github:acme/etl#prod/B"}
+	if !slices.Equal(e.did(), want) {
+		t.Errorf("did   %v\nwant  %v", e.did(), want)
 	}
 	if !r.Finished() || len(e.tokens) != 1 || res.Token.ID == "" || !res.Files[0].Changed {
 		t.Errorf("not finished: %+v", res)
@@ -220,6 +232,29 @@ func TestOrder(t *testing.T) {
 	}
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
+	}
+}
+
+// What only looks is done at the same time as its neighbours, and told in their order; what was done a moment ago
+// is told and not done again.
+func TestChecksAreMadeSideBySide(t *testing.T) {
+	met := make(chan bool) // without a buffer: both have to be there
+	var did []string
+	look := func(key string, do func()) engine.Action {
+		return engine.Action{Key: key, Beside: true, Do: func(context.Context) (string, error) { do(); return "seen by " + key, nil }}
+	}
+	r := engine.NewRun([]engine.Action{
+		look("a", func() { met <- true }), look("b", func() { <-met }), look("c", func() { t.Error("it was done again") }),
+		{Key: "d", Do: func(context.Context) (string, error) { return "", errBoom }},
+		look("e", func() { t.Error("it was done after a failure") }),
+	})
+	r.Trust([]engine.Checked{{Key: "c", Detail: "seen before"}})
+	for ev := range r.Go(t.Context()) {
+		did = append(did, ev.Action.Key+" "+string(ev.State)+" "+ev.Detail)
+	}
+	want := []string{"a started ", "b started ", "a done seen by a", "b done seen by b", "c done seen before", "d started ", "d failed "}
+	if !slices.Equal(did, want) {
+		t.Errorf("got  %q\nwant %q", did, want)
 	}
 }
 

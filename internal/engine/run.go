@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/parallel"
 )
 
 // Action is one effect on the outside world, said in words before it is done.
@@ -27,6 +28,8 @@ type Action struct {
 	// is nothing to take back.
 	Undo     func(context.Context) (detail string, err error)
 	UndoSays string
+	// Beside says that it can be done at the same time as neighbours that are beside as well: it only looks.
+	Beside bool
 	// Apart says that neighbours that are apart as well are tried although this one failed.
 	Apart bool
 	// Stands reports whether something of the effect may stand after Do failed. nil: it may.
@@ -61,7 +64,11 @@ type Run struct {
 	actions []Action
 	mu      sync.Mutex // a run that was left at once may still end its action
 	states  []State
+	trusted map[string]string // details that are still to be told, by key
 }
+
+// Checked is an action beside others that was done, and what came out.
+type Checked struct{ Key, Detail string }
 
 // NewRun prepares the actions; nothing happens yet.
 func NewRun(actions []Action) *Run {
@@ -70,6 +77,16 @@ func NewRun(actions []Action) *Run {
 		r.states[i] = Planned
 	}
 	return r
+}
+
+// Trust has Go take checks as done: they were made a moment ago.
+func (r *Run) Trust(all []Checked) {
+	r.trusted = map[string]string{}
+	for _, c := range all {
+		i := slices.IndexFunc(r.actions, func(a Action) bool { return a.Key == c.Key })
+		r.trusted[c.Key] = c.Detail
+		r.set(i, Done)
+	}
 }
 
 func (r *Run) state(i int) State {
@@ -100,36 +117,76 @@ func (r *Run) Actions() []Event {
 func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		failed := false
-		for i, a := range r.actions {
+		for i := 0; i < len(r.actions); {
+			a := r.actions[i]
 			if failed && !a.Apart {
 				return
 			}
+			if detail, ok := r.trusted[a.Key]; ok {
+				delete(r.trusted, a.Key)
+				if !yield(Event{Action: a, State: Done, Detail: detail}) {
+					return
+				}
+			}
 			if r.state(i) == Done {
+				i++
 				continue
 			}
 			if ctx.Err() != nil {
 				yield(Event{Action: a, State: Failed, Err: fmt.Errorf("%w before: %s", ErrCancelled, a.Say)})
 				return
 			}
-			r.set(i, Started)
-			if !yield(Event{Action: a, State: Started}) {
-				return
+			some := r.together(i)
+			for j := range some {
+				r.set(i+j, Started)
+				if !yield(Event{Action: r.actions[i+j], State: Started}) {
+					return
+				}
 			}
+			for _, ev := range perform(ctx, some) {
+				r.set(i, ev.State)
+				failed = failed || ev.Err != nil
+				if !yield(ev) || ev.Err != nil && !ev.Action.Apart {
+					return
+				}
+				i++
+			}
+		}
+	}
+}
+
+// together is action i with those after it that can be done at the same time.
+func (r *Run) together(i int) []Action {
+	n := i + 1
+	for r.actions[i].Beside && n < len(r.actions) && r.actions[n].Beside && r.state(n) != Done {
+		n++
+	}
+	return r.actions[i:n]
+}
+
+// perform does actions at the same time, and says how each of them ended.
+func perform(ctx context.Context, some []Action) []Event {
+	out := make([]Event, len(some))
+	var all []func() error
+	for j, a := range some {
+		all = append(all, func() error {
 			start := time.Now()
 			open, done := httpx.Finish(ctx)
 			detail, err := a.Do(open)
 			done()
-			ev := Event{Action: a, State: Done, Detail: detail, Took: time.Since(start)}
+			out[j] = Event{Action: a, State: Done, Detail: detail, Took: time.Since(start)}
 			if err != nil {
-				ev.State, ev.Err = Failed, err
+				out[j].State, out[j].Err = Failed, err
 			}
-			r.set(i, ev.State)
-			failed = failed || err != nil
-			if !yield(ev) || err != nil && !a.Apart {
-				return
-			}
-		}
+			return nil
+		})
 	}
+	if len(all) == 1 {
+		_ = all[0]() // in this goroutine: whoever called may want to see it there
+		return out
+	}
+	_ = parallel.Do(all...)
+	return out
 }
 
 // Left lists the effects that stand in the world although the run is not complete, last first:

@@ -51,13 +51,23 @@ func (w *write) action(next func() (*secret.Value, providers.Meta)) Action {
 	return a
 }
 
+// look finds out what the target holds, as long as nothing was written to it.
+func (w *write) look(ctx context.Context) error {
+	if w.tried.Load() {
+		return nil
+	}
+	st, err := w.store.Stat(ctx, w.target())
+	if err == nil {
+		w.before, w.asked = st, true
+	}
+	return err
+}
+
 func (w *write) do(ctx context.Context, next func() (*secret.Value, providers.Meta)) (string, error) {
 	if !w.asked {
-		before, err := w.store.Stat(ctx, w.target())
-		if err != nil {
+		if err := w.look(ctx); err != nil {
 			return "", err
 		}
-		w.before, w.asked = before, true
 	}
 	v, meta := next()
 	w.meta = meta

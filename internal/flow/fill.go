@@ -9,35 +9,75 @@ import (
 // Fill answers every question without asking: from what was given, from a lone choice, or from the
 // default of a question that does not decide rights. What is left comes back as a *MissingError
 // that lists all of it at once.
+//
+// A question that has its answer before its turn is answered then: others may wait for it. Should it not apply
+// after all, its answer counts for nothing.
 func Fill(ctx context.Context, w *Walk) error {
-	var missing []Missing
-	open := map[string]bool{}  // steps without an answer
-	wrong := map[string]bool{} // of those: because of an answer that cannot be used, here or before
-	early := newEarly(ctx, w)
-	defer early.end()
-	for i, s := range w.steps {
-		early.begin(i)
-		if !w.Applies(s) {
-			continue
+	f := newFiller(ctx, w)
+	defer f.early.end()
+	for len(f.early.todo) > 0 {
+		s, turn := f.early.next()
+		if err := f.step(s, turn); err != nil {
+			return err
 		}
-		blocked := false
-		for _, need := range s.Needs {
-			blocked = blocked || open[need]
-			wrong[s.ID] = wrong[s.ID] || wrong[need]
+	}
+	return f.over()
+}
+
+type filler struct {
+	w       *Walk
+	early   *early
+	missing []Missing
+	open    map[string]bool // steps without an answer
+	wrong   map[string]bool // of those: because of an answer that cannot be used, here or before
+}
+
+func newFiller(ctx context.Context, w *Walk) *filler {
+	return &filler{w: w, early: newEarly(ctx, w), open: map[string]bool{}, wrong: map[string]bool{}}
+}
+
+// over says what is missing.
+func (f *filler) over() error {
+	if len(f.missing) == 0 {
+		return nil
+	}
+	return &MissingError{Items: f.missing}
+}
+
+// step answers one step. Before its turn only what leaves no doubt is taken.
+func (f *filler) step(s Step, turn bool) error {
+	if !f.w.Applies(s) {
+		f.early.pass(s)
+		return nil
+	}
+	blocked := false
+	for _, need := range s.Needs {
+		blocked = blocked || f.open[need]
+		f.wrong[s.ID] = f.wrong[s.ID] || f.wrong[need]
+	}
+	switch {
+	case blocked && !turn:
+		f.early.wait(s)
+		return nil
+	case blocked:
+		// Its choices cannot be known yet. It is missing unless something was given, or unless it only
+		// waits for another answer to be corrected.
+		f.open[s.ID] = true
+		if f.w.given[s.ID] == "" && s.Explicit && !f.wrong[s.ID] {
+			f.missing = append(f.missing, Missing{Step: s})
 		}
-		if blocked {
-			// Its choices cannot be known yet. It is missing unless something was given, or unless it only
-			// waits for another answer to be corrected.
-			open[s.ID] = true
-			if w.given[s.ID] == "" && s.Explicit && !wrong[s.ID] {
-				missing = append(missing, Missing{Step: s})
-			}
-			continue
-		}
-		ready, err := early.take(s)
-		if err != nil {
-			return err // the choices could not be loaded: no answer would help
-		}
+		f.early.pass(s)
+		return nil
+	}
+	switch {
+	case turn && f.early.stands(s):
+		f.early.pass(s)
+		return nil
+	case turn && f.early.waits[s.ID]:
+		f.w.drop(s.ID) // what it was built on has changed
+	}
+	ready, err := f.early.take(s)
+	if err == nil {
 		if s.Explicit && ready.Source == Default {
 			ready.Answer = nil // a person would have seen it on the review
 		}
@@ -46,18 +86,24 @@ func Fill(ctx context.Context, w *Walk) error {
 				ready.Answer, ready.Source = &c, Default
 			}
 		}
-		problem := ready.Refused
-		if ready.Answer != nil {
-			if problem = w.Answer(s, *ready.Answer, ready.Source); problem == nil {
-				continue
-			}
-		}
-		open[s.ID], wrong[s.ID] = true, problem != nil
-		missing = append(missing, Missing{Step: s, Choices: ready.Choices, Problem: problem})
 	}
-	if len(missing) > 0 {
-		return &MissingError{Items: missing}
+	problem := ready.Refused
+	if err == nil && ready.Answer != nil {
+		problem = f.w.Answer(s, *ready.Answer, ready.Source)
 	}
+	switch {
+	case !turn: // then it is looked at once more
+		f.early.wait(s)
+		return nil
+	case err == nil && ready.Answer != nil && problem == nil:
+		f.early.pass(s)
+		return nil
+	case err != nil:
+		return err // the choices could not be loaded: no answer would help
+	}
+	f.open[s.ID], f.wrong[s.ID] = true, problem != nil
+	f.missing = append(f.missing, Missing{Step: s, Choices: ready.Choices, Problem: problem})
+	f.early.pass(s)
 	return nil
 }
 
@@ -66,52 +112,108 @@ type early struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	w      *Walk
+	todo   []Step
+	waits  map[string]bool // for their turn, whatever was prepared
 	begun  map[string]*preparation
+	ready  chan string // the id of a step that is prepared
 	open   sync.WaitGroup
 }
 
 type preparation struct {
-	done  chan struct{}
+	of    []string // the answers that it is built on
+	over  bool
 	ready Prepared
 	err   error
 }
 
 func newEarly(ctx context.Context, w *Walk) *early {
-	e := &early{w: w, begun: map[string]*preparation{}}
+	e := &early{w: w, todo: slices.Clone(w.steps), waits: map[string]bool{}, begun: map[string]*preparation{}, ready: make(chan string, 2*len(w.steps))}
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	return e
 }
 
-// begin starts with every step from the one at on that has what it needs.
-func (e *early) begin(at int) {
-	open := map[string]bool{} // steps that may still get an answer, or another one
-	for i, s := range e.w.steps {
+// next is the step to go on with, and whether it is its turn.
+func (e *early) next() (Step, bool) {
+	open := map[string]bool{}   // steps that may still get an answer
+	likely := map[string]bool{} // those of them that apply as things stand, or may by what they need
+	needs := func(s Step, of map[string]bool) bool {
+		return slices.ContainsFunc(s.Needs, func(need string) bool { return of[need] })
+	}
+	for _, s := range e.todo { // what a step needs stands before it
 		_, answered := e.w.answers[s.ID]
-		open[s.ID] = i >= at && !answered
-		if open[s.ID] && e.begun[s.ID] == nil && e.w.Applies(s) && !slices.ContainsFunc(s.Needs, func(need string) bool { return open[need] }) {
+		open[s.ID] = !answered
+		likely[s.ID] = !answered && (needs(s, likely) || e.w.Applies(s))
+	}
+	for _, s := range e.todo {
+		if open[s.ID] && e.begun[s.ID] == nil && e.w.Applies(s) && !needs(s, likely) {
 			e.start(s)
 		}
 	}
+	first := e.todo[0]
+	for {
+		if p := e.begun[first.ID]; p == nil || p.over { // nothing is awaited for it
+			return first, true
+		}
+		for _, s := range e.todo {
+			if p := e.begun[s.ID]; p != nil && p.over && !e.waits[s.ID] && e.w.Applies(s) && !needs(s, open) {
+				return s, false
+			}
+		}
+		e.begun[<-e.ready].over = true
+	}
 }
 
-func (e *early) start(s Step) *preparation {
-	prepare, p := e.w.Prepare(s), &preparation{done: make(chan struct{})}
+// pass leaves a step behind.
+func (e *early) pass(s Step) {
+	e.todo = slices.DeleteFunc(e.todo, func(x Step) bool { return x.ID == s.ID })
+}
+
+// wait leaves a step for its turn.
+func (e *early) wait(s Step) { e.waits[s.ID] = true }
+
+func (e *early) start(s Step) {
+	prepare, p := e.w.Prepare(s), &preparation{of: e.builtOn(s)}
 	e.begun[s.ID] = p
 	e.open.Go(func() {
-		defer close(p.done)
 		p.ready, p.err = prepare(e.ctx)
+		e.ready <- s.ID
 	})
-	return p
 }
 
-// take waits for a step's preparation.
-func (e *early) take(s Step) (Prepared, error) {
-	p := e.begun[s.ID]
-	if p == nil {
-		p = e.start(s)
+// builtOn are the answers that a step builds on, as far as they count.
+func (e *early) builtOn(s Step) (out []string) {
+	for _, need := range s.Needs {
+		value := ""
+		if a, ok := e.w.answers[need]; ok && e.w.Applies(a.Step) {
+			value = a.Choice.Value
+		}
+		out = append(out, value)
 	}
-	<-p.done
-	return p.ready, p.err
+	return out
+}
+
+// stands reports whether a step was answered before its turn, and is still built on the same answers.
+func (e *early) stands(s Step) bool {
+	_, answered := e.w.answers[s.ID]
+	p := e.begun[s.ID]
+	return answered && e.waits[s.ID] && p != nil && slices.Equal(p.of, e.builtOn(s))
+}
+
+// take is a step's preparation. What was begun with other answers is done again.
+func (e *early) take(s Step) (Prepared, error) {
+	for {
+		p := e.begun[s.ID]
+		switch {
+		case p == nil:
+			e.start(s)
+		case !p.over:
+			e.begun[<-e.ready].over = true
+		case !slices.Equal(p.of, e.builtOn(s)):
+			e.begun[s.ID] = nil
+		default:
+			return p.ready, p.err
+		}
+	}
 }
 
 // end gives up what nobody waits for any more.

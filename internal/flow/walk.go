@@ -128,6 +128,14 @@ func (w *Walk) Reopen(id string) bool {
 	return true
 }
 
+// drop takes an answer back that nobody gave by hand.
+func (w *Walk) drop(id string) {
+	if _, ok := w.answers[id]; ok {
+		delete(w.answers, id)
+		w.plan, _ = w.replay()
+	}
+}
+
 // forget drops every answer that builds, directly or not, on id.
 func (w *Walk) forget(id string) {
 	for _, s := range w.steps {

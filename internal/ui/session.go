@@ -52,12 +52,24 @@ func (s Session) Denied(err error) bool {
 // Review is shown before anything is created; its Run performs exactly its Actions.
 type Review struct {
 	Actions  []engine.Action
+	Checked  []engine.Checked  // those of the actions that were done for the review
 	Warnings []display.Text    // what a careful colleague would say
 	Changes  []pipeline.Change // of the pipeline files
 	Run      *engine.Run
 	Result   *engine.Result
 	// Next says what to do after the run succeeded: commit, push, open a pull request.
 	Next func() []NextStep
+	// Resume is the command that goes on with what a failed run left unfinished, "" when nothing is; nil is
+	// the same.
+	Resume func() string
+}
+
+// GoesOn is Resume, which may be nil.
+func (r Review) GoesOn() string {
+	if r.Resume == nil {
+		return ""
+	}
+	return r.Resume()
 }
 
 // NextStep is one thing left to the person.

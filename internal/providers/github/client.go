@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cli/go-gh/v2/pkg/api"
@@ -31,6 +32,7 @@ const apiVersion = "2022-11-28"
 type client struct {
 	rest *api.RESTClient
 	base string
+	keys sync.Map // of publicKey, by the path of the secrets
 }
 
 func newClient(o Options) (*client, error) {
@@ -52,7 +54,7 @@ func newClient(o Options) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("github: %w", err)
 	}
-	return &client{rest, strings.TrimSuffix(o.APIURL.String(), "/")}, nil
+	return &client{rest: rest, base: strings.TrimSuffix(o.APIURL.String(), "/")}, nil
 }
 
 // limits are what GitHub allows one user: 80 writes a minute and 500 an hour, and 900 points a minute, of
@@ -207,9 +209,21 @@ type publicKey struct {
 	Key string `json:"key"`
 }
 
+// publicKey asks for the key of an address, and keeps it: GitHub refuses what is sealed with one that it has
+// replaced.
 func (c *client) publicKey(ctx context.Context, a address) (k publicKey, err error) {
-	_, _, err = c.do(ctx, http.MethodGet, a.secretsPath()+"/public-key", nil, &k)
+	if _, _, err = c.do(ctx, http.MethodGet, a.secretsPath()+"/public-key", nil, &k); err == nil {
+		c.keys.Store(a.secretsPath(), k)
+	}
 	return k, err
+}
+
+// sealer is the key of an address as it was last seen, or as GitHub says now.
+func (c *client) sealer(ctx context.Context, a address, anew bool) (publicKey, error) {
+	if k, ok := c.keys.Load(a.secretsPath()); ok && !anew {
+		return k.(publicKey), nil //nolint:forcetypeassert // nothing else is kept there
+	}
+	return c.publicKey(ctx, a)
 }
 
 // seal encrypts v so that only the holder of the scope's private key can read it.
@@ -230,7 +244,7 @@ func (k publicKey) seal(v *secret.Value) (sealed string, err error) {
 // meantime is fetched again once.
 func (c *client) putSealed(ctx context.Context, a address, name string, v *secret.Value, more map[string]any) (created bool, at time.Time, err error) {
 	for again := range 2 {
-		key, err := c.publicKey(ctx, a)
+		key, err := c.sealer(ctx, a, again > 0)
 		if err != nil {
 			return false, at, err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/fetch"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -102,7 +103,19 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 		_, err := p.api.publicKey(ctx, a)
 		return providers.Access{Note: display.Clean("organization secret of " + a.owner)}, err
 	}
-	r, err := p.api.repo(ctx, a.owner, a.repo)
+	var r repository
+	var closed error // the key is not shown to everybody; the repository says why
+	exists := true
+	err = parallel.Do(
+		func() (err error) { r, err = p.api.repo(ctx, a.owner, a.repo); return err },
+		func() (err error) {
+			if a.environment != "" {
+				exists, err = p.api.environmentExists(ctx, a)
+			}
+			return err
+		},
+		func() error { _, closed = p.api.publicKey(ctx, a); return nil },
+	)
 	if err != nil {
 		return providers.Access{}, err
 	}
@@ -117,21 +130,14 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	if r.scopes != nil {
 		note = "scopes of the log-in: " + strings.Join(r.scopes, ", ")
 	}
-	if a.environment != "" {
-		exists, err := p.api.environmentExists(ctx, a)
-		if err != nil {
-			return providers.Access{}, err
+	if !exists {
+		if r.Permissions != nil && !r.Permissions.Admin {
+			return providers.Access{}, hint.New("github: the environment "+a.environment+" does not exist, and only an administrator can create it",
+				"Ask an administrator to create it, or choose one that exists.", docsEnvironments)
 		}
-		if !exists {
-			if r.Permissions != nil && !r.Permissions.Admin {
-				return providers.Access{}, hint.New("github: the environment "+a.environment+" does not exist, and only an administrator can create it",
-					"Ask an administrator to create it, or choose one that exists.", docsEnvironments)
-			}
-			return providers.Access{Note: display.Clean("the environment will be created; " + note)}, nil
-		}
+		return providers.Access{Note: display.Clean("the environment will be created; " + note)}, nil
 	}
-	_, err = p.api.publicKey(ctx, a)
-	return providers.Access{Note: display.Clean(note)}, err
+	return providers.Access{Note: display.Clean(note)}, closed
 }
 
 // Put seals the value for the target's own key and writes it. A missing environment is created;
@@ -262,11 +268,12 @@ func (p *Provider) Places(ctx context.Context, r setup.Repository) ([]providers.
 		return nil, err
 	}
 	out := []providers.Place{{Address: r.Path, Name: display.Clean("Repository secret"), Note: display.Clean("every workflow of the repository can use it")}}
-	x, err := p.api.repo(ctx, a.owner, a.repo)
-	if err != nil {
-		return out, err
-	}
-	envs, err := p.api.environments(ctx, a)
+	var x repository
+	var envs []environment
+	err = parallel.Do(
+		func() (err error) { x, err = p.api.repo(ctx, a.owner, a.repo); return err },
+		func() (err error) { envs, err = p.api.environments(ctx, a); return err },
+	)
 	if err != nil {
 		return out, err
 	}

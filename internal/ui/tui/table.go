@@ -83,6 +83,8 @@ func (t *table) text(s ui.Setup, column int) string {
 func left(s ui.Setup, now time.Time) string {
 	d := s.Ends.Sub(now)
 	switch {
+	case s.Made.IsZero() && s.Health == ui.Busy:
+		return "none yet"
 	case s.Made.IsZero():
 		return "gone"
 	case s.Ends.IsZero():
