@@ -244,7 +244,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 		_ = t.Flush()
 		if f.leaked {
 			_, _ = fmt.Fprintln(to, "\nThe old token is deleted first. Pipelines that use it fail until they have the new one.")
-		} else {
+		} else if slices.ContainsFunc(todo, func(c candidate) bool { return len(c.old) > 0 }) {
 			_, _ = fmt.Fprintf(to, "\nThe old token works for %s more, then it is deleted. Until then nothing stops working.\n", short(drain))
 		}
 	}
@@ -535,7 +535,7 @@ func (a *app) outcomes(out []outcome) error {
 	if a.json != "" {
 		e := json.NewEncoder(a.out)
 		e.SetEscapeHTML(false)
-		if err := e.Encode(slices.Concat([]outcome{}, out)); err != nil {
+		if err := e.Encode(append([]outcome{}, out...)); err != nil {
 			return err
 		}
 	} else {
