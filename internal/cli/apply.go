@@ -267,7 +267,7 @@ func (a *app) plan(items []*applied, f applyFlags) {
 		if counts[v] > 0 {
 			sum = append(sum, fmt.Sprintf("%d %s", counts[v], map[apply.Verdict]string{
 				apply.Create: "to create", apply.Rotate: "to rotate", apply.Change: "to change", apply.Finish: "to finish",
-				apply.Keep: "as they should be", apply.Orphan: "that the file does not name", apply.Wrong: "that cannot be done",
+				apply.Keep: map[bool]string{true: "as it should be", false: "as they should be"}[counts[v] == 1], apply.Orphan: "that the file does not name", apply.Wrong: "that cannot be done",
 			}[v]))
 		}
 	}
@@ -282,7 +282,7 @@ func (a *app) agreeTo(ctx context.Context, n int) error {
 	case a.yes:
 		return nil
 	case !a.tty || a.noInput || a.json != "":
-		return usageError{hint.New("changes need a confirmation", "Add --yes, or look at them with --dry-run.", "")}
+		return unconfirmedError{hint.New("changes need a confirmation", "Add --yes, or look at them with --dry-run.", "")}
 	}
 	_, _ = fmt.Fprintf(a.err, "Do this for %d? Type yes: ", n)
 	if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != "yes" {
@@ -414,6 +414,12 @@ type appliedEntry struct {
 	Resume    string        `json:"resume,omitempty"`
 }
 
+// wrote reports whether files were written that have to be committed.
+func (x *applied) wrote() bool {
+	ours := !x.plan.Pipeline.Own && !x.plan.PullRequest
+	return ours && x.finished && x.outcome.err == nil && (x.files || x.Verdict == apply.Create)
+}
+
 func (x *applied) entry() appliedEntry {
 	e := appliedEntry{Setup: x.name, Verdict: x.Verdict, Reasons: append([]string{}, x.Why...), Notes: x.Notes, State: "planned", Token: x.token().ID}
 	switch {
@@ -467,6 +473,9 @@ func (a *app) appliedAll(items []*applied, dry bool) error {
 			}
 		}
 		_, _ = fmt.Fprintf(a.out, "%s.\n", strings.Join(sum, ", "))
+		if slices.ContainsFunc(items, (*applied).wrote) {
+			_, _ = fmt.Fprintln(a.out, "Pipeline files were written: commit and push them, git status shows which.")
+		}
 		if counts["waiting"] > 0 {
 			_, _ = fmt.Fprintln(a.out, "Old tokens wait for the last runs that may use them. Go on with: astro-ci resume")
 		}

@@ -29,6 +29,11 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// unconfirmedError says that nobody has confirmed what was asked for; the answer to that is missing.
+type unconfirmedError struct{ error }
+
+func (e unconfirmedError) Unwrap() error { return e.error }
+
 // partError says that a run failed and that something of it stands.
 type partError struct{ error }
 
@@ -41,6 +46,7 @@ func exitCode(err error) int {
 	var usage usageError
 	var part partError
 	var missing *flow.MissingError
+	var unconfirmed unconfirmedError
 	switch {
 	case err == nil:
 		return exitDone
@@ -52,7 +58,7 @@ func exitCode(err error) int {
 		return exitCancelled
 	case errors.As(err, &missing) && missing.Wrong(), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, &unconfirmed):
 		return exitMissing
 	case errors.Is(err, astro.ErrNoLogin), errors.Is(err, providers.ErrNoLogin):
 		return exitLogin

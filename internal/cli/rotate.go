@@ -264,7 +264,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 		return nil
 	}
 	if !a.tty || a.noInput {
-		return usageError{hint.New("a rotation needs a confirmation", "Add --yes.", "")}
+		return unconfirmedError{hint.New("a rotation needs a confirmation", "Add --yes.", "")}
 	}
 	_, _ = fmt.Fprint(a.err, "Begin? Type yes: ")
 	if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != "yes" {
@@ -280,7 +280,7 @@ func (a *app) typed(ctx context.Context, given, name, ask string) error {
 		return nil
 	}
 	if given != "" || !a.tty || a.noInput {
-		return usageError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+", or look at it first with --dry-run.", "")}
+		return unconfirmedError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+", or look at it first with --dry-run.", "")}
 	}
 	_, _ = fmt.Fprint(a.err, ask)
 	if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != name {
@@ -576,7 +576,7 @@ func (a *app) outcome(o outcome) {
 	case "aborted":
 		say("%s is taken back; nothing of it is left.", o.Setup)
 	case "not due":
-		say("%s: %s.", o.Setup, o.Why)
+		say("%s is not due: %s.", o.Setup, o.Why)
 	case "failed":
 		say("%s is not finished.", o.Setup)
 	}

@@ -466,8 +466,12 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		if into == "" {
 			into = "the branch that deploys"
 		}
+		there := "" // where the files are, for somebody who stands elsewhere
+		if here, err := os.Getwd(); err == nil && !same(here, w.files.Root()) {
+			there = "cd " + w.app.shown(w.files.Root()) + " && "
+		}
 		out = append(out,
-			ui.NextStep{Say: "Commit the pipeline file", Command: "git add " + strings.Join(changed, " ") + " && git commit -m 'Deploy to Astro from " + platform.Info().Name + "'"},
+			ui.NextStep{Say: "Commit the pipeline file", Command: there + "git add " + strings.Join(changed, " ") + " && git commit -m 'Deploy to Astro from " + platform.Info().Name + "'"},
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
@@ -498,4 +502,22 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		warns = "note the date, your own pipeline does not warn"
 	}
 	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; " + warns})
+}
+
+// same reports whether two paths are one folder.
+func same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// shown is a folder as a word for a shell; below the home folder as people write it.
+func (a *app) shown(dir string) string {
+	if rest, ok := strings.CutPrefix(dir, a.env.home()+string(filepath.Separator)); ok && a.env.home() != "" {
+		return "~/" + providers.ShellWord(filepath.ToSlash(rest))
+	}
+	return providers.ShellWord(dir)
 }

@@ -235,7 +235,7 @@ func TestWhatDependsOnAToken(t *testing.T) {
 	other.Name = display.Clean("gitlab acme/ml")
 	for _, i := range inventory.New(input([]astro.Token{token("etl", mark("etl")), other}, etl())).Items {
 		switch {
-		case i.Token.ID == "etl" && i.Whose == inventory.Ours && i.On == "deployment etl-prod" && i.Pipeline == ".github/workflows/etl.yml" && slices.Equal(i.Targets, []string{"github:acme/etl/ASTRO_API_TOKEN"}):
+		case i.Token.ID == "etl" && i.Whose == inventory.Ours && i.On == "Deployment etl-prod" && i.Pipeline == ".github/workflows/etl.yml" && slices.Equal(i.Targets, []string{"github:acme/etl/ASTRO_API_TOKEN"}):
 		case i.Token.ID == "b" && i.Whose == inventory.Marked && i.Setup == "ml" && i.Pipeline == "" && slices.Equal(i.Targets, []string{"gitlab:acme/ml"}):
 		default:
 			t.Errorf("got %+v", i)

@@ -67,7 +67,7 @@ func TestInventoryTable(t *testing.T) {
 		if bar := strings.ContainsAny(out, "█░→…"); bar != look.UTF8 {
 			t.Errorf("%+v: %s", look, out)
 		}
-		for _, want := range []string{"etl-prod", "t-ours, deployment etl-prod, DEPLOYMENT_ADMIN", "github:acme/etl/ASTRO_API_TOKEN", ".github/workflows/astro-etl-prod.yml", "astro-ci rotate etl-prod", "! it ends on 2026-12-02, in 5 days", "- it never expires"} {
+		for _, want := range []string{"etl-prod", "t-ours, Deployment etl-prod, DEPLOYMENT_ADMIN", "github:acme/etl/ASTRO_API_TOKEN", ".github/workflows/astro-etl-prod.yml", "astro-ci rotate etl-prod", "! it ends on 2026-12-02, in 5 days", "- it never expires"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%+v: no %q in\n%s", look, want, out)
 			}
