@@ -247,8 +247,8 @@ func TestStuckAtTheOverview(t *testing.T) {
 	t.Parallel()
 	x := newHouse(2, 0)
 	x.stuck = true
-	if out, err := x.says(t, []string{"2", "1", "yes", "b", "q"}, "Ask for the policy.", "b shows the overview."); err != nil || !out.Confirmed {
-		t.Errorf("%+v, %v", out, err)
+	if out, err := x.says(t, []string{"2", "1", "yes", "b", "n"}, "Ask for the policy.", "b shows the overview."); err != nil || !out.Confirmed || !slices.Equal(x.begun, []string{"set up []"}) {
+		t.Errorf("%+v, %v, began %v", out, err, x.begun)
 	}
 }
 
