@@ -1,10 +1,10 @@
-// Package line leads a person through a session with plain numbered questions, for screen readers,
-// simple terminals and serial lines.
+// Package line leads a person through the overview, a session or a rotation with plain numbered questions,
+// for screen readers, simple terminals and serial lines.
 //
 // Its rules: every line is printed once and never redrawn; no escape codes and no control characters
 // but the line break; the default is said in words; a prompt is "> ". Everywhere q leaves, b goes
 // back and ? explains; an answer that is not understood is asked again; the end of the input is an
-// error, never an answer.
+// error, never an answer; nothing is read beyond the line that was asked for.
 package line
 
 import (
