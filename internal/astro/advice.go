@@ -194,6 +194,9 @@ func Warnings(p setup.Plan, org Organization) []string {
 	if strings.HasSuffix(p.Credential.Role, "_OWNER") && p.Job != setup.ManageUsers {
 		out = append(out, p.Credential.Role+" can also manage users and tokens; the pipeline does not need that.")
 	}
+	if p.SelfRotation.Every.Rotates() {
+		out = append(out, "The scheduled runs hold a credential that can make credentials: whoever changes the pipeline or reads its secrets could make more. A reminder holds none.")
+	}
 	if p.Credential.ExpiresInDays > 365 {
 		out = append(out, fmt.Sprintf("%d days is long. A leaked token stays usable until it ends or is deleted.", p.Credential.ExpiresInDays))
 	}

@@ -60,9 +60,9 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("a careful choice is warned about: %q", got)
 	}
 	p.Credential = setup.Credential{Kind: setup.OrganizationToken, Role: "ORGANIZATION_OWNER", ExpiresInDays: 366}
-	p.CICDEnforced = true
+	p.CICDEnforced, p.SelfRotation.Every = true, setup.Weekly
 	got := strings.Join(astro.Warnings(p, astro.Organization{HasIPAllowList: true}), "\n")
-	for _, want := range []string{"separate Workspace token for each Workspace", "manage users", "366 days", "IP access list", "enforces CI/CD"} {
+	for _, want := range []string{"separate Workspace token for each Workspace", "manage users", "366 days", "can make credentials", "IP access list", "enforces CI/CD"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not said: %s", want, got)
 		}

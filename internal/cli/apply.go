@@ -166,6 +166,7 @@ func (w *world) decide(ctx context.Context, x *applied, known []known, all []ast
 			x.state, have.Journal = k.state, k.state
 		}
 	}
+	x.plan = programOf(x.plan, x.state.Plan)
 	var err error
 	if x.candidate, err = w.find(ctx, x.plan, x.state, all); err != nil {
 		return err
@@ -202,6 +203,12 @@ func (w *world) decide(ctx context.Context, x *applied, known []known, all []ast
 	}
 	x.files = len(have.Files) > 0
 	x.Decision = apply.Decide(x.plan, have, time.Now())
+	if x.plan.SelfRotation.Every.Rotates() && (x.Verdict == apply.Keep || x.Verdict == apply.Change && !x.Token) && w.bare(x.plan, all) {
+		if x.Verdict == apply.Keep {
+			x.Verdict, x.Why = apply.Change, nil
+		}
+		x.Why = append(x.Why, "nothing renews its token yet")
+	}
 	return nil
 }
 

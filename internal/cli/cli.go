@@ -216,4 +216,15 @@ func (a *app) frontEnd() frontEnd {
 	return wizard
 }
 
+// width is how long a line of a table may be, in cells: as long as the terminal's, and 80 at most.
+func (a *app) width() int {
+	const most = 80
+	if f, ok := a.rawOut.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return min(w, most)
+		}
+	}
+	return most
+}
+
 func (a *app) fullScreen() bool { return a.frontEnd() == wizard }

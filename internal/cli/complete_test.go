@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 // complete is what the program offers for the last word of a line.
@@ -107,30 +109,46 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// A name with spaces stays one word in a real shell.
-func TestCompletionInBash(t *testing.T) {
-	t.Parallel()
-	bash, err := exec.LookPath("bash")
+// inShell is a place with a set-up, the program on the path, and what completes it in a shell.
+func inShell(t *testing.T, shell, script string) (p *place, program string) {
+	t.Helper()
+	testkit.Need(t, shell)
+	program, err := exec.LookPath(shell)
 	if err != nil {
-		t.Fatal("the test needs bash")
+		t.Fatal(err)
 	}
-	p, _ := onlineAround(t, nil)
+	p, _ = onlineAround(t, nil)
 	p.setUp(append(slices.Clone(byFlags), "--json")...)
 	self, err := os.Executable()
+	if err == nil {
+		err = os.Mkdir(filepath.Join(p.home, "bin"), 0o700)
+	}
+	if err == nil {
+		err = os.Symlink(self, filepath.Join(p.home, "bin", "astro-ci"))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(p.home, "bin"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(self, filepath.Join(p.home, "bin", "astro-ci")); err != nil {
-		t.Fatal(err)
-	}
-	script, stderr, code := p.run("completion", "bash")
+	text, stderr, code := p.run("completion", shell)
 	if code != 0 {
 		t.Fatal(stderr)
 	}
-	p.write("completion.sh", script)
+	p.write(script, text)
+	return p, program
+}
+
+// shell is a shell with the program on its path.
+func (p *place) shell(program string, args ...string) *exec.Cmd {
+	cmd := p.command()
+	cmd.Path, cmd.Args = program, append([]string{filepath.Base(program)}, args...)
+	cmd.Env = append(cmd.Env, "PATH="+filepath.Join(p.home, "bin")+":/usr/bin:/bin")
+	return cmd
+}
+
+// A name with spaces stays one word in a real shell.
+func TestCompletionInBash(t *testing.T) {
+	t.Parallel()
+	p, bash := inShell(t, "bash", "completion.sh")
 	// The function of bash-completion that the script calls, as far as it is needed here.
 	p.write("ask.sh", `
 _init_completion() { words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; cur=${words[cword]}; prev=${words[cword-1]}; }
@@ -143,11 +161,39 @@ ask astro-ci setup --credential work
 ask astro-ci rotate etl
 ask astro-ci setup --role ''
 `)
-	cmd := p.command()
-	cmd.Path, cmd.Args = bash, []string{"bash", "--norc", "ask.sh"}
-	cmd.Env = append(cmd.Env, "PATH="+filepath.Join(p.home, "bin")+":/usr/bin:/bin")
-	out, err := cmd.CombinedOutput()
+	out, err := p.shell(bash, "--norc", "ask.sh").CombinedOutput()
 	if want := "<Machine\\ Learning>\n<workspace-token>\n<etl-prod>\n<>\n"; err != nil || string(out) != want {
 		t.Errorf("%v: %q, want %q", err, out, want)
 	}
+}
+
+func TestCompletionInFish(t *testing.T) {
+	t.Parallel()
+	p, fish := inShell(t, "fish", "completion.fish")
+	out, err := p.shell(fish, "--no-config", "-c", `source ./completion.fish
+for line in 'astro-ci setup --workspace Mach' 'astro-ci setup --credential work' 'astro-ci rotate etl' "astro-ci setup --role ''"
+	complete -C $line
+	echo .
+end`).CombinedOutput()
+	if want := "Machine Learning\n.\nworkspace-token\n.\netl-prod\n.\n.\n"; err != nil || string(out) != want {
+		t.Errorf("%v: %q, want %q", err, out, want)
+	}
+}
+
+// zsh completes only where somebody types.
+func TestCompletionInZsh(t *testing.T) {
+	t.Parallel()
+	p, zsh := inShell(t, "zsh", "_astro-ci")
+	s := testkit.StartScreen(t, p.shell(zsh, "-f", "-i"), 100, 30)
+	s.Send("PS1='ready> '; fpath=($PWD $fpath); autoload -U compinit; compinit -D -u\r")
+	s.WaitFor("\nready>")
+	for typed, want := range map[string]string{
+		"setup --workspace Mach": `setup --workspace Machine\ Learning`, "setup --credential work": "setup --credential workspace-token", "rotate etl": "rotate etl-prod",
+	} {
+		s.Send("astro-ci " + typed + "\t")
+		s.WaitFor("astro-ci " + want)
+		s.Send("\x15") // what was typed goes
+	}
+	s.Send("exit\r")
+	s.Wait()
 }

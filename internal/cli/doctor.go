@@ -74,7 +74,7 @@ func (a *app) doctor(ctx context.Context, values bool) (err error) {
 			return err
 		}
 	} else {
-		report.Doctor(a.out, rows)
+		report.Doctor(a.out, rows, a.width())
 	}
 	if doctor.Person(rows) {
 		return errors.Join(errShown, errPerson)

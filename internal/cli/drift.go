@@ -169,9 +169,7 @@ func (s *subject) rendered() setup.Plan {
 	if s.file != nil {
 		p = s.file.Clone()
 	}
-	if own := s.plan.SelfRotation.Program; s.journal && own.Version == p.SelfRotation.Program.Version {
-		p.SelfRotation.Program = own // its sums may have been given by hand
-	}
+	p = programOf(p, s.plan)
 	p.Retire, p.ReplaceEdits = setup.Legacy{}, false
 	return p
 }

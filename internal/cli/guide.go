@@ -44,7 +44,7 @@ func (g *guide) rotation() ui.Rotation {
 	r := ui.Rotation{Title: "Replace a token", None: "No token is due.", Sandbox: g.app.sandbox, Find: g.find, Plan: g.plan}
 	switch {
 	case g.resume:
-		r.Title, r.None = "Go on with a rotation", "Nothing is unfinished."
+		r.Title, r.None = "Go on with what was begun", "Nothing is unfinished."
 	case g.flags.leaked:
 		r.Title = "Replace a leaked token"
 	}
@@ -135,7 +135,7 @@ func entry(c candidate) ui.Setup {
 	}
 	switch {
 	case c.state.Active():
-		x.Health, x.Says = ui.Busy, display.Clean("begun and not finished; it goes on")
+		x.Health, x.Says = ui.Busy, display.Clean("begun and not finished")
 		if halt := rotation.Preview(c.state, now); halt.Kind == rotation.Wait {
 			x.Says = display.Clean("waiting until " + clock(halt.Until))
 		}
@@ -184,8 +184,9 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 	}
 	r := &replacing{g: g, c: c, wrote: map[int]rotation.Event{}}
 	out := &ui.Replacement{
-		Setup: entry(c), Begun: begun, Leaked: g.flags.leaked && !begun,
+		Setup: entry(c), Begun: begun, First: begun && c.state.Mode == rotation.FirstSetup, Leaked: g.flags.leaked && !begun,
 		Go: r.goOn, Halt: func() ui.Halt { return r.halt }, Used: r.used, Forget: r.forget,
+		Resume: g.app.again("resume " + name),
 	}
 	if begun {
 		out.Course = course(c.state)

@@ -9,13 +9,16 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 )
 
 // open starts a command on a terminal whose every key is meant.
 func (p *place) open(args ...string) *testkit.Screen {
-	p.env = append(p.env, "ASTRO_CI_KEY_GRACE=1ns")
-	return testkit.StartScreen(p.t, p.command(append(args, "--sandbox")...), 116, 36)
+	p.t.Helper()
+	return p.terminal(append(args, "--sandbox")...)
 }
 
 // firstSetup walks through the set-up in the sandbox; five questions are all that is asked.
@@ -26,9 +29,7 @@ func (p *place) firstSetup() {
 		s.Send(enter)
 		s.WaitFor(next)
 	}
-	s.Send("y")
-	s.WaitFor("› Yes")
-	s.Send(enter)
+	agree(s)
 	s.WaitFor("What is left to you")
 	s.Send(enter)
 	if code := s.Wait(); code != 0 {
@@ -36,13 +37,22 @@ func (p *place) firstSetup() {
 	}
 }
 
+// reopened is the sandbox as the program left it.
+func (p *place) reopened() *sandbox.Sandbox {
+	p.t.Helper()
+	s, err := sandbox.Start(sandbox.Options{Dir: filepath.Dir(p.project()), Releases: pipeline.Pins().CLI})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 // begin walks through the plan of a rotation and confirms it.
 func begin(s *testkit.Screen) {
 	s.WaitFor("Begin now?")
 	s.WaitFor("github:acme/etl/ASTRO_API_TOKEN")
-	s.Send("y")
-	s.WaitFor("› Yes")
-	s.Send(enter)
+	agree(s)
 }
 
 // A person sets up, replaces the token from plan to receipt, and again with a break in between: the
@@ -183,8 +193,10 @@ func TestHome(t *testing.T) {
 	s.Send(enter)
 	s.WaitFor("The Workspace Finance has no Deployment") // it was given, so it is not asked for
 	s.Send("\x03")
-	if code := s.Wait(); code != 130 || !strings.Contains(string(s.Raw()), "etl-prod is done") {
-		t.Errorf("exit %d", code)
+	said := p.ends(s, 130)
+	box := p.reopened()
+	v, err := box.GitHub().OpenRepo("acme", "etl", setup.TokenVariable)
+	if all := own(box); err != nil || len(all) != 1 || !box.Astro().Accepts(v, all[0].ID) || !strings.Contains(said, "etl-prod is done: every target holds the token "+all[0].ID) {
+		t.Errorf("on Astro %v, %v: %s", all, err, said)
 	}
-	assertNoToken(t, p)
 }

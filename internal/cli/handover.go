@@ -21,6 +21,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/handover"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -174,7 +175,12 @@ func (w *world) subject(ctx context.Context, p setup.Plan) (s handover.Subject, 
 		if err != nil {
 			return s, err
 		}
-		s.Pipeline, s.Runs = handover.File{Path: f.Path, Content: f.Content}, platform.Runs(p.Repository, f.Path)
+		// Between its marker lines: astro-ci knows it again when it was committed by hand.
+		c, err := pipeline.Merge(f, nil, false, p.Name, false)
+		if err != nil {
+			return s, err
+		}
+		s.Pipeline, s.Runs = handover.File{Path: f.Path, Content: c.After}, platform.Runs(p.Repository, f.Path)
 	}
 	grant, say, err := engine.Grant(platform, p)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -92,8 +93,12 @@ func (a *app) setupFor(ctx context.Context, workspaces []setup.Ref) error {
 	if len(workspaces) == 0 {
 		return a.runSetup(ctx)
 	}
-	for _, ws := range workspaces {
+	for i, ws := range workspaces {
 		*a.setup.answers["workspace"] = ws.ID
+		a.setup.title = "Set up " + display.Clean(ws.String()).String()
+		if n := len(workspaces); n > 1 {
+			a.setup.title += fmt.Sprintf(", %d of %d", i+1, n)
+		}
 		if err := a.runSetup(ctx); err != nil {
 			return err
 		}

@@ -70,6 +70,21 @@ func (w *world) book(name string) *rotation.Book {
 	return w.books[name].Book
 }
 
+// goesOn is the command that goes on with the first of these setups that was begun and is not finished; "" when
+// none is.
+func (a *app) goesOn(names ...string) string {
+	dir, err := a.journalDir()
+	if err != nil {
+		return ""
+	}
+	for _, name := range names {
+		if s, err := read(dir, name); err == nil && s.Active() {
+			return a.again("resume " + name)
+		}
+	}
+	return ""
+}
+
 // known is a setup that this computer has a journal of.
 type known struct {
 	name  string

@@ -8,11 +8,45 @@ import (
 )
 
 const (
-	enter = "\r"
-	down  = "\x1b[B"
-	right = "\x1b[C"
-	esc   = "\x1b"
+	enter = testkit.Enter
+	up    = testkit.Up
+	down  = testkit.Down
+	right = testkit.Right
+	esc   = testkit.Esc
+	ctrlC = testkit.CtrlC
 )
+
+// terminal starts the program on a terminal whose every key is meant.
+func (p *place) terminal(args ...string) *testkit.Screen {
+	p.t.Helper()
+	return p.terminalOf(116, args...)
+}
+
+// terminalOf is terminal with so many columns.
+func (p *place) terminalOf(cols int, args ...string) *testkit.Screen {
+	p.t.Helper()
+	cmd := p.command(args...)
+	cmd.Env = append(cmd.Env, "ASTRO_CI_KEY_GRACE=1ns")
+	return testkit.StartScreen(p.t, cmd, cols, 40)
+}
+
+// ends waits for the end of the program and returns what is left on the terminal. No token was shown, and none
+// stands in a file.
+func (p *place) ends(s *testkit.Screen, code int) string {
+	p.t.Helper()
+	if got := s.Wait(); got != code {
+		p.t.Errorf("exit %d, want %d: %s", got, code, s.Text())
+	}
+	assertNoToken(p.t, p, string(s.Raw()))
+	return s.Text()
+}
+
+// agree chooses yes where no is the default.
+func agree(s *testkit.Screen) {
+	s.Send("y")
+	s.WaitFor("› Yes")
+	s.Send(enter)
+}
 
 // A person opens the wizard on a real terminal and walks from the first screen to the last: with a
 // step back, a wrong answer, a new environment, and a look at the file before the yes.

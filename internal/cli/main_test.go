@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 		if n, err := strconv.ParseInt(os.Getenv("ASTRO_CI_TEST_KILL"), 10, 64); err == nil {
 			k := &killer{left: n}
 			h.Around, h.Journal.Wrap = k.around, k.wrap
+		}
+		if method := os.Getenv("ASTRO_CI_TEST_POWER_CUT"); method != "" {
+			h.Around = func(base http.RoundTripper) http.RoundTripper { return powerCut{method, base} }
 		}
 		if d, ok := diskOf(os.Getenv("ASTRO_CI_TEST_DISK")); ok {
 			h.Around, h.Journal.Wrap = d.around, d.wrap
@@ -113,7 +117,10 @@ func (p *place) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(p.t.Context(), self, args...)
 	cmd.Dir = p.dir
-	cmd.Env = append([]string{"ASTRO_CI_TEST_PROGRAM=1", "HOME=" + p.home, "PATH=" + filepath.Join(p.home, "bin"), "TERM=xterm-256color", "LANG=C.UTF-8"}, p.env...)
+	cmd.Env = append([]string{
+		"ASTRO_CI_TEST_PROGRAM=1", "HOME=" + p.home, "PATH=" + filepath.Join(p.home, "bin"), "TERM=xterm-256color", "LANG=C.UTF-8",
+		"GORACE=atexit_sleep_ms=10", // with the race detector each program would end a second later
+	}, p.env...)
 	return cmd
 }
 
@@ -164,12 +171,13 @@ func (p *place) write(file, text string) {
 	}
 }
 
-// workflows are the workflow files below the project, by name.
+// workflows are the workflow files of the sample project and below the folder where the program runs, by name.
 func (p *place) workflows() map[string]string {
 	p.t.Helper()
 	out := map[string]string{}
 	files, _ := filepath.Glob(filepath.Join(p.project(), ".github", "workflows", "*"))
-	for _, f := range files {
+	own, _ := filepath.Glob(p.path(".github/workflows/*"))
+	for _, f := range append(files, own...) {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			p.t.Fatal(err)

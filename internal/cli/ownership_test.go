@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -241,5 +242,61 @@ setups:
 	v, err := s.Vault().Open("", "secret/astro/etl", setup.TokenVariable)
 	if code != 0 || err != nil || !s.Astro().Accepts(v, own(s)[0].ID) {
 		t.Errorf("exit %d, %v, on Astro %v: %s", code, err, marked(s), stderr)
+	}
+}
+
+// A setup that was broken off gets what renews it when it is finished, and without the log-in that this takes the
+// way to it is said.
+func TestResumedSetupIsRenewed(t *testing.T) {
+	t.Parallel()
+	for what, given := range map[string]bool{"with the log-in": true, "without": false} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			p, s := online(t)
+			login := setup.LoginSecret + "=login-" + rand.Text()
+			p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", login)
+			s.GitHub().Faults.Add(fault.Fault{Method: http.MethodPut, Path: "/repos/acme/etl/actions/secrets/" + setup.TokenVariable, Status: http.StatusForbidden, Body: `{"message":"no"}`, Times: 1})
+			if _, stderr, code := p.run(append(slices.Clone(byItself), "--role", "DEPLOYMENT_ADMIN")...); code == 0 {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			if !given {
+				p.unset(setup.LoginSecret)
+			}
+			_, stderr, code := p.run("resume", "--wait", "--no-input", "--yes")
+			if !given {
+				if code == 0 || !strings.Contains(stderr, "astro-ci apply etl-prod") || !strings.Contains(stderr, setup.LoginSecret) || len(marked(s)["etl-prod"]) != 1 {
+					t.Fatalf("exit %d: %s", code, stderr)
+				}
+				if out, _, code := p.run("apply", "--dry-run"); code != 0 || !strings.Contains(out, "nothing renews its token yet") {
+					t.Errorf("exit %d: %s", code, out)
+				}
+				p.env = append(p.env, login)
+				_, stderr, code = p.run("apply", "etl-prod", "--no-input", "--yes")
+			}
+			v, err := s.GitHub().OpenRepo("acme", "etl", setup.RotationSecret)
+			if code != 0 || err != nil || len(marked(s)["etl-prod-rotation"]) != 1 || !s.Astro().Accepts(v, marked(s)["etl-prod-rotation"][0]) || !slices.Contains(slices.Collect(maps.Keys(p.workflows())), "astro-etl-prod-rotation.yml") {
+				t.Errorf("exit %d, %v, on Astro %v, files %v: %s", code, err, marked(s), p.workflows(), stderr)
+			}
+			before := marked(s)
+			if out, stderr, code := p.run("apply", "--no-input", "--yes"); code != 0 || !maps.EqualFunc(before, marked(s), slices.Equal) {
+				t.Errorf("once more: exit %d, on Astro %v: %s%s", code, marked(s), out, stderr)
+			}
+		})
+	}
+}
+
+// What Astro clearly refused leaves nothing to go on with.
+func TestRefusedTokenLeavesNothing(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	s.Astro().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/v1/organizations/*/tokens", Status: http.StatusForbidden, Body: `{"message":"m","requestId":"r","statusCode":403}`, Times: 1})
+	if _, stderr, code := p.run(byFlags...); code != 4 || len(own(s)) != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run("resume"); code != 0 || !strings.Contains(stderr, "Nothing is unfinished") {
+		t.Errorf("resume: exit %d: %s", code, stderr)
+	}
+	if _, stderr, code := p.run(byFlags...); code != 0 || len(own(s)) != 1 {
+		t.Errorf("once more: exit %d: %s", code, stderr)
 	}
 }

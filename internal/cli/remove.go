@@ -89,6 +89,13 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	for _, t := range own {
 		ids = append(ids, t.ID)
 	}
+	journals, err := w.app.journals()
+	if err != nil {
+		return r, err
+	}
+	if slices.ContainsFunc(journals, func(k known) bool { return k.name == setup.RenewalName(name) && !k.lives() }) {
+		p.SelfRotation = setup.SelfRotation{} // what renewed it was taken back before
+	}
 	r.plan = p
 	if r.actions, r.kept, err = engine.Remove(p, platform, ids, d); err != nil {
 		return r, err

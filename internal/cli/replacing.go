@@ -127,9 +127,6 @@ func (r *replacing) end(ctx context.Context, halt rotation.Halt) (out ui.Halt) {
 	if errors.Is(o.err, engine.ErrCancelled) {
 		o.err = nil // the person left
 	}
-	if o.Resume != "" {
-		o.Resume = r.g.app.again("resume " + r.c.name)
-	}
 	out.Resume, out.Status, out.Err = o.Resume, r.g.app.again("status"), o.err
 	r.g.out = slices.DeleteFunc(r.g.out, func(x outcome) bool { return x.Setup == o.Setup })
 	if o.State != "failed" || o.err != nil || o.Resume != "" {

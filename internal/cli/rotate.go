@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -244,7 +245,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 		_ = t.Flush()
 		if f.leaked {
 			_, _ = fmt.Fprintln(to, "\nThe old token is deleted first. Pipelines that use it fail until they have the new one.")
-		} else {
+		} else if slices.ContainsFunc(todo, func(c candidate) bool { return len(c.old) > 0 }) {
 			_, _ = fmt.Fprintf(to, "\nThe old token works for %s more, then it is deleted. Until then nothing stops working.\n", short(drain))
 		}
 	}
@@ -372,7 +373,7 @@ func (w *world) driver(ctx context.Context, c candidate, see func(rotation.Event
 func (w *world) failed(name string, err error) outcome {
 	out := outcome{Setup: name, State: "failed", err: err, Error: hint.Of(err).Error()}
 	if b := w.book(name); b != nil && b.State().Active() {
-		out.Resume = "astro-ci resume " + name
+		out.Resume = w.app.again("resume " + name)
 	}
 	return out
 }
@@ -382,7 +383,7 @@ func (w *world) halted(ctx context.Context, c candidate, halt rotation.Halt, sho
 	out := outcome{Setup: c.name}
 	switch {
 	case halt.Act.Kind == rotation.Wait:
-		out.State, out.Until, out.Why, out.Resume = "waiting", &halt.Act.Until, waiting(halt.Act), "astro-ci resume "+c.name
+		out.State, out.Until, out.Why, out.Resume = "waiting", &halt.Act.Until, waiting(halt.Act), w.app.again("resume "+c.name)
 		return out
 	case halt.Err != nil:
 		return w.failed(c.name, halt.Err)
@@ -459,7 +460,8 @@ func (a *app) wait(ctx context.Context, act rotation.Act) error {
 	return nil
 }
 
-// rest writes the files of a set-up that was broken off.
+// rest writes the files of a set-up that was broken off, and sets up what renews its token where that is
+// missing.
 func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event)) error {
 	platform, err := w.openAt(ctx, p.Platform, p.Repository.Host)
 	if err != nil {
@@ -469,11 +471,43 @@ func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event))
 	if err != nil {
 		return err
 	}
-	actions, _, err := engine.Rest(p, platform, engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Note: w.note(p)})
-	if err != nil {
+	d := engine.Deps{
+		Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Live: w.app.redactor.Add, Quiet: w.app.quiet, Note: w.note(p),
+	}
+	actions, _, err := engine.Rest(p, platform, d)
+	if err == nil {
+		err = engine.Tell(engine.NewRun(actions).Go(ctx), show)
+	}
+	if err != nil || p.SelfRotation.IsZero() {
 		return err
 	}
+	all, err := w.astro.TokensAt(ctx, engine.Renewal(p, platform).Setup)
+	if err != nil || !w.bare(p, all) {
+		return err
+	}
+	p.SelfRotation.Login, d.Book = w.platformLogin, w.openBook
+	if actions, _, err = engine.Renew(p, platform, d); err != nil {
+		return hint.And(err, "Then go on with: "+w.app.again("apply "+p.Name))
+	}
 	return engine.Tell(engine.NewRun(actions).Go(ctx), show)
+}
+
+// bare reports whether what renews a setup's token still has to be set up. all are the tokens for its place. Of a
+// reminder that is not known: it has no token, and is written again.
+func (w *world) bare(p setup.Plan, all []astro.Token) bool {
+	if !p.SelfRotation.Every.Rotates() {
+		return p.SelfRotation.Every == setup.Reminder
+	}
+	name := setup.RenewalName(p.Name)
+	dir, err := w.app.journalDir()
+	if err == nil {
+		if s, err := read(dir, name); err == nil && (s.Active() || s.Last != "") {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(all, func(t astro.Token) bool {
+		return setup.ParseMark(t.Description.String()).Setup == name && !t.Expired(time.Now())
+	})
 }
 
 // preflight asks, before a token exists, whether it can be made and stored, and whether somebody else is
@@ -510,7 +544,7 @@ func (a *app) outcomes(out []outcome) error {
 	if a.json != "" {
 		e := json.NewEncoder(a.out)
 		e.SetEscapeHTML(false)
-		if err := e.Encode(slices.Concat([]outcome{}, out)); err != nil {
+		if err := e.Encode(append([]outcome{}, out...)); err != nil {
 			return err
 		}
 	} else {

@@ -78,3 +78,12 @@ func renewals(f setupfile.File) (out []string) {
 	}
 	return out
 }
+
+// programOf is a plan with the program that its scheduled runs install as an earlier one says it, where it is the
+// same version: its sums may have been given by hand.
+func programOf(p, earlier setup.Plan) setup.Plan {
+	if own := earlier.SelfRotation.Program; len(own.SHA256) > 0 && own.Version == p.SelfRotation.Program.Version {
+		p.SelfRotation.Program = own
+	}
+	return p
+}

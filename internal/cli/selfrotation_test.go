@@ -60,6 +60,9 @@ func TestSelfRotation(t *testing.T) {
 			if code != 0 || !strings.Contains(out, `"renewal":{"setup":"etl-prod-rotation"`) || !strings.Contains(out, `"role":"`+role.own+`"`) || strings.Contains(out+stderr, login) {
 				t.Fatalf("exit %d: %s%s", code, out, stderr)
 			}
+			if n := len(p.workflows()); n != 2 {
+				t.Errorf("%d workflow files", n)
+			}
 			for name, want := range p.workflows() {
 				if strings.Contains(want, login) || strings.HasSuffix(name, "-rotation.yml") != strings.Contains(want, "schedule:") {
 					t.Errorf("%s:\n%s", name, want)

@@ -50,7 +50,7 @@ func TestSetUpWithoutATerminal(t *testing.T) {
 }
 
 // assertNoToken looks for anything like a token in what was printed and in every file.
-func assertNoToken(t *testing.T, p *place, printed ...string) {
+func assertNoToken(t testing.TB, p *place, printed ...string) {
 	t.Helper()
 	for _, s := range printed {
 		if jwt.MatchString(s) {

@@ -85,7 +85,7 @@ func (a *app) status(ctx context.Context, f statusFlags) error {
 			return err
 		}
 	default:
-		report.Inventory(a.out, v, report.Look{UTF8: a.env.utf8(), Plain: a.plain || a.env.get("ACCESSIBLE") != "", All: f.all})
+		report.Inventory(a.out, v, report.Look{UTF8: a.env.utf8(), Plain: a.plain || a.env.get("ACCESSIBLE") != "", All: f.all, Width: a.width()})
 	}
 	switch {
 	case failed != nil:

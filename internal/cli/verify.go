@@ -66,7 +66,7 @@ func (a *app) verify(ctx context.Context, names []string) (err error) {
 			return err
 		}
 	} else {
-		report.Verified(a.out, out)
+		report.Verified(a.out, out, a.width())
 	}
 	if slices.ContainsFunc(out, doctor.Verified.Person) {
 		return errors.Join(errShown, errPerson)
@@ -265,7 +265,11 @@ func facts(v doctor.Verified) (out []ui.Fact) {
 			say(name, c.Subject)
 			name = ""
 		}
-		say(name, c.Reason)
+		if c.Verdict.Person() {
+			say(name, "! "+c.Reason) // as the tables mark what needs somebody
+		} else {
+			say(name, c.Reason)
+		}
 		if c.Next != "" {
 			say("", strings.TrimSuffix(c.Next, "."))
 		}

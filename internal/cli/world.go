@@ -331,6 +331,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	return ui.Review{
 		Actions: actions, Checked: checked, Warnings: warnings, Changes: changes,
 		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
+		Resume: func() string { return w.app.goesOn(p.Name, setup.RenewalName(p.Name)) },
 	}, nil
 }
 
@@ -345,7 +346,7 @@ func (w *world) unfinished(name string) error {
 	}
 	s, err := read(dir, name)
 	if err == nil && s.Active() {
-		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with astro-ci resume "+name+", or take it back with astro-ci resume "+name+" --abort.", "")
+		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with "+w.app.again("resume "+name)+", or take it back with "+w.app.again("resume "+name)+" --abort.", "")
 	}
 	return err
 }
@@ -470,13 +471,16 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
-	for _, f := range files {
+	for i, f := range files {
 		if f.Say != "" {
 			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
 		}
 		watch := ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
-		if !slices.Contains(out, watch) { // two jobs can have one page
+		if i >= len(r.Files) {
+			watch.Say = "See there the runs that renew the token"
+		}
+		if !slices.ContainsFunc(out, func(n ui.NextStep) bool { return n.Link == watch.Link }) { // two jobs can have one page
 			out = append(out, watch)
 		}
 	}

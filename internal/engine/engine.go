@@ -352,7 +352,11 @@ func (b *builder) token() {
 					open.Store(true)
 					return "", err
 				}
-				return "", errors.Join(err, b.book.Record(rotation.Record{Kind: rotation.RecRefused, Attempt: attempts}))
+				refused := b.book.Record(rotation.Record{Kind: rotation.RecRefused, Attempt: attempts})
+				if refused == nil && !open.Load() { // nothing was made: there is nothing to go on with
+					refused, attempts = b.aborted(), 0
+				}
+				return "", errors.Join(err, refused)
 			}
 			if err := b.book.Record(rotation.Record{Kind: rotation.RecCreated, Attempt: attempts, Token: t.ID}); err != nil {
 				open.Store(true)

@@ -22,30 +22,38 @@ func Renewal(p setup.Plan, platform providers.Platform) setup.Plan {
 	return r
 }
 
-// renewal adds the actions for the setup that renews the token of p to those of p itself. It is set up
-// like any other, after p, with a journal of its own; all checks come first.
-func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action, result *Result) ([]Action, error) {
+// Renew builds the actions of the setup that renews the token of p, which is there already. It is set up like any
+// other, with a journal of its own.
+func Renew(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result, error) {
 	s := p.SelfRotation
+	fail := func(what, next, link string) ([]Action, *Result, error) {
+		return nil, nil, hint.New(what, next, link)
+	}
 	const instead = "Leave --self-rotate out; astro-ci rotate --due does it from anywhere."
 	x, ok := platform.(providers.Scheduler)
 	switch {
 	case !ok:
-		return nil, hint.New("schedules on "+platform.Info().Name+" cannot be made from here", instead, docsSelfRotation)
+		return fail("schedules on "+platform.Info().Name+" cannot be made from here", instead, docsSelfRotation)
 	case s.Every == setup.Reminder && !x.Scheduled().Issues:
-		return nil, hint.New("a run on "+platform.Info().Name+" cannot open an issue by itself", instead, docsSelfRotation)
+		return fail("a run on "+platform.Info().Name+" cannot open an issue by itself", instead, docsSelfRotation)
 	case p.PullRequest && platform.Info().OneFile:
-		return nil, hint.New("two requests for one file would be in each other's way", "Give --deliver file, and open the request for the file yourself.", "")
+		return fail("two requests for one file would be in each other's way", "Give --deliver file, and open the request for the file yourself.", "")
 	case s.Every.Rotates() && len(s.Program.SHA256) == 0:
-		return nil, hint.New("the SHA-256 of astro-ci "+s.Program.Version+" is not known", "Give a release with --astro-ci-version, or a program of your own with --astro-ci-url, --astro-ci-version and --astro-ci-sha256.", docsSelfRotation)
+		return fail("the SHA-256 of astro-ci "+s.Program.Version+" is not known", "Give a release with --astro-ci-version, or a program of your own with --astro-ci-url, --astro-ci-version and --astro-ci-sha256.", docsSelfRotation)
 	case s.Every.Rotates() && s.Login.Empty():
-		return nil, hint.New("the log-in to "+platform.Info().Name+" by which scheduled runs write secrets is not known", x.Scheduled().Right+" Put it into "+setup.LoginSecret+".", x.Scheduled().Link)
+		return fail("the log-in to "+platform.Info().Name+" by which scheduled runs write secrets is not known", x.Scheduled().Right+" Put it into "+setup.LoginSecret+".", x.Scheduled().Link)
 	}
 	login := s.Login
 	if !s.Every.Rotates() { // a reminder has no use for one that was given
 		login = nil
 	}
 	d.Note = Note{} // the entry of p says that it is renewed
-	more, of, err := setUp(Renewal(p, platform), platform, d, login)
+	return setUp(Renewal(p, platform), platform, d, login)
+}
+
+// renewal adds the actions for the setup that renews the token of p to those of p itself; all checks come first.
+func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action, result *Result) ([]Action, error) {
+	more, of, err := Renew(p, platform, d)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // A question that has its answer before its turn is answered then: others may wait for it. Should it not apply
 // after all, its answer counts for nothing.
 func Fill(ctx context.Context, w *Walk) error {
-	f := &filler{w: w, early: newEarly(ctx, w), open: map[string]bool{}, wrong: map[string]bool{}}
+	f := newFiller(ctx, w)
 	defer f.early.end()
 	for len(f.early.todo) > 0 {
 		s, turn := f.early.next()
@@ -21,12 +21,7 @@ func Fill(ctx context.Context, w *Walk) error {
 			return err
 		}
 	}
-	if len(f.missing) > 0 {
-		place := func(m Missing) int { return slices.IndexFunc(w.steps, func(s Step) bool { return s.ID == m.Step.ID }) }
-		slices.SortFunc(f.missing, func(a, b Missing) int { return place(a) - place(b) })
-		return &MissingError{Items: f.missing}
-	}
-	return nil
+	return f.over()
 }
 
 type filler struct {
@@ -37,9 +32,22 @@ type filler struct {
 	wrong   map[string]bool // of those: because of an answer that cannot be used, here or before
 }
 
+func newFiller(ctx context.Context, w *Walk) *filler {
+	return &filler{w: w, early: newEarly(ctx, w), open: map[string]bool{}, wrong: map[string]bool{}}
+}
+
+// over says what is missing.
+func (f *filler) over() error {
+	if len(f.missing) == 0 {
+		return nil
+	}
+	return &MissingError{Items: f.missing}
+}
+
 // step answers one step. Before its turn only what leaves no doubt is taken.
 func (f *filler) step(s Step, turn bool) error {
-	if !f.w.Applies(s) {
+	if turn && !f.w.counting()[s.ID] {
+		f.early.takeBack(s)
 		f.early.pass(s)
 		return nil
 	}
@@ -62,6 +70,13 @@ func (f *filler) step(s Step, turn bool) error {
 		f.early.pass(s)
 		return nil
 	}
+	switch {
+	case turn && f.early.stands(s):
+		f.early.pass(s)
+		return nil
+	case turn:
+		f.early.takeBack(s) // what it was built on has changed
+	}
 	ready, err := f.early.take(s)
 	if err == nil {
 		if s.Explicit && ready.Source == Default {
@@ -75,14 +90,14 @@ func (f *filler) step(s Step, turn bool) error {
 	}
 	problem := ready.Refused
 	if err == nil && ready.Answer != nil {
-		if problem = f.w.Answer(s, *ready.Answer, ready.Source); problem == nil {
-			f.early.pass(s)
-			return nil
-		}
+		problem = f.w.Answer(s, *ready.Answer, ready.Source)
 	}
 	switch {
-	case !turn:
+	case !turn: // then it is looked at once more
 		f.early.wait(s)
+		return nil
+	case err == nil && ready.Answer != nil && problem == nil:
+		f.early.pass(s)
 		return nil
 	case err != nil:
 		return err // the choices could not be loaded: no answer would help
@@ -106,27 +121,33 @@ type early struct {
 }
 
 type preparation struct {
+	of    []string // the answers that it is built on
 	over  bool
 	ready Prepared
 	err   error
 }
 
 func newEarly(ctx context.Context, w *Walk) *early {
-	e := &early{w: w, todo: slices.Clone(w.steps), waits: map[string]bool{}, begun: map[string]*preparation{}, ready: make(chan string, len(w.steps))}
+	e := &early{w: w, todo: slices.Clone(w.steps), waits: map[string]bool{}, begun: map[string]*preparation{}, ready: make(chan string, 2*len(w.steps))}
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	return e
 }
 
 // next is the step to go on with, and whether it is its turn.
 func (e *early) next() (Step, bool) {
-	open := map[string]bool{} // steps that may still get an answer, or another one
-	blocked := func(s Step) bool { return slices.ContainsFunc(s.Needs, func(need string) bool { return open[need] }) }
-	for _, s := range e.todo {
+	open := map[string]bool{}   // steps that may still get an answer
+	likely := map[string]bool{} // those of them that apply as things stand, or may by what they need
+	counts := e.w.counting()
+	needs := func(s Step, of map[string]bool) bool {
+		return slices.ContainsFunc(s.Needs, func(need string) bool { return of[need] })
+	}
+	for _, s := range e.todo { // what a step needs stands before it
 		_, answered := e.w.answers[s.ID]
-		open[s.ID] = !answered && (blocked(s) || e.w.Applies(s)) // those that it needs stand before it
+		open[s.ID] = !answered
+		likely[s.ID] = !answered && (needs(s, likely) || counts[s.ID])
 	}
 	for _, s := range e.todo {
-		if open[s.ID] && e.begun[s.ID] == nil && e.w.Applies(s) && !blocked(s) {
+		if open[s.ID] && e.begun[s.ID] == nil && counts[s.ID] && !needs(s, likely) {
 			e.start(s)
 		}
 	}
@@ -136,7 +157,7 @@ func (e *early) next() (Step, bool) {
 			return first, true
 		}
 		for _, s := range e.todo {
-			if p := e.begun[s.ID]; p != nil && p.over && !e.waits[s.ID] && e.w.Applies(s) {
+			if p := e.begun[s.ID]; p != nil && p.over && !e.waits[s.ID] && counts[s.ID] && !needs(s, open) {
 				return s, false
 			}
 		}
@@ -153,7 +174,7 @@ func (e *early) pass(s Step) {
 func (e *early) wait(s Step) { e.waits[s.ID] = true }
 
 func (e *early) start(s Step) {
-	prepare, p := e.w.Prepare(s), &preparation{}
+	prepare, p := e.w.Prepare(s), &preparation{of: e.builtOn(s)}
 	e.begun[s.ID] = p
 	e.open.Go(func() {
 		p.ready, p.err = prepare(e.ctx)
@@ -161,17 +182,48 @@ func (e *early) start(s Step) {
 	})
 }
 
-// take is a step's preparation.
-func (e *early) take(s Step) (Prepared, error) {
+// builtOn are the answers that a step builds on, as far as they count.
+func (e *early) builtOn(s Step) (out []string) {
+	counts := e.w.counting()
+	for _, need := range s.Needs {
+		value := ""
+		if a, ok := e.w.answers[need]; ok && counts[need] {
+			value = a.Choice.Value
+		}
+		out = append(out, value)
+	}
+	return out
+}
+
+// takeBack forgets an answer that was taken before its turn.
+func (e *early) takeBack(s Step) {
+	if e.waits[s.ID] {
+		e.w.drop(s.ID)
+	}
+}
+
+// stands reports whether a step was answered before its turn, and is still built on the same answers.
+func (e *early) stands(s Step) bool {
+	_, answered := e.w.answers[s.ID]
 	p := e.begun[s.ID]
-	if p == nil {
-		e.start(s)
-		p = e.begun[s.ID]
+	return answered && e.waits[s.ID] && p != nil && slices.Equal(p.of, e.builtOn(s))
+}
+
+// take is a step's preparation. What was begun with other answers is done again.
+func (e *early) take(s Step) (Prepared, error) {
+	for {
+		p := e.begun[s.ID]
+		switch {
+		case p == nil:
+			e.start(s)
+		case !p.over:
+			e.begun[<-e.ready].over = true
+		case !slices.Equal(p.of, e.builtOn(s)):
+			e.begun[s.ID] = nil
+		default:
+			return p.ready, p.err
+		}
 	}
-	for !p.over {
-		e.begun[<-e.ready].over = true
-	}
-	return p.ready, p.err
 }
 
 // end gives up what nobody waits for any more.

@@ -128,6 +128,14 @@ func (w *Walk) Reopen(id string) bool {
 	return true
 }
 
+// drop takes an answer back that nobody gave by hand.
+func (w *Walk) drop(id string) {
+	if _, ok := w.answers[id]; ok {
+		delete(w.answers, id)
+		w.plan, _ = w.replay()
+	}
+}
+
 // forget drops every answer that builds, directly or not, on id.
 func (w *Walk) forget(id string) {
 	for _, s := range w.steps {
@@ -139,14 +147,29 @@ func (w *Walk) forget(id string) {
 	}
 }
 
+// counting are the steps that are part of the walk by the answers to those before them alone. Those of them that
+// have an answer count in the plan.
+func (w *Walk) counting() map[string]bool {
+	out := map[string]bool{}
+	_, _ = w.replayed(func(s Step) { out[s.ID] = true })
+	return out
+}
+
 // replay computes the plan from the answers. Answers that cannot be applied are left out; the first
 // reason is returned.
-func (w *Walk) replay() (setup.Plan, error) {
+func (w *Walk) replay() (setup.Plan, error) { return w.replayed(func(Step) {}) }
+
+// replayed is replay; each gets the steps that apply on the way.
+func (w *Walk) replayed(each func(Step)) (setup.Plan, error) {
 	p := w.base.Clone()
 	var failed error
 	for _, s := range w.steps {
+		if s.When != nil && !s.When(p) {
+			continue
+		}
+		each(s)
 		a, ok := w.answers[s.ID]
-		if !ok || (s.When != nil && !s.When(p)) {
+		if !ok {
 			continue
 		}
 		next := p.Clone()

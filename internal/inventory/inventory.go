@@ -256,7 +256,15 @@ func (b *builder) attach(i *Item, s Setup) {
 // on says what a token is for.
 func (b *builder) on(t astro.Token) string {
 	id := t.On().EntityID
-	return strings.TrimSpace(strings.ToLower(t.Scope) + " " + cmp.Or(b.names[id], id))
+	return strings.TrimSpace(scope(t) + " " + cmp.Or(b.names[id], id))
+}
+
+// scope is what kind of thing a token is for, as people write it.
+func scope(t astro.Token) string {
+	if t.Scope == "" {
+		return ""
+	}
+	return t.Scope[:1] + strings.ToLower(t.Scope[1:])
 }
 
 // compare puts the gravest item first.

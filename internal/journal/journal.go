@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/astro-ci/astro-ci/internal/filelock"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -32,7 +33,8 @@ const (
 	prefix = len("00000000 00000000 ")
 )
 
-var table = crc32.MakeTable(crc32.Castagnoli)
+// table is made at its first use: most commands read no journal.
+var table = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // File is the part of an open file by which records are written.
 type File interface {
@@ -135,7 +137,7 @@ func parse(raw []byte) (records []json.RawMessage, size int64, sum uint32, err e
 		n, want, whole := head(rest)
 		end := prefix + n
 		switch {
-		case whole && len(rest) > end && rest[end] == '\n' && crc32.Update(sum, table, rest[prefix:end]) == want:
+		case whole && len(rest) > end && rest[end] == '\n' && crc32.Update(sum, table(), rest[prefix:end]) == want:
 			records, sum = append(records, json.RawMessage(rest[prefix:end])), want
 			at += end + 1
 		case torn(rest), bytes.IndexByte(rest, '\n') < 0 && (len(rest) < prefix || whole && len(rest) <= end):
@@ -175,7 +177,7 @@ func (j *Journal) Append(record any) error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	sum := crc32.Update(j.sum, table, raw)
+	sum := crc32.Update(j.sum, table(), raw)
 	line := fmt.Appendf(nil, "%08x %08x %s\n", len(raw), sum, raw)
 	if err := j.write(line); err != nil {
 		j.failed = hint.Wrap(err, "write the journal "+j.path, "Nothing more was done, and nothing is lost. Make room or make the folder writable, then run: astro-ci resume", "")

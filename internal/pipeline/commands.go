@@ -32,7 +32,11 @@ func Commands(files []Found) (out []Command) {
 				continue
 			}
 			for _, m := range astroCommand.FindAllStringSubmatch(line, -1) {
-				out = append(out, Command{f.Path, i + 1, strings.Fields(strings.Trim(m[1], "\"'` \t\r"))})
+				words := strings.Fields(strings.Trim(m[1], "\"'` \t\r"))
+				if n := len(words); n > 1 && strings.HasSuffix(words[n-1], ">") { // of 2>&1
+					words = words[:n-1]
+				}
+				out = append(out, Command{f.Path, i + 1, words})
 			}
 		}
 	}

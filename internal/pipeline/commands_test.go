@@ -30,6 +30,9 @@ func TestJobOfAPipelineFile(t *testing.T) {
 			t.Errorf("%s: %q by line %d", name, job, by.Line)
 		}
 	}
+	if all := pipeline.Commands([]pipeline.Found{{Content: []byte("astro deploy x 2>&1 | tee log\n")}}); len(all) != 1 || all[0].String() != "astro deploy x" {
+		t.Errorf("commands are %q", all)
+	}
 	if ids := pipeline.IDs([]pipeline.Found{{Content: []byte("x: " + id + "\ny: " + id + " " + id + "0")}}); len(ids) != 1 || ids[0] != id {
 		t.Errorf("ids are %q", ids)
 	}

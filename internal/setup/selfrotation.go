@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -139,4 +140,16 @@ func (p Plan) cron() string {
 		day = fmt.Sprint(n / 59 / 24 % 7)
 	}
 	return fmt.Sprintf("%d %d * * %s", minute, hour, day)
+}
+
+// Scheduled says in words when the runs of a cron expression of ours begin: "every Saturday at 20:19 UTC".
+func Scheduled(cron string) string {
+	var minute, hour, weekday int
+	if n, _ := fmt.Sscanf(cron, "%d %d * * %d", &minute, &hour, &weekday); n == 3 && weekday >= 0 && weekday <= 6 {
+		return fmt.Sprintf("every %s at %02d:%02d UTC", time.Weekday(weekday), hour, minute)
+	}
+	if n, _ := fmt.Sscanf(cron, "%d %d * * *", &minute, &hour); n == 2 && strings.HasSuffix(cron, " * * *") {
+		return fmt.Sprintf("every day at %02d:%02d UTC", hour, minute)
+	}
+	return cron + " in UTC"
 }

@@ -103,3 +103,14 @@ func TestSelfRotationThatCannotWork(t *testing.T) {
 		t.Errorf("a scheduled job without a setup: %v", err)
 	}
 }
+
+func TestScheduledInWords(t *testing.T) {
+	t.Parallel()
+	for cron, want := range map[string]string{
+		"19 20 * * 6": "every Saturday at 20:19 UTC", "5 4 * * 0": "every Sunday at 04:05 UTC", "1 2 * * *": "every day at 02:01 UTC", "@hourly": "@hourly in UTC", "1 2 3 * *": "1 2 3 * * in UTC",
+	} {
+		if got := setup.Scheduled(cron); got != want {
+			t.Errorf("%s: %q", cron, got)
+		}
+	}
+}

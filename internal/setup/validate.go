@@ -94,9 +94,13 @@ func (s Setup) Validate() error {
 	check(CheckFile(s.Pipeline.File) == nil, "pipeline-file", "%v", CheckFile(s.Pipeline.File))
 	check(CheckFolder(s.Pipeline.Folder) == nil, "project-folder", "%v", CheckFolder(s.Pipeline.Folder))
 	check(CheckBranch(s.Pipeline.Branch) == nil, "branch", "%v", CheckBranch(s.Pipeline.Branch))
-	check(version.MatchString(s.Pipeline.CLI.Version), "cli-version", "%q is not an exact version", s.Pipeline.CLI.Version)
-	check(sum.MatchString(s.Pipeline.CLI.SHA256["linux_amd64"]), "cli-sha256", "no SHA-256 for the linux_amd64 archive")
-	check(strings.HasPrefix(s.Pipeline.CLI.BaseURL, "https://") || Loopback(s.Pipeline.CLI.BaseURL), "cli-url", "%q is not an https address", s.Pipeline.CLI.BaseURL)
+	program, what := "cli", "archive"
+	if s.Job == RotateTokens { // its runs install astro-ci itself
+		program, what = "astro-ci", "program"
+	}
+	check(version.MatchString(s.Pipeline.CLI.Version), program+"-version", "%q is not an exact version", s.Pipeline.CLI.Version)
+	check(sum.MatchString(s.Pipeline.CLI.SHA256["linux_amd64"]), program+"-sha256", "no SHA-256 for the linux_amd64 %s", what)
+	check(strings.HasPrefix(s.Pipeline.CLI.BaseURL, "https://") || Loopback(s.Pipeline.CLI.BaseURL), program+"-url", "%q is not an https address", s.Pipeline.CLI.BaseURL)
 	return errors.Join(faults...)
 }
 

@@ -49,6 +49,8 @@ type Replacement struct {
 	Setup Setup
 	// Begun says that it was confirmed before: it goes on.
 	Begun bool
+	// First says that it is a set-up that was broken off: there is no old token.
+	First bool
 	// Leaked says that the old token dies first. The outage is accepted by typing the setup's name.
 	Leaked bool
 	Facts  []Fact // what is replaced, by what, where; a fact without a name belongs to the one before
@@ -63,6 +65,16 @@ type Replacement struct {
 	Used func(context.Context) (time.Time, error)
 	// Forget gives a target up: what it holds will stop working.
 	Forget func(ctx context.Context, target string) error
+	// Resume is the command that goes on with it once it was begun.
+	Resume string
+}
+
+// Afterwards says what is left to the person when it is done.
+func (p Replacement) Afterwards() string {
+	if p.First {
+		return "Commit and push the files of the setup, where that was not done."
+	}
+	return "There is nothing left to do: the pipelines take the new token by themselves."
 }
 
 // Halt says why a rotation does not go on by itself: it waits, it failed, or it is done.

@@ -59,6 +59,17 @@ type Review struct {
 	Result   *engine.Result
 	// Next says what to do after the run succeeded: commit, push, open a pull request.
 	Next func() []NextStep
+	// Resume is the command that goes on with what a failed run left unfinished, "" when nothing is; nil is
+	// the same.
+	Resume func() string
+}
+
+// GoesOn is Resume, which may be nil.
+func (r Review) GoesOn() string {
+	if r.Resume == nil {
+		return ""
+	}
+	return r.Resume()
 }
 
 // NextStep is one thing left to the person.

@@ -56,6 +56,8 @@ const expired = "expired"
 func (s Setup) Left(now time.Time) string {
 	d := s.Ends.Sub(now)
 	switch {
+	case s.Made.IsZero() && s.Health == Busy:
+		return "none yet"
 	case s.Made.IsZero():
 		return "gone"
 	case s.Ends.IsZero():

@@ -164,6 +164,9 @@ func (t *talk) afterFailure(ctx context.Context, r ui.Review) (again, undo bool)
 		switch {
 		case err != nil || text == "3":
 			t.say("It was left as it is.")
+			if command := r.GoesOn(); command != "" {
+				t.say("Go on with: %s", command)
+			}
 			return false, false
 		case text == "1":
 			return true, false

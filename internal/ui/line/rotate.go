@@ -157,6 +157,7 @@ func (t *turn) replace(ctx context.Context, name string) error {
 			t.say("")
 			t.say("Every target holds the new token, and it is the only one.")
 			t.facts(h.Facts)
+			t.say("%s", p.Afterwards())
 			if t.home {
 				return t.pause(ctx)
 			}

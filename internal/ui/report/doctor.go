@@ -8,9 +8,10 @@ import (
 	"github.com/astro-ci/astro-ci/internal/doctor"
 )
 
-// Doctor prints the rows in their groups. What needs somebody begins with an exclamation mark.
-func Doctor(w io.Writer, rows []doctor.Row) {
-	p := &table{w: w}
+// Doctor prints the rows in their groups, in lines of so many cells. What needs somebody begins with an
+// exclamation mark.
+func Doctor(w io.Writer, rows []doctor.Row, width int) {
+	p := &table{w: w, look: Look{Width: width}}
 	counts := map[doctor.State]int{}
 	group := doctor.Group("")
 	for _, r := range rows {
@@ -53,9 +54,9 @@ func DoctorJSON(w io.Writer, rows []doctor.Row) error {
 	}{doctor.Person(rows), append([]doctor.Row{}, rows...)})
 }
 
-// Verified prints what was found of each setup.
-func Verified(w io.Writer, all []doctor.Verified) {
-	p := &table{w: w}
+// Verified prints what was found of each setup, in lines of so many cells.
+func Verified(w io.Writer, all []doctor.Verified, width int) {
+	p := &table{w: w, look: Look{Width: width}}
 	for i, v := range all {
 		if i > 0 {
 			say(w, "")

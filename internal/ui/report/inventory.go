@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -20,6 +21,7 @@ type Look struct {
 	UTF8  bool // the terminal shows more than ASCII
 	Plain bool // words instead of bars
 	All   bool // every token, also those about which there is nothing to say
+	Width int  // of a line, in cells; 0 is 80
 }
 
 const (
@@ -134,7 +136,7 @@ func (p *table) rows(title string, all []inventory.Item) {
 				mark = "! "
 			}
 			own := f.Next != "" // a command is not broken in two
-			if line := text + ": " + f.Next; own && ansi.StringWidth(line) <= tableWidth-4 {
+			if line := text + ": " + f.Next; own && ansi.StringWidth(line) <= cmp.Or(p.look.Width, tableWidth)-4 {
 				text, own = line, false
 			}
 			p.lines("  "+mark, text)
@@ -158,7 +160,7 @@ func (p *table) row(cells ...string) {
 // lines prints text behind a prefix, in as many lines as it takes.
 func (p *table) lines(prefix, text string) {
 	const hyphen = "\u2011" // at which no line ends: a name stays whole as long as it fits
-	room := tableWidth - len(prefix)
+	room := max(10, cmp.Or(p.look.Width, tableWidth)-len(prefix))
 	folded := ansi.Wordwrap(strings.ReplaceAll(text, "-", hyphen), room, "")
 	for l := range strings.SplitSeq(strings.ReplaceAll(ansi.Wrap(folded, room, "/_#"), hyphen, "-"), "\n") {
 		say(p.w, "%s%s", prefix, strings.TrimRight(l, " "))

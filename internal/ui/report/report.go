@@ -114,7 +114,7 @@ func made(t io.Writer, r *engine.Result) {
 		say(t, "File:\t%s, %s", f.Path, file)
 	}
 	if x := r.Renewal; x != nil {
-		say(t, "Schedule:\t%s, %s in UTC", x.Plan.Name, x.Plan.Pipeline.Cron)
+		say(t, "Schedule:\t%s, %s", x.Plan.Name, setup.Scheduled(x.Plan.Pipeline.Cron))
 		made(t, x)
 	}
 }
@@ -191,10 +191,13 @@ func Standing(w io.Writer, r ui.Review) {
 	}
 }
 
-// Failure prints why a run failed, what exists now, and how to delete the token by hand.
+// Failure prints why a run failed, what exists now, how to go on, and how to delete the token by hand.
 func Failure(w io.Writer, r ui.Review, err error) {
 	Error(w, err)
 	Standing(w, r)
+	if command := r.GoesOn(); command != "" {
+		say(w, "Go on with: %s", command)
+	}
 	if tokenStands(r.Result) {
 		say(w, "The token's value is gone with this run. If no pipeline uses it, delete it with:")
 		say(w, "  %s", deleteCommand(r.Result))

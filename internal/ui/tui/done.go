@@ -103,7 +103,7 @@ func results(r *engine.Result) [][2]string {
 		rows = append(rows, [2]string{"File", file})
 	}
 	if x := r.Renewal; x != nil {
-		rows = append(append(rows, [2]string{"Schedule", x.Plan.Name + ", " + x.Plan.Pipeline.Cron + " in UTC"}), results(x)...)
+		rows = append(append(rows, [2]string{"Schedule", x.Plan.Name + ", " + setup.Scheduled(x.Plan.Pipeline.Cron)}), results(x)...)
 	}
 	return rows
 }

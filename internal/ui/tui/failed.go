@@ -33,7 +33,11 @@ func newFailed(p *progress) *failed {
 	case len(f.left) > 0:
 		add("Try again from here", "what is done stays done", again)
 		add("Take back what was made", "", undo)
-		add("Leave it as it is", "", (*model).leave)
+		later := ""
+		if command := p.review.GoesOn(); command != "" {
+			later = command + " goes on"
+		}
+		add("Leave it as it is", later, (*model).leave)
 	default:
 		if !p.undo {
 			add("Try again", "", again)

@@ -107,24 +107,29 @@ func (m *model) header(w int) string {
 	return m.th.pad(left, room) + " " + badge
 }
 
-// footer names the keys, as many as there is room for.
+// footer names the keys, as many as there is room for. The help, which names all, has its room first.
 func (m *model) footer(w int) string {
 	keys := m.screen.keys(m)
 	if m.help {
 		keys = []keyHint{{"esc", "close help"}}
 	}
-	out := ""
-	for _, k := range keys {
-		one := m.th.strong.Render(k.key) + " " + m.th.dim.Render(k.does)
-		if out != "" {
-			one = out + "   " + one
-		}
-		if ansi.StringWidth(one) > w {
+	name := func(k keyHint) string { return m.th.strong.Render(k.key) + " " + m.th.dim.Render(k.does) }
+	last := ""
+	if n := len(keys); n > 1 && keys[n-1].does == "help" {
+		last, keys = "   "+name(keys[n-1]), keys[:n-1]
+	}
+	out := name(keys[0])
+	if ansi.StringWidth(out+last) > w {
+		return m.th.cut(out, w)
+	}
+	for _, k := range keys[1:] {
+		one := out + "   " + name(k)
+		if ansi.StringWidth(one+last) > w {
 			break
 		}
 		out = one
 	}
-	return out
+	return out + last
 }
 
 // helpView is the longer help: why the question matters, every key, and how to answer without a

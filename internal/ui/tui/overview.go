@@ -247,17 +247,21 @@ func (o *overview) keys(m *model) []keyHint {
 	if m.home.SetUp != nil {
 		keys = append(keys, keyHint{"s", "set up"})
 	}
-	if s, ok := o.table.current(); ok {
+	s, ok := o.table.current()
+	if ok {
 		for _, a := range m.home.Actions(s) {
 			keys = append(keys, keyHint{a.Key, a.Does})
 		}
+	}
+	keys = append(keys, keyHint{"q", "leave"}) // before what can be found out
+	if ok {
 		keys = append(keys, keyHint{"enter", "more"})
 	}
 	keys = append(keys, keyHint{"/", "find"})
 	if len(o.found.Without) > 0 {
 		keys = append(keys, keyHint{"tab", "Workspaces"})
 	}
-	return append(keys, keyHint{"q", "leave"}, keyHint{"?", "help"})
+	return append(keys, keyHint{"?", "help"})
 }
 
 // marks is a list of Workspaces of which several can be picked.

@@ -41,7 +41,7 @@ func (r *rotating) init(m *model) tea.Cmd { return r.begin(m) }
 // begin goes on with what can be done now.
 func (r *rotating) begin(m *model) tea.Cmd {
 	m.runner, r.since, r.halt, r.free = newRunner(m.ctx, r.plan.Go), m.now(), ui.Halt{}, false
-	m.runner.last = "rotate " + r.plan.Setup.Name
+	m.runner.last, m.runner.resume = "rotate "+r.plan.Setup.Name, r.plan.Resume
 	m.out.Confirmed = true
 	return tea.Batch(m.runner.pull, m.tick())
 }
@@ -87,6 +87,9 @@ func (r *rotating) turn(m *model) tea.Cmd {
 
 func (r *rotating) look(m *model) tea.Cmd {
 	r.looked = m.now()
+	if r.plan.First {
+		return nil
+	}
 	ctx, used := m.ctx, r.plan.Used
 	return func() tea.Msg {
 		at, err := used(ctx)
@@ -151,6 +154,9 @@ func (r *rotating) view(m *model, w, h int) []string {
 func (r *rotating) lines(m *model, w int) (lines []string, now int) {
 	w = min(w, 100)
 	title := "Replacing the token of " + r.plan.Setup.Name
+	if r.plan.First {
+		title = "Setting up " + r.plan.Setup.Name
+	}
 	lines = append(each(wrap(title, w), m.th.strong), "")
 	for _, ev := range r.rows {
 		spin, took := "", ""

@@ -20,6 +20,7 @@ type runner struct {
 	stopped bool   // cancel was called
 	left    bool   // the person did not wait for the open action
 	last    string // what the open action does, in words
+	resume  string // the command that goes on after it was given up, "" when there is none
 
 	mu   sync.Mutex // one pull at a time
 	next func() (engine.Event, bool)
@@ -89,7 +90,11 @@ func (r *runner) interrupt(m *model) tea.Cmd {
 // abandon gives the open action up. It may still come through.
 func (r *runner) abandon(m *model) {
 	r.left = true
-	m.out.Err = hint.Wrap(engine.ErrCancelled, r.last, "This was under way, so it may have happened or not. Look at what exists before you try again.", "")
+	next := "Look at what exists before you try again."
+	if r.resume != "" {
+		next = "Go on with: " + r.resume
+	}
+	m.out.Err = hint.Wrap(engine.ErrCancelled, r.last, "This was under way, so it may have happened or not. "+next, "")
 }
 
 // drain lets the open action finish and takes down a failure; used when the program is over.
