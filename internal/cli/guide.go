@@ -61,11 +61,11 @@ func (a *app) rotateByAsking(ctx context.Context, f rotateFlags, names []string,
 		out, err = tui.Rotate(ctx, g.rotation(), a.screen())
 		a.inWizard.Store(false)
 	} else {
-		out, err = line.Rotate(ctx, g.rotation(), line.Options{In: a.in, Out: a.out})
+		out, err = line.Rotate(ctx, g.rotation(), a.lines())
 	}
 	switch {
 	case len(g.out) > 0:
-		return errors.Join(err, a.outcomes(g.out))
+		return a.both(a.outcomes(g.out), err)
 	case err != nil:
 		return err
 	case out.Err != nil:
@@ -82,6 +82,9 @@ func (a *app) rotateByAsking(ctx context.Context, f rotateFlags, names []string,
 func (a *app) screen() tui.Options {
 	return tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()}
 }
+
+// lines says where the line mode asks.
+func (a *app) lines() line.Options { return line.Options{In: a.in, Out: a.out} }
 
 // find looks for the setups, those first that need it most.
 func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {

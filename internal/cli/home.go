@@ -12,12 +12,14 @@ import (
 	"github.com/astro-ci/astro-ci/internal/inventory"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/ui"
+	"github.com/astro-ci/astro-ci/internal/ui/line"
+	"github.com/astro-ci/astro-ci/internal/ui/report"
 	"github.com/astro-ci/astro-ci/internal/ui/tui"
 )
 
-// begin is astro-ci alone: the overview where there is something to see, else the set-up.
+// begin is astro-ci alone: the overview where there is something to see and somebody to ask, else the set-up.
 func (a *app) begin(ctx context.Context) error {
-	if a.frontEnd() == wizard && !a.yes && !a.dryRun {
+	if a.frontEnd() != flagsOnly && !a.yes && !a.dryRun {
 		if all, err := a.journals(); err == nil && slices.ContainsFunc(all, known.lives) {
 			return a.overview(ctx)
 		}
@@ -39,30 +41,51 @@ type home struct {
 // overview shows the setups until the person leaves, or wants something that has a screen of its own.
 func (a *app) overview(ctx context.Context) error {
 	h := &home{app: a}
-	a.inWizard.Store(true)
-	next, out, err := tui.Home(ctx, ui.Home{
+	all := ui.Home{
 		Title: "Overview", Sandbox: a.sandbox, Find: h.find, Rotation: h.rotation, Verify: h.verify, SetUp: a.setupFor,
 		Again: func(ctx context.Context, name string) error {
 			a.setup.like = name
 			return a.runSetup(ctx)
 		},
 		Remove: func(ctx context.Context, name string) error { return a.remove(ctx, name, "") },
-	}, a.screen())
-	a.inWizard.Store(false)
+	}
+	var next func(context.Context) error
+	var out ui.Outcome
+	var err error
+	full := a.fullScreen()
+	if full {
+		a.inWizard.Store(true)
+		next, out, err = tui.Home(ctx, all, a.screen())
+		a.inWizard.Store(false)
+	} else {
+		next, out, err = line.Home(ctx, all, a.lines())
+	}
 	var done []outcome
 	for _, g := range h.guides {
-		done = append(done, g.out...)
+		for _, o := range g.out { // what was left waiting may have gone on since
+			done = append(slices.DeleteFunc(done, func(x outcome) bool { return x.Setup == o.Setup }), o)
+		}
 	}
 	err = errors.Join(err, h.w.close())
 	switch {
 	case err != nil:
-		return errors.Join(err, a.outcomes(done))
+		return a.both(a.outcomes(done), err)
 	case next != nil:
-		return errors.Join(a.outcomes(done), next(ctx))
+		return a.both(a.outcomes(done), next(ctx))
+	case len(done) == 0 && out.Err != nil && !full: // the line mode has said it already
+		return errors.Join(errShown, out.Err)
 	case len(done) == 0:
 		return out.Err
 	}
 	return a.outcomes(done)
+}
+
+// both joins what became of rotations with how it went on; that one was shown hides nothing of the other.
+func (a *app) both(became, then error) error {
+	if errors.Is(became, errShown) && then != nil && !errors.Is(then, errShown) {
+		report.Error(a.err, then)
+	}
+	return errors.Join(became, then)
 }
 
 // setupFor sets up once for each of these Workspaces, or once for one that is asked for.

@@ -29,7 +29,7 @@ func (g *globals) register(f *pflag.FlagSet) {
 	f.BoolVar(&g.yes, "yes", false, "confirm without being asked")
 	f.BoolVar(&g.noInput, "no-input", false, "never ask; a missing answer is an error")
 	f.BoolVar(&g.dryRun, "dry-run", false, "say what would be done and touch nothing")
-	f.BoolVar(&g.plain, "plain", false, "plain numbered questions, for screen readers and simple terminals")
+	f.BoolVar(&g.plain, "plain", false, "the overview and all questions as plain numbered lines, for screen readers and simple terminals")
 	f.BoolVar(&g.debug, "debug", false, "log every request: method, address and status, never headers or bodies")
 	f.StringVar(&g.stateDir, "state-dir", "", "folder for astro-ci's own files")
 	f.StringVar(&g.caFile, "ca-file", "", "PEM file with certificates to trust beside the system's")

@@ -144,12 +144,17 @@ func (a *app) remove(ctx context.Context, name, confirm string) (err error) {
 		return nil
 	}
 	if !a.yes {
+		to := a.err
+		if confirm == "" && a.frontEnd() == lineMode {
+			to = a.out // where the question follows
+		}
 		if a.json == "" {
+			_, _ = fmt.Fprintln(to, "Will be done:")
 			for _, x := range r.actions {
-				a.tell("  %s", x.Say)
+				_, _ = fmt.Fprintln(to, "  "+x.Say)
 			}
 		}
-		if err := a.typed(ctx, confirm, name, "Pipelines that use the secret stop working. Type the name of the setup to remove it: "); err != nil {
+		if err := a.typed(ctx, confirm, name, "Pipelines that use the secret stop working. Type the name of the setup to remove it"); err != nil {
 			return err
 		}
 	}

@@ -62,7 +62,7 @@ func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error
 		if b.State().Targets[i].Forgotten {
 			continue
 		}
-		if err := a.typed(ctx, f.confirm, p.Name, "What "+name+" holds will stop working. Type the name of the setup to give it up: "); err != nil {
+		if err := a.typed(ctx, f.confirm, p.Name, "What "+name+" holds will stop working. Type the name of the setup to give it up"); err != nil {
 			return err
 		}
 		if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {

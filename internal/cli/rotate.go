@@ -21,6 +21,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui/line"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
@@ -254,7 +255,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 	}
 	if f.leaked {
 		for _, c := range todo {
-			if err := a.typed(ctx, f.confirm, c.name, "Type the name of the setup to accept the outage: "); err != nil {
+			if err := a.typed(ctx, f.confirm, c.name, "Type the name of the setup to accept the outage"); err != nil {
 				return err
 			}
 		}
@@ -279,10 +280,21 @@ func (a *app) typed(ctx context.Context, given, name, ask string) error {
 	if given == name {
 		return nil
 	}
-	if given != "" || !a.tty || a.noInput {
+	lines := a.frontEnd() == lineMode
+	switch {
+	case given != "":
+		return usageError{hint.New("--confirm says another name than "+name, "Give --confirm "+name+", or look at it first with --dry-run.", "")}
+	case !a.tty && !lines || a.noInput:
 		return unconfirmedError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+", or look at it first with --dry-run.", "")}
 	}
-	_, _ = fmt.Fprint(a.err, ask)
+	if lines {
+		if yes, err := line.Typed(ctx, ask, name, a.lines()); yes || err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintln(a.err, "Nothing was done.")
+		return engine.ErrCancelled
+	}
+	_, _ = fmt.Fprint(a.err, ask+": ")
 	if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != name {
 		_, _ = fmt.Fprintln(a.err, "Nothing was done.")
 		return engine.ErrCancelled

@@ -160,7 +160,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 		out, err = tui.Run(ctx, s, a.screen())
 		a.inWizard.Store(false)
 	} else {
-		out, err = line.Run(ctx, s, line.Options{In: a.in, Out: a.out})
+		out, err = line.Run(ctx, s, a.lines())
 	}
 	if owned {
 		err = errors.Join(err, w.close())

@@ -2,6 +2,8 @@ package ui
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -28,4 +30,75 @@ type Home struct {
 	SetUp  func(ctx context.Context, workspaces []setup.Ref) error
 	Again  func(ctx context.Context, name string) error
 	Remove func(ctx context.Context, name string) error
+}
+
+// What is said while something is looked at.
+const (
+	Looking = "Looking at the setups, the tokens and the Workspaces"
+	Asking  = "Asking Astro and the stores about " // a setup
+	Answer  = "What Astro and the stores say of "  // a setup
+)
+
+// Need is how many setups need somebody, of one kind.
+type Need struct {
+	Health Health
+	Says   string // "2 need you"
+}
+
+// Needs are those of the setups, the gravest first.
+func (o Overview) Needs() (out []Need) {
+	for _, x := range []struct {
+		of        Health
+		one, many string
+	}{{Bad, needsYou, "need you"}, {Due, "due", "due"}, {Busy, "unfinished", "unfinished"}} {
+		n, says := 0, x.many
+		for _, s := range o.Setups {
+			if s.Health == x.of {
+				n++
+			}
+		}
+		if n == 1 {
+			says = x.one
+		}
+		if n > 0 {
+			out = append(out, Need{x.of, fmt.Sprintf("%d %s", n, says)})
+		}
+	}
+	return out
+}
+
+// Action is something that can be done with a setup. Just one of Rotation, Verify and After is set.
+type Action struct {
+	Key, Does string // "r", "rotate"
+	Note      string // "a new token, without a broken run"
+	Rotation  func() Rotation
+	Verify    func(context.Context) ([]Fact, error)
+	After     func(context.Context) error // begins when the overview has closed
+}
+
+// Title is what it does, as the beginning of a line.
+func (a Action) Title() string { return strings.ToUpper(a.Does[:1]) + a.Does[1:] }
+
+// Actions are what can be done with a setup.
+func (h Home) Actions(s Setup) (out []Action) {
+	after := func(f func(context.Context, string) error) func(context.Context) error {
+		return func(ctx context.Context) error { return f(ctx, s.Name) }
+	}
+	if h.Rotation != nil {
+		a := Action{Key: "r", Does: "rotate", Note: "a new token, without a broken run", Rotation: func() Rotation { return h.Rotation(s.Name) }}
+		if s.Health == Busy {
+			a.Does, a.Note = "resume", "go on with what was begun"
+		}
+		out = append(out, a)
+	}
+	if h.Verify != nil {
+		out = append(out, Action{Key: "v", Does: "verify", Note: "ask Astro and the stores", Verify: func(ctx context.Context) ([]Fact, error) { return h.Verify(ctx, s.Name) }})
+	}
+	if h.Again != nil {
+		out = append(out, Action{Key: "a", Does: "again", Note: "the same for another Workspace", After: after(h.Again)})
+	}
+	if h.Remove != nil {
+		out = append(out, Action{Key: "x", Does: "remove", Note: "the token, its secrets and its file", After: after(h.Remove)})
+	}
+	return out
 }

@@ -69,6 +69,14 @@ type Replacement struct {
 	Resume string
 }
 
+// Afterwards says what is left to the person when it is done.
+func (p Replacement) Afterwards() string {
+	if p.First {
+		return "Commit and push the files of the setup, where that was not done."
+	}
+	return "There is nothing left to do: the pipelines take the new token by themselves."
+}
+
 // Halt says why a rotation does not go on by itself: it waits, it failed, or it is done.
 type Halt struct {
 	Says  string    // of waiting: what for

@@ -15,6 +15,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/terminal"
+	"github.com/astro-ci/astro-ci/internal/ui"
+	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
 // errLeave says that the person asked to leave.
@@ -36,6 +38,18 @@ type console struct {
 	tty     int   // the file descriptor of the input, when it is a terminal; else -1
 }
 
+// Typed asks until the name is typed that what follows needs; false says that the person left.
+func Typed(ctx context.Context, ask, name string, o Options) (bool, error) {
+	c, stop := newConsole(o)
+	defer stop()
+	c.say("%s, or q to leave.", ask)
+	err := c.typed(ctx, name)
+	if errors.Is(err, errLeave) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // newConsole starts to read: one line each time one is wanted. A read that is under way cannot be
 // cut short.
 func newConsole(o Options) (c *console, stop func()) {
@@ -45,7 +59,7 @@ func newConsole(o Options) (c *console, stop func()) {
 	}
 	go func() {
 		defer close(c.lines)
-		in := bufio.NewScanner(o.In)
+		in := bufio.NewScanner(single{o.In})
 		for range c.wanted {
 			if !in.Scan() {
 				c.err = in.Err()
@@ -56,6 +70,11 @@ func newConsole(o Options) (c *console, stop func()) {
 	}()
 	return c, func() { close(c.wanted) }
 }
+
+// single reads one byte at a time: what nobody has asked for yet stays there for whoever asks next.
+type single struct{ io.Reader }
+
+func (s single) Read(p []byte) (int, error) { return s.Reader.Read(p[:min(1, len(p))]) }
 
 // hidden keeps what is typed off the terminal while f asks. It starts before the question is shown,
 // because some type ahead.
@@ -130,6 +149,68 @@ func (c *console) ask(ctx context.Context) (string, error) {
 			c.say("That holds a key that is no text. Please type it again.")
 		default:
 			return text, nil
+		}
+	}
+}
+
+// typed asks until the name was typed that what follows needs.
+func (c *console) typed(ctx context.Context, name string) error {
+	for {
+		text, err := c.ask(ctx)
+		if err != nil || literal(text) == name {
+			return err
+		}
+		c.say("Nothing was done: that needs the name %s.", name)
+	}
+}
+
+// retry shows why something could not be loaded and asks what to do: to try it again, or to go back, which
+// back does as far as it can; where it is nil there is nothing to go back to.
+func (c *console) retry(ctx context.Context, failed error, back func() bool) (again bool, err error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	report.Error(c, failed)
+	options := "Type r to try again, or q to leave."
+	if back != nil {
+		options = "Type r to try again, b to go back, or q to leave."
+	}
+	c.say("%s", options)
+	for {
+		text, err := c.ask(ctx)
+		switch {
+		case err != nil:
+			return false, err
+		case text == "r":
+			return true, nil
+		case text == "b" && back != nil:
+			if back() {
+				return false, nil
+			}
+		default:
+			c.say("%s", options)
+		}
+	}
+}
+
+// greet says what begins, and the rules of the conversation.
+func (c *console) greet(title string, sandbox bool, rules string) {
+	c.say("%s", title)
+	if sandbox {
+		c.say("This is the sandbox: nothing real is touched.")
+	}
+	c.say("%s", rules)
+}
+
+// facts says facts, a line each; one without a name belongs to the one before.
+func (c *console) facts(all []ui.Fact) {
+	for _, f := range all {
+		switch {
+		case f.Value.IsZero():
+		case f.Name == "":
+			c.say("  %s", f.Value)
+		default:
+			c.say("%s: %s", f.Name, f.Value)
 		}
 	}
 }

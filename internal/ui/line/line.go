@@ -1,10 +1,10 @@
-// Package line leads a person through a session with plain numbered questions, for screen readers,
-// simple terminals and serial lines.
+// Package line leads a person through the overview, a session or a rotation with plain numbered questions,
+// for screen readers, simple terminals and serial lines.
 //
 // Its rules: every line is printed once and never redrawn; no escape codes and no control characters
 // but the line break; the default is said in words; a prompt is "> ". Everywhere q leaves, b goes
 // back and ? explains; an answer that is not understood is asked again; the end of the input is an
-// error, never an answer.
+// error, never an answer; nothing is read beyond the line that was asked for.
 package line
 
 import (
@@ -46,11 +46,7 @@ type talk struct {
 }
 
 func (t *talk) lead(ctx context.Context) error {
-	t.say("%s", t.session.Title)
-	if t.session.Sandbox {
-		t.say("This is the sandbox: nothing real is touched.")
-	}
-	t.say("Type an answer and press Enter. b goes back, ? explains, q leaves. Nothing is created before you confirm.")
+	t.greet(t.session.Title, t.session.Sandbox, "Type an answer and press Enter. b goes back, ? explains, q leaves. Nothing is created before you confirm.")
 	if err := t.find(ctx); err != nil {
 		return err
 	}
@@ -76,9 +72,7 @@ func (t *talk) find(ctx context.Context) error {
 	for {
 		facts, err := t.session.Find(ctx)
 		if err == nil {
-			for _, f := range facts {
-				t.say("%s: %s", f.Name, f.Value)
-			}
+			t.facts(facts)
 			return nil
 		}
 		left := t.loadFailed(ctx, err, false)
@@ -146,31 +140,18 @@ func (t *talk) number(step flow.Step) (n int) {
 // loadFailed shows why something could not be loaded and asks what to do; nil means to go on, after
 // b with an earlier question.
 func (t *talk) loadFailed(ctx context.Context, failed error, back bool) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	report.Error(t, failed)
-	options := "Type r to try again, or q to leave."
+	var earlier func() bool
 	if back {
-		options = "Type r to try again, b to go back, or q to leave."
-	}
-	t.say("%s", options)
-	for {
-		text, err := t.ask(ctx)
-		switch {
-		case err != nil:
-			return err
-		case text == "r":
-			return nil
-		case text == "b" && back:
+		earlier = func() bool {
 			if t.walk.Back() {
-				return nil
+				return true
 			}
 			t.say("There is no earlier question.")
-		default:
-			t.say("%s", options)
+			return false
 		}
 	}
+	_, err := t.retry(ctx, failed, earlier)
+	return err
 }
 
 // back reopens the question before; false, with a word about it, when there is none.

@@ -124,6 +124,9 @@ func (l *list) search(text string) bool {
 	return len(match) > 0
 }
 
+// shown are the indexes of the present page.
+func (l *list) shown() []int { return l.match[l.page:min(l.page+pageSize, len(l.match))] }
+
 func (l *list) long() bool { return len(l.items) > pageSize }
 
 // more reports whether there are choices that the present page does not show.
@@ -200,6 +203,23 @@ func (l *list) find(text string) (int, bool) {
 	return found[0], true
 }
 
+// numbers are the choices that were meant, in their order: one by its number or its name, or several by their
+// numbers.
+func (l *list) numbers(text string) (out []int, ok bool) {
+	if i, ok := l.find(text); ok {
+		return []int{i}, true
+	}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }) {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 || n > len(l.items) {
+			return nil, false
+		}
+		out = append(out, n-1)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), len(out) > 0
+}
+
 // enter is the index of the choice that Enter takes, or -1. After a search it is the only match:
 // what is out of sight must not be taken.
 func (l *list) enter() int {
@@ -214,11 +234,10 @@ func (l *list) enter() int {
 
 // show prints the present page and how to answer.
 func (t *talk) show(q flow.Prepared, l *list) {
-	end := min(l.page+pageSize, len(l.match))
 	if l.more() {
-		t.say("Choices %d to %d of %d.", l.page+1, end, len(l.match))
+		t.say("Choices %d to %d of %d.", l.page+1, l.page+len(l.shown()), len(l.match))
 	}
-	for _, i := range l.match[l.page:end] {
+	for _, i := range l.shown() {
 		c := l.items[i]
 		row := fmt.Sprintf("%d. %s", i+1, c.Label)
 		if c.Recommended {

@@ -17,6 +17,7 @@ func Rotate(ctx context.Context, r ui.Rotation, o Options) (ui.Outcome, error) {
 	c, stop := newConsole(o)
 	defer stop()
 	t := &turn{console: c, rotation: r}
+	t.greet(r.Title, r.Sandbox, "Type an answer and press Enter. q leaves. Nothing is done before you confirm.")
 	err := t.lead(ctx)
 	if errors.Is(err, errLeave) {
 		err = nil
@@ -28,20 +29,21 @@ func Rotate(ctx context.Context, r ui.Rotation, o Options) (ui.Outcome, error) {
 type turn struct {
 	*console
 	rotation ui.Rotation
+	home     bool   // it began at the overview, which it leads back to
+	aside    string // what b leads to while nothing is under way; "" for nothing
 	outcome  ui.Outcome
 }
 
+// lead returns nil when there is no other setup to go to.
 func (t *turn) lead(ctx context.Context) error {
-	t.say("%s", t.rotation.Title)
-	if t.rotation.Sandbox {
-		t.say("This is the sandbox: nothing real is touched.")
-	}
-	t.say("Type an answer and press Enter. q leaves. Nothing is done before you confirm.")
 	for {
 		t.say("Looking at the setups and their tokens.")
 		all, err := t.rotation.Find(ctx)
 		if err != nil {
-			return err
+			if again, err := t.stopped(ctx, err); !again {
+				return err
+			}
+			continue
 		}
 		if len(all) == 0 {
 			t.say("%s", t.rotation.None)
@@ -51,11 +53,37 @@ func (t *turn) lead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		again, err := t.replace(ctx, name, len(all) > 1)
-		if !again || err != nil {
+		switch {
+		case len(all) > 1:
+			t.aside = "the other setups"
+		case t.home:
+			t.aside = "the overview"
+		}
+		if err := t.replace(ctx, name); err != nil || len(all) == 1 {
 			return err
 		}
 	}
+}
+
+// stopped is what follows something that could not be loaded: from the overview one tries again or goes back
+// there, else it is over.
+func (t *turn) stopped(ctx context.Context, failed error) (again bool, err error) {
+	if !t.home {
+		return false, failed
+	}
+	again, err = t.retry(ctx, failed, func() bool { return true })
+	if !again {
+		t.outcome.Err = failed
+	}
+	return again, err
+}
+
+// orAside says what b leads to.
+func (t *turn) orAside() string {
+	if t.aside == "" {
+		return ""
+	}
+	return " b shows " + t.aside + "."
 }
 
 // pick asks which setup, where there are several.
@@ -89,67 +117,63 @@ func (t *turn) pick(ctx context.Context, all []ui.Setup) (string, error) {
 	}
 }
 
-// replace carries one rotation out, after it was confirmed. It returns true when another setup is wanted.
-func (t *turn) replace(ctx context.Context, name string, others bool) (again bool, err error) {
+// replace carries one rotation out, after it was confirmed. nil means that it is over, or that the person
+// turned to what stands aside.
+func (t *turn) replace(ctx context.Context, name string) error {
 	t.say("Checking your rights and the targets of %s.", name)
 	p, err := t.rotation.Plan(ctx, name)
 	if err != nil {
-		return false, err
+		again, err := t.stopped(ctx, err)
+		if again {
+			return t.replace(ctx, name)
+		}
+		return err
 	}
 	if !p.Begun {
-		if yes, err := t.confirm(ctx, p, others); !yes || err != nil {
-			return others, err
+		if yes, err := t.confirm(ctx, p); !yes || err != nil {
+			return err
 		}
 	}
 	t.outcome.Confirmed = true
 	for _, target := range p.GiveUp {
 		if err := t.forget(ctx, p, target); err != nil {
-			return false, err
+			return err
 		}
 	}
 	for {
 		for ev := range p.Go(ctx) {
 			report.Progress(t, ev)
 		}
-		switch h := p.Halt(); {
+		left, h := false, p.Halt()
+		switch {
 		case ctx.Err() != nil:
-			return false, ctx.Err()
+			return ctx.Err()
 		case h.Waits():
-			if left, err := t.waits(ctx, h, others); left || err != nil {
-				return left, err
-			}
+			left, err = t.waits(ctx, h)
 		case h.Err != nil:
 			report.Error(t, h.Err)
-			if err := t.afterwards(ctx, p, h); err != nil {
-				return false, err
-			}
+			left, err = t.afterwards(ctx, p, h)
 		default:
 			t.say("")
 			t.say("Every target holds the new token, and it is the only one.")
-			for _, f := range h.Facts {
-				t.fact(f)
+			t.facts(h.Facts)
+			t.say("%s", p.Afterwards())
+			if t.home {
+				return t.pause(ctx)
 			}
-			return others, nil
+			return nil
+		}
+		if left || err != nil {
+			return err
 		}
 	}
 }
 
-// fact says a fact; one without a name belongs to the one before.
-func (t *turn) fact(f ui.Fact) {
-	if f.Name == "" {
-		t.say("  %s", f.Value)
-		return
-	}
-	t.say("%s: %s", f.Name, f.Value)
-}
-
 // confirm shows what would be done and asks for the word yes, or for the setup's name.
-func (t *turn) confirm(ctx context.Context, p *ui.Replacement, others bool) (bool, error) {
+func (t *turn) confirm(ctx context.Context, p *ui.Replacement) (bool, error) {
 	t.say("")
 	t.say("Replace the token of %s", p.Setup.Name)
-	for _, f := range p.Facts {
-		t.fact(f)
-	}
+	t.facts(p.Facts)
 	t.say("This will be done, in this order:")
 	for _, ev := range p.Course {
 		t.say("- %s", ev.Action.Say)
@@ -158,16 +182,14 @@ func (t *turn) confirm(ctx context.Context, p *ui.Replacement, others bool) (boo
 	if p.Leaked {
 		word, how = p.Setup.Name, "Pipelines that use the old token fail until they have the new one. Type "+p.Setup.Name+" to accept that, or q to leave."
 	}
-	if others {
-		how += " b shows the other setups."
-	}
+	how += t.orAside()
 	for {
 		t.say("%s", how)
 		text, err := t.ask(ctx)
 		switch {
 		case err != nil:
 			return false, err
-		case text == "b" && others:
+		case text == "b" && t.aside != "":
 			return false, nil
 		case text == word, !p.Leaked && strings.EqualFold(text, word):
 			return true, nil
@@ -177,22 +199,20 @@ func (t *turn) confirm(ctx context.Context, p *ui.Replacement, others bool) (boo
 	}
 }
 
-// waits says what it waits for and asks whether to stay. It returns true for another setup.
-func (t *turn) waits(ctx context.Context, h ui.Halt, others bool) (left bool, err error) {
+// waits says what it waits for and asks whether to stay. left means that the person turned aside.
+func (t *turn) waits(ctx context.Context, h ui.Halt) (left bool, err error) {
 	t.say("")
 	t.say("%s, until %s.", h.Says, h.Until.Local().Format("2006-01-02 15:04:05"))
 	t.say("%s", h.Why)
 	how := "Type w to wait here, or q to leave. Later, " + h.Resume + " goes on, and " + h.Status + " says what is left."
-	if others {
-		how += " b shows the other setups."
-	}
+	how += t.orAside()
 	for {
 		t.say("%s", how)
 		text, err := t.ask(ctx)
 		switch {
 		case err != nil:
 			return false, err
-		case text == "b" && others:
+		case text == "b" && t.aside != "":
 			return true, nil
 		case text != "w":
 			continue
@@ -208,8 +228,8 @@ func (t *turn) waits(ctx context.Context, h ui.Halt, others bool) (left bool, er
 	}
 }
 
-// afterwards asks what to do about a failure; nil is to try again.
-func (t *turn) afterwards(ctx context.Context, p *ui.Replacement, h ui.Halt) error {
+// afterwards asks what to do about a failure: to try again, or, with left, to turn aside.
+func (t *turn) afterwards(ctx context.Context, p *ui.Replacement, h ui.Halt) (left bool, err error) {
 	for i, target := range h.Stuck {
 		t.say("%d. Give up %s: what it holds will stop working", i+1, target)
 	}
@@ -217,14 +237,18 @@ func (t *turn) afterwards(ctx context.Context, p *ui.Replacement, h ui.Halt) err
 	if len(h.Stuck) > 0 {
 		how = "Type r to try again, a number to give that target up, or q to leave."
 	}
+	how += t.orAside()
 	for {
 		t.say("%s", how)
 		text, err := t.ask(ctx)
 		if err != nil || text == "r" {
-			return err
+			return false, err
+		}
+		if text == "b" && t.aside != "" {
+			return true, nil
 		}
 		if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= len(h.Stuck) {
-			return t.forget(ctx, p, h.Stuck[n-1])
+			return false, t.forget(ctx, p, h.Stuck[n-1])
 		}
 	}
 }
@@ -232,14 +256,8 @@ func (t *turn) afterwards(ctx context.Context, p *ui.Replacement, h ui.Halt) err
 // forget gives a target up, after the name of the setup was typed.
 func (t *turn) forget(ctx context.Context, p *ui.Replacement, target string) error {
 	t.say("What %s holds will stop working. Type %s to give it up, or q to leave.", target, p.Setup.Name)
-	for {
-		text, err := t.ask(ctx)
-		if err != nil {
-			return err
-		}
-		if text == p.Setup.Name {
-			return p.Forget(ctx, target)
-		}
-		t.say("Nothing was done: that needs the name %s.", p.Setup.Name)
+	if err := t.typed(ctx, p.Setup.Name); err != nil {
+		return err
 	}
+	return p.Forget(ctx, target)
 }

@@ -89,16 +89,22 @@ func (t *terminal) run(ctx context.Context, tb testing.TB, w *world) (ui.Outcome
 	tb.Helper()
 	out, err := line.Run(ctx, w.session(), line.Options{In: t, Out: t})
 	t.close()
+	t.plain(tb)
+	if !out.Confirmed && len(w.did) > 0 {
+		tb.Errorf("%v happened without a yes", w.did)
+	}
+	return out, err
+}
+
+// plain checks that nothing was printed but text.
+func (t *terminal) plain(tb testing.TB) {
+	tb.Helper()
 	for i, r := range t.printed.String() {
 		if r < 0x20 && r != '\n' || r >= 0x7f && r < 0xa0 || r == '\u202e' {
 			tb.Errorf("character %U at %d of the output", r, i)
 			break
 		}
 	}
-	if !out.Confirmed && len(w.did) > 0 {
-		tb.Errorf("%v happened without a yes", w.did)
-	}
-	return out, err
 }
 
 // world is a session made of fakes.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/inventory"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 // Look is how a table is shown.
@@ -64,10 +65,10 @@ func (p *table) rest(v inventory.Inventory, quiet, advice int) {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if advice > 0 {
-		add("There is advice on %s more.", count(advice, "token"))
+		add("There is advice on %s more.", ui.Count(advice, "token"))
 	}
 	if quiet > 0 {
-		add("%s more, about which there is nothing to say.", count(quiet, "token"))
+		add("%s more, about which there is nothing to say.", ui.Count(quiet, "token"))
 	}
 	if quiet+advice > 0 {
 		lines[len(lines)-1] += " See all of them with: astro-ci status --all"
@@ -202,13 +203,6 @@ func (p *table) used(t astro.Token) string {
 		return days(d) + " ago"
 	}
 	return t.LastUsedAt.UTC().Format(time.DateOnly)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // The names below stay the same from version to version; docs/status.md describes them.

@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
@@ -23,8 +22,8 @@ type one struct {
 
 func (o *one) init(m *model) tea.Cmd {
 	m.place = o.setup.Name
-	for _, a := range m.actions(o.setup) {
-		o.menu.items = append(o.menu.items, menuItem{strings.ToUpper(a.does[:1]) + a.does[1:], a.note, a.do})
+	for _, a := range m.home.Actions(o.setup) {
+		o.menu.items = append(o.menu.items, menuItem{a.Title(), a.Note, func(m *model) tea.Cmd { return m.do(o.setup, a) }})
 	}
 	o.menu.items = append(o.menu.items, menuItem{"Back", "", (*model).up})
 	return nil
@@ -72,23 +71,7 @@ func (o *one) lines(m *model, w int) []string {
 	s, now := o.setup, m.now()
 	out := indent(m.th.mark(s.Health)+" ", each(wrap(s.Name, w-2), m.th.strong))
 	out = append(out, "")
-	ends := left(s, now)
-	if !s.Ends.IsZero() {
-		ends = remaining(s, m) + ", until " + s.Ends.Format(time.DateOnly)
-	}
-	used := ago(s.Used, now)
-	if !s.Used.IsZero() {
-		used += ", at " + s.Used.Local().Format("15:04 on 2006-01-02")
-	}
-	rows := [][2]string{
-		{"State", s.Says.String()}, {"Workspace", s.Workspace.String()}, {"Credential", s.Credential.String()}, {"Life", ends}, {"Last used", used},
-	}
-	name := "Targets"
-	for _, t := range s.Targets {
-		rows = append(rows, [2]string{name, t})
-		name = ""
-	}
-	out = append(out, m.th.pairs(rows, w)...)
+	out = append(out, m.th.facts(s.Facts(now), w)...)
 	if w >= 24 && !s.Made.IsZero() && !s.Ends.IsZero() {
 		out = append(out[:2:2], append([]string{m.th.life(s, now, min(40, w)), ""}, out[2:]...)...)
 	}
@@ -102,6 +85,7 @@ func (o *one) keys(m *model) []keyHint {
 // verify asks about one setup and says what was found.
 type verify struct {
 	setup ui.Setup
+	ask   func(context.Context) ([]ui.Fact, error)
 	wait  waiting
 	ready bool
 	facts []ui.Fact
@@ -109,17 +93,17 @@ type verify struct {
 	h     int
 }
 
-// verifiedMsg is what Home.Verify returned.
+// verifiedMsg is what verify.ask returned.
 type verifiedMsg struct {
 	facts []ui.Fact
 	err   error
 }
 
 func (v *verify) init(m *model) tea.Cmd {
-	v.wait = waiting{what: "Asking Astro and the stores about " + v.setup.Name}
-	ask, name := m.home.Verify, v.setup.Name
+	v.wait = waiting{what: ui.Asking + v.setup.Name}
+	ask := v.ask
 	return m.work(func(ctx context.Context) tea.Msg {
-		facts, err := ask(ctx, name)
+		facts, err := ask(ctx)
 		return verifiedMsg{facts, err}
 	})
 }
@@ -132,7 +116,7 @@ func (v *verify) update(m *model, msg tea.Msg) tea.Cmd {
 		}
 	case verifiedMsg:
 		if msg.err != nil {
-			again := func(m *model) tea.Cmd { return m.open(&verify{setup: v.setup}) }
+			again := func(m *model) tea.Cmd { return m.open(&verify{setup: v.setup, ask: v.ask}) }
 			return m.open(&failure{err: msg.err, retry: again, to: upwards})
 		}
 		v.ready, v.facts, m.quiet = true, msg.facts, m.now()
@@ -165,7 +149,7 @@ func (v *verify) lines(m *model, w int) []string {
 	if !v.ready {
 		return v.wait.view(m.th)
 	}
-	out := each(wrap("What Astro and the stores say of "+v.setup.Name, w), m.th.strong)
+	out := each(wrap(ui.Answer+v.setup.Name, w), m.th.strong)
 	return append(append(out, ""), m.th.facts(v.facts, w)...)
 }
 

@@ -53,7 +53,7 @@ type overviewMsg struct {
 }
 
 func (o *overview) init(m *model) tea.Cmd {
-	o.wait = waiting{what: "Looking at the setups, the tokens and the Workspaces"}
+	o.wait = waiting{what: ui.Looking}
 	find := m.home.Find
 	return m.work(func(ctx context.Context) tea.Msg {
 		found, err := find(ctx)
@@ -138,50 +138,26 @@ func (o *overview) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 // act does what a key means for a setup; the actions that are not there have none.
 func (m *model) act(s ui.Setup, key string) tea.Cmd {
 	m.place = s.Name
-	for _, a := range m.actions(s) {
-		if a.key == key {
-			return a.do(m)
+	for _, a := range m.home.Actions(s) {
+		if a.Key == key {
+			return m.do(s, a)
 		}
 	}
 	return nil
 }
 
-// action is something that can be done with a setup.
-type action struct {
-	key, does, note string
-	do              func(*model) tea.Cmd
-}
-
-func (m *model) actions(s ui.Setup) (out []action) {
-	leave := func(f func(context.Context, string) error) func(*model) tea.Cmd {
-		return func(m *model) tea.Cmd {
-			m.after = func(ctx context.Context) error { return f(ctx, s.Name) }
-			return m.leave()
-		}
+// do begins an action on a setup.
+func (m *model) do(s ui.Setup, a ui.Action) tea.Cmd {
+	switch {
+	case a.Rotation != nil:
+		m.rotation = a.Rotation()
+		m.title = m.rotation.Title
+		return m.open(&setups{})
+	case a.Verify != nil:
+		return m.open(&verify{setup: s, ask: a.Verify})
 	}
-	h := m.home
-	if h.Rotation != nil {
-		a := action{key: "r", does: "rotate", note: "a new token, without a broken run"}
-		if s.Health == ui.Busy {
-			a.does, a.note = "resume", "go on with what was begun"
-		}
-		a.do = func(m *model) tea.Cmd {
-			m.rotation = h.Rotation(s.Name)
-			m.title = m.rotation.Title
-			return m.open(&setups{})
-		}
-		out = append(out, a)
-	}
-	if h.Verify != nil {
-		out = append(out, action{"v", "verify", "ask Astro and the stores", func(m *model) tea.Cmd { return m.open(&verify{setup: s}) }})
-	}
-	if h.Again != nil {
-		out = append(out, action{"a", "again", "the same for another Workspace", leave(h.Again)})
-	}
-	if h.Remove != nil {
-		out = append(out, action{"x", "remove", "the token, its secrets and its file", leave(h.Remove)})
-	}
-	return out
+	m.after = a.After
+	return m.leave()
 }
 
 func (o *overview) typing() bool { return o.ready && o.list().filtering }
@@ -230,30 +206,17 @@ func (o *overview) pages(m *model, w int) string {
 		}
 		return m.th.dim.Render(words)
 	}
-	line := title(plural(len(o.found.Setups), "setup"), !o.second)
+	line := title(ui.Count(len(o.found.Setups), "setup"), !o.second)
 	if n := len(o.found.Without); n > 0 {
-		long, short := plural(n, "Workspace")+" without a credential", plural(n, "Workspace")
+		long, short := ui.Count(n, "Workspace")+" without a credential", ui.Count(n, "Workspace")
 		if w < 60 {
 			long = short
 		}
 		line += "   " + title(long, o.second)
 	}
 	var needs []string
-	count := map[ui.Health]int{}
-	for _, s := range o.found.Setups {
-		count[s.Health]++
-	}
-	for _, x := range []struct {
-		h    ui.Health
-		says string
-	}{{ui.Bad, "need you"}, {ui.Due, "due"}, {ui.Busy, "unfinished"}} {
-		says := x.says
-		if count[x.h] == 1 && x.h == ui.Bad {
-			says = "needs you"
-		}
-		if count[x.h] > 0 {
-			needs = append(needs, m.th.mark(x.h)+" "+m.th.health(x.h).Render(fmt.Sprintf("%d %s", count[x.h], says)))
-		}
+	for _, n := range o.found.Needs() {
+		needs = append(needs, m.th.mark(n.Health)+" "+m.th.health(n.Health).Render(n.Says))
 	}
 	right := strings.Join(needs, "  ")
 	if room := w - width(line) - width(right); right != "" && room >= 3 {
@@ -286,8 +249,8 @@ func (o *overview) keys(m *model) []keyHint {
 	}
 	s, ok := o.table.current()
 	if ok {
-		for _, a := range m.actions(s) {
-			keys = append(keys, keyHint{a.key, a.does})
+		for _, a := range m.home.Actions(s) {
+			keys = append(keys, keyHint{a.Key, a.Does})
 		}
 	}
 	keys = append(keys, keyHint{"q", "leave"}) // before what can be found out

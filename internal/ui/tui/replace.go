@@ -164,7 +164,7 @@ func (r *replace) lines(m *model, w int) []string {
 	facts = append(facts, "")
 	facts = append(facts, m.th.facts(r.plan.Facts, left)...)
 	if s := r.plan.Setup; !s.Made.IsZero() && !s.Ends.IsZero() {
-		words := remaining(s, m)
+		words := s.Remaining(m.now())
 		bar := m.th.life(s, m.now(), max(4, min(24, left-14-len(words))))
 		facts = append(facts[:2:2], append([]string{bar + "  " + m.th.dim.Render(words), ""}, facts[2:]...)...)
 	}
@@ -180,15 +180,6 @@ func (r *replace) lines(m *model, w int) []string {
 		return append(append(facts, ""), acts...)
 	}
 	return m.beside(max(len(facts), len(acts)), column{facts, left}, column{acts, right})
-}
-
-// remaining says in words what is left of a token's life.
-func remaining(s ui.Setup, m *model) string {
-	words := left(s, m.now())
-	if words == "expired" {
-		return words
-	}
-	return words + " left"
 }
 
 // facts draws facts with their names at the left.

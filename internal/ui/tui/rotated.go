@@ -123,11 +123,7 @@ func (r *receipt) lines(m *model, w int) []string {
 	w = min(w, 90)
 	out := indent(m.th.good.Render(m.th.g.done)+" ", each(wrap("Every target holds the new token, and it is the only one", w-2), m.th.strong))
 	out = append(append(out, ""), m.th.facts(r.after.halt.Facts, w)...)
-	left := "There is nothing left to do: the pipelines take the new token by themselves."
-	if r.after.plan.First {
-		left = "Commit and push the files of the setup, where that was not done."
-	}
-	return append(append(out, ""), each(wrap(left, w), m.th.dim)...)
+	return append(append(out, ""), each(wrap(r.after.plan.Afterwards(), w), m.th.dim)...)
 }
 
 func (r *receipt) keys(m *model) []keyHint {

@@ -210,11 +210,11 @@ func (r *rotating) waiting(m *model, w int) (out []string) {
 		out = append(out, wrap(words, w)...)
 	}
 	if r.known {
-		last := "The old token was last used " + ago(r.used, m.now()) + "."
+		last := "The old token was last used " + ui.Ago(r.used, m.now()) + "."
 		if r.used.IsZero() {
 			last = "The old token was never used."
 		} else if m.now().Sub(r.used) >= time.Minute {
-			last = "The old token was last used " + ago(r.used, m.now()) + ", at " + r.used.Local().Format("15:04:05 on 2006-01-02") + "."
+			last = "The old token was last used " + ui.Ago(r.used, m.now()) + ", at " + r.used.Local().Format("15:04:05 on 2006-01-02") + "."
 		}
 		out = append(out, wrap(last, w)...)
 	}

@@ -70,47 +70,13 @@ func (t *table) text(s ui.Setup, column int) string {
 	case colCredential:
 		return s.Credential.String()
 	case colEnd:
-		return left(s, t.now)
+		return s.Left(t.now)
 	case colUsed:
-		return ago(s.Used, t.now)
+		return ui.Ago(s.Used, t.now)
 	case colTargets:
 		return fmt.Sprint(len(s.Targets))
 	}
 	return s.Says.String()
-}
-
-// left says how much of a token's life is left.
-func left(s ui.Setup, now time.Time) string {
-	d := s.Ends.Sub(now)
-	switch {
-	case s.Made.IsZero() && s.Health == ui.Busy:
-		return "none yet"
-	case s.Made.IsZero():
-		return "gone"
-	case s.Ends.IsZero():
-		return "no end"
-	case d <= 0:
-		return "expired"
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d hours", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Round(24*time.Hour).Hours()/24))
-}
-
-// ago says how long ago something was.
-func ago(at, now time.Time) string {
-	d := now.Sub(at)
-	switch {
-	case at.IsZero():
-		return "never"
-	case d < time.Minute:
-		return "just now"
-	case d < time.Hour:
-		return plural(int(d.Minutes()), "minute") + " ago"
-	case d < 48*time.Hour:
-		return plural(int(d.Hours()), "hour") + " ago"
-	}
-	return plural(int(d.Hours()/24), "day") + " ago"
 }
 
 // gauge is what is left of a whole, w cells wide.
@@ -257,7 +223,7 @@ func (t *table) row(m *model, cols [colCount]int, i int) string {
 		case colName:
 			return strong.Render(m.th.pad(s.Name, w))
 		case colEnd:
-			words := left(s, t.now)
+			words := s.Left(t.now)
 			bar := max(0, w-10)
 			return m.th.life(s, t.now, bar) + m.th.pad(" "+words, w-bar)
 		case colHealth:

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 // cut shortens s to w cells; what was cut shows as the theme's "more" mark.
@@ -122,7 +124,7 @@ func (s *scroll) view(t theme, lines []string, h int) []string {
 	top := max(0, min(s.top, len(lines)-h))
 	out := append([]string(nil), lines[top:top+h]...)
 	if below := len(lines) - top - h; below > 0 && h > 2 {
-		out[h-1] = t.dim.Render(plural(below+1, "more line") + " below, pgdn shows them")
+		out[h-1] = t.dim.Render(ui.Count(below+1, "more line") + " below, pgdn shows them")
 	}
 	return out
 }
