@@ -100,7 +100,7 @@ func TestApply(t *testing.T) {
 	}
 
 	// And the last one by name.
-	if _, _, code := p.run("remove", "etl-prod", "--no-input"); code != 2 {
+	if _, _, code := p.run("remove", "etl-prod", "--no-input"); code != 3 {
 		t.Errorf("without consent: exit %d", code)
 	}
 	out, _ = good("remove", "etl-prod", "--no-input", "--confirm", "etl-prod", "--json")

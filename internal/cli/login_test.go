@@ -134,7 +134,7 @@ func TestTokens(t *testing.T) {
 	if _, _, code := p.run("token", "show", "cm00000000000000000000999", "--sandbox"); code != 1 {
 		t.Errorf("show what is not there: exit %d", code)
 	}
-	if _, stderr, code := p.run("token", "revoke", id, "--sandbox"); code != 2 || !strings.Contains(stderr, "--yes") {
+	if _, stderr, code := p.run("token", "revoke", id, "--sandbox"); code != 3 || !strings.Contains(stderr, "--yes") {
 		t.Errorf("revoke without a yes: exit %d: %s", code, stderr)
 	}
 	if stdout, _, code := p.run("token", "revoke", id, "--sandbox", "--dry-run"); code != 0 || !strings.Contains(stdout, "Nothing was touched") {

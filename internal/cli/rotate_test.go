@@ -31,10 +31,10 @@ func TestRotate(t *testing.T) {
 	if out, _, code := p.run("rotate", "--due", "--no-input", "--yes", "--json"); code != 0 || !strings.Contains(out, `"state":"not due"`) || len(s.Astro().Tokens()) != len(first) {
 		t.Errorf("nothing is due: exit %d: %s", code, out)
 	}
-	if _, stderr, code := p.run("rotate", "etl-prod", "--no-input"); code != 2 || !strings.Contains(stderr, "--yes") {
+	if _, stderr, code := p.run("rotate", "etl-prod", "--no-input"); code != 3 || !strings.Contains(stderr, "--yes") {
 		t.Errorf("no confirmation: exit %d: %s", code, stderr)
 	}
-	if _, stderr, code := p.run("rotate", "etl-prod", "--leaked", "--yes", "--no-input"); code != 2 || !strings.Contains(stderr, "--confirm etl-prod") {
+	if _, stderr, code := p.run("rotate", "etl-prod", "--leaked", "--yes", "--no-input"); code != 3 || !strings.Contains(stderr, "--confirm etl-prod") {
 		t.Errorf("an outage takes more than --yes: exit %d: %s", code, stderr)
 	}
 	if out, _, code := p.run("rotate", "etl-prod", "--dry-run"); code != 0 || !strings.Contains(out, "Nothing was touched") || !strings.Contains(out, "github:acme/etl/ASTRO_API_TOKEN") {

@@ -216,7 +216,7 @@ func TestRemoveTheRenewal(t *testing.T) {
 		workflow := p.read(".github/workflows/astro-etl-prod.yml")
 		p.unset(setup.LoginSecret)
 		remove := []string{"remove", "etl-prod-rotation", "--no-input", "--json"}
-		if _, stderr, code := p.run(remove...); code != 2 || len(marked(s)) != 2 {
+		if _, stderr, code := p.run(remove...); code != 3 || len(marked(s)) != 2 {
 			t.Fatalf("without consent: exit %d, on Astro %v: %s", code, marked(s), stderr)
 		}
 		out, stderr, code := p.run(append(remove, "--confirm", "etl-prod-rotation")...)

@@ -98,7 +98,7 @@ func TestManyTargets(t *testing.T) {
 	if _, stderr, code := p.run("targets", "remove", "etl-prod", "github:acme/etl/ASTRO_API_TOKEN", "--yes"); code != 2 || !strings.Contains(stderr, "pipeline") {
 		t.Errorf("the one that the pipeline reads: exit %d: %s", code, stderr)
 	}
-	if _, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--no-input"); code != 2 || !strings.Contains(stderr, "--yes") {
+	if _, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--no-input"); code != 3 || !strings.Contains(stderr, "--yes") {
 		t.Errorf("no confirmation: exit %d: %s", code, stderr)
 	}
 	if out, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--dry-run", "--json"); code != 0 || out != `{"state":"planned","target":"aws-ssm:/astro/etl/OTHER_NAME"}`+"\n" {
