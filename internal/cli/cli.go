@@ -219,12 +219,20 @@ func (a *app) frontEnd() frontEnd {
 // width is how long a line of a table may be, in cells: as long as the terminal's, and 80 at most.
 func (a *app) width() int {
 	const most = 80
-	if f, ok := a.rawOut.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return min(w, most)
-		}
+	if w := a.cells(); w > 0 {
+		return min(w, most)
 	}
 	return most
+}
+
+// cells is how many cells a line of the terminal has; 0 where the output is none.
+func (a *app) cells() int {
+	if f, ok := a.rawOut.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return max(0, w)
+		}
+	}
+	return 0
 }
 
 func (a *app) fullScreen() bool { return a.frontEnd() == wizard }

@@ -84,7 +84,7 @@ func (a *app) screen() tui.Options {
 }
 
 // lines says where the line mode asks.
-func (a *app) lines() line.Options { return line.Options{In: a.in, Out: a.out} }
+func (a *app) lines() line.Options { return line.Options{In: a.in, Out: a.out, Width: a.cells()} }
 
 // find looks for the setups, those first that need it most.
 func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -29,6 +30,7 @@ var errEnded = hint.New("the input ended before all questions were answered",
 // console prints lines and reads answers.
 type console struct {
 	out    io.Writer
+	width  int   // in cells; 0: as wide as it takes
 	failed error // the first write that failed: nobody sees the questions any more
 
 	reading bool          // a line was asked for and has not come yet
@@ -53,7 +55,7 @@ func Typed(ctx context.Context, ask, name string, o Options) (bool, error) {
 // newConsole starts to read: one line each time one is wanted. A read that is under way cannot be
 // cut short.
 func newConsole(o Options) (c *console, stop func()) {
-	c = &console{out: o.Out, wanted: make(chan struct{}, 1), lines: make(chan string, 1), tty: -1}
+	c = &console{out: o.Out, width: o.Width, wanted: make(chan struct{}, 1), lines: make(chan string, 1), tty: -1}
 	if f, ok := o.In.(interface{ Fd() uintptr }); ok && term.IsTerminal(int(f.Fd())) {
 		c.tty = int(f.Fd())
 	}
@@ -110,7 +112,15 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *console) say(format string, args ...any) { _, _ = fmt.Fprintf(c, format+"\n", args...) }
+// say prints a sentence. What begins with a space is meant to be copied, and is not folded.
+func (c *console) say(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if c.width > 0 && !strings.HasPrefix(text, " ") {
+		const hyphen = "\u2011" // at which no line ends: names and dates stay whole
+		text = strings.ReplaceAll(ansi.Wordwrap(strings.ReplaceAll(text, "-", hyphen), c.width, ""), hyphen, "-")
+	}
+	_, _ = fmt.Fprintln(c, text)
+}
 
 // ask waits for one line, without the white space around it. The word q is errLeave.
 func (c *console) ask(ctx context.Context) (string, error) {

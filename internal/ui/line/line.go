@@ -21,6 +21,9 @@ import (
 type Options struct {
 	In  io.Reader // answers, one a line
 	Out io.Writer // questions and everything else
+	// Width is how many cells a line of the terminal has, at the last of which a sentence is folded between
+	// words; 0: nothing is folded.
+	Width int
 }
 
 // Run leads through the session. It returns an error when ctx was cancelled or the input ended

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/ui/line"
@@ -226,4 +227,28 @@ func FuzzAnswers(f *testing.F) {
 			t.Fatalf("%+v, %v", out, err)
 		}
 	})
+}
+
+// A sentence is folded between words at the edge of the terminal; what is to be copied is not.
+func TestFolding(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	var out strings.Builder
+	if _, err := line.Run(t.Context(), w.session(), line.Options{In: strings.NewReader("\n\n\nyes\n"), Out: &out, Width: 30}); err != nil {
+		t.Fatal(err)
+	}
+	asked, result, _ := strings.Cut(out.String(), "\nDone.")
+	for l := range strings.Lines(asked) {
+		if l = strings.TrimSuffix(l, "\n"); utf8.RuneCountInString(l) > 30 && strings.Contains(l, " ") {
+			t.Errorf("%q is longer than the terminal", l)
+		}
+	}
+	for _, want := range []string{"or b to go back. Press\nEnter for no.\n", "Production, tok1, expires\n2027-02-21\n"} {
+		if !strings.Contains(asked, want) {
+			t.Errorf("no %q in\n%s", want, asked)
+		}
+	}
+	if !strings.Contains(result, "git add .github/workflows/astro-etl.yml\n") {
+		t.Errorf("what is to be copied is folded:\n%s", result)
+	}
 }
