@@ -35,7 +35,7 @@ func refused(t *testing.T) (*place, *sandbox.Sandbox, *testkit.Screen) {
 	refuse(s)
 	agree(x)
 	x.WaitFor("What exists now")
-	x.WaitFor("✗ vault: write secret/astro/etl")
+	x.WaitFor("✗ Failed: vault: write secret/astro/etl")
 	x.WaitFor("What to do")
 	x.WaitFor("permission denied")
 	x.WaitFor("✓ Write the secret " + hub)

@@ -139,7 +139,7 @@ func withoutBlocks(raw []byte, setup string, edits bool) (after []byte, left int
 		}
 		start := b.start
 		for _, empty := range []string{"\n\r\n", "\n\n"} {
-			if i > 0 && bytes.HasSuffix(after[:start], []byte(empty)) {
+			if (i > 0 || b.indent == "") && bytes.HasSuffix(after[:start], []byte(empty)) {
 				start -= len(empty) - 1
 				break
 			}

@@ -19,6 +19,7 @@ func TestCut(t *testing.T) {
 	part := func(name string) providers.File {
 		return providers.File{Path: "ci.yml", Content: []byte("version: 1\n\njobs:\n  " + name + ":\n    run: x\n"), Beside: []string{"jobs"}}
 	}
+	flat := providers.File{Path: "ci.yml", Content: []byte("a:\n  script: x\n"), Beside: []string{"."}}
 	deep := providers.File{Path: "ci.yml", Content: []byte("jobs:\n  deep:\n    a:\n      run: x\n"), Beside: []string{"jobs.deep"}}
 	for name, tc := range map[string]struct {
 		before string // written by a person
@@ -31,6 +32,8 @@ func TestCut(t *testing.T) {
 		"one of two":               {write: []providers.File{part("a"), part("b")}, cut: part("b"), want: "a"},
 		"the first of two":         {write: []providers.File{part("a"), part("b")}, cut: part("a"), want: "b"},
 		"beside a person's":        {before: "jobs:\n  mine:\n    run: y # keep\n", write: []providers.File{part("a")}, cut: part("a"), want: "jobs:\n  mine:\n    run: y # keep\n"},
+		"after a person's":         {before: "lint:\n  script: y\n", write: []providers.File{flat}, cut: flat, want: "lint:\n  script: y\n"},
+		"after an empty line":      {before: "lint:\n  script: y\n\n", write: []providers.File{flat}, cut: flat, want: "lint:\n  script: y\n\n"},
 		"below keys of its own":    {before: "jobs:\n  mine: 1\n# end\n", write: []providers.File{deep}, cut: deep, want: "jobs:\n  mine: 1\n# end\n"},
 		"all keys are its own":     {before: "mine: 1\r\n", write: []providers.File{deep}, cut: deep, want: "mine: 1\r\n"},
 		"one that is not there":    {before: "jobs:\n  mine: 1\n", cut: part("a"), want: "jobs:\n  mine: 1\n"},

@@ -339,7 +339,7 @@ func TestARotationThatFails(t *testing.T) {
 	x.halts = []ui.Halt{stuck(), stuck(), finished()}
 	d := x.sit(t)
 	d.press("enter", "y", "enter")
-	d.wants("✗ vault: write secret/astro/etl", "Ask for the policy", "Where it stands", "✓ "+making, "› Try again", "Other setups")
+	d.wants("✗ Failed: vault: write secret/astro/etl", "Ask for the policy", "Where it stands", "✓ "+making, "› Try again", "Other setups")
 	if d.m.out.Err == nil {
 		t.Error("the outcome holds no failure")
 	}

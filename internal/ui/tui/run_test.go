@@ -38,7 +38,7 @@ func TestFailureThenAgain(t *testing.T) {
 	w := broken("secret:put")
 	d := onReview(t, w)
 	d.press("y", "enter")
-	d.wants("✗ github: write secret", "Ask for the admin role.", "What exists now", "not certain", "Take the new token back", "› Try again from here")
+	d.wants("✗ Failed: github: write secret", "Ask for the admin role.", "What exists now", "not certain", "Take the new token back", "› Try again from here")
 	if d.m.out.Err == nil {
 		t.Error("the outcome holds no failure")
 	}
@@ -196,7 +196,7 @@ func TestPanicInAnAction(t *testing.T) {
 		}
 	}
 	d.press("y", "enter")
-	d.wants("✗ Write the secret", "a fault in astro-ci itself", "What exists now", "› Try again from here")
+	d.wants("✗ Failed: Write the secret", "a fault in astro-ci itself", "What exists now", "› Try again from here")
 	if strings.Contains(d.text(), "nobody must see") || d.m.out.Err == nil {
 		t.Errorf("error %v:\n%s", d.m.out.Err, d.text())
 	}

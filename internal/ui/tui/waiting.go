@@ -31,7 +31,11 @@ func (w *waiting) view(t theme) []string {
 func (t theme) problem(err error, w int) []string {
 	w = min(w, 90)
 	h := hint.Of(err)
-	out := indent(t.bad.Render(t.g.failed)+" ", each(wrap(sentence(display.Clean(h.Doing).String()), w-2), t.strong))
+	say := sentence(display.Clean(h.Doing).String())
+	if h.Err != nil { // it is what was being done
+		say = "Failed: " + display.Clean(h.Doing).String()
+	}
+	out := indent(t.bad.Render(t.g.failed)+" ", each(wrap(say, w-2), t.strong))
 	if h.Next != "" || h.Link != "" {
 		out = append(out, "")
 	}
