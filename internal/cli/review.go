@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/engine"
+	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/parallel"
+	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui"
+)
+
+// review prepares what the person confirms: every right is checked before anything is created.
+func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
+	platform, err := w.open(ctx, p.Platform)
+	if err != nil {
+		return ui.Review{}, err
+	}
+	if err := w.unfinished(p.Name); err != nil {
+		return ui.Review{}, err
+	}
+	if p.SelfRotation.Every.Rotates() {
+		if err := w.unfinished(setup.RenewalName(p.Name)); err != nil {
+			return ui.Review{}, err
+		}
+	}
+	stores, err := w.stores(ctx, p)
+	if err != nil {
+		return ui.Review{}, err
+	}
+	actions, result, err := engine.SetUp(p, platform, engine.Deps{
+		Issuer: w.astro, Stores: stores, Files: w.files,
+		NewID: rand.Text, Live: w.app.redactor.Add, Book: w.openBook, Quiet: w.app.quiet, Note: w.note(p),
+	})
+	if err != nil {
+		return ui.Review{}, err
+	}
+	checked := make([]engine.Checked, 0, len(actions))
+	for _, a := range actions {
+		if a.Beside {
+			checked = append(checked, engine.Checked{Key: a.Key})
+		}
+	}
+	var looks []func() error
+	for i := range checked {
+		x := &checked[i]
+		a := actions[slices.IndexFunc(actions, func(a engine.Action) bool { return a.Key == x.Key })]
+		looks = append(looks, func() (err error) {
+			if x.Detail, err = a.Do(ctx); err != nil && denied(a.Key, err) {
+				return orHandOver(err)
+			}
+			return err
+		})
+	}
+	var changes []pipeline.Change
+	var warnings []display.Text
+	looks = append(looks,
+		func() (err error) { changes, err = w.changes(ctx, p, platform, true); return err },
+		func() (err error) { warnings, err = w.warnings(ctx, p, platform, stores); return err })
+	if err := parallel.Do(looks...); err != nil {
+		return ui.Review{}, err
+	}
+	return ui.Review{
+		Actions: actions, Checked: checked, Warnings: warnings, Changes: changes,
+		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
+		Resume: func() string { return w.app.goesOn(p.Name, setup.RenewalName(p.Name)) },
+	}, nil
+}
+
+// unfinished is an error when an operation on the setup was broken off.
+func (w *world) unfinished(name string) error {
+	if w.book(name) != nil {
+		return nil // it is our own
+	}
+	dir, err := w.app.journalDir()
+	if err != nil {
+		return err
+	}
+	s, err := read(dir, name)
+	if err == nil && s.Active() {
+		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with "+w.app.again("resume "+name)+", or take it back with "+w.app.again("resume "+name)+" --abort.", "")
+	}
+	return err
+}
+
+// warnings collects what a careful colleague would say.
+func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform, stores map[string]providers.Store) (out []display.Text, err error) {
+	var advice []string
+	there := make([]providers.State, len(p.Targets))
+	asks := []func() error{func() (err error) { advice, err = w.astro.Advise(ctx, p, time.Now()); return err }}
+	for i, t := range p.Targets {
+		asks = append(asks, func() (err error) { there[i], err = stores[t.Store].Stat(ctx, t); return err })
+	}
+	if err := parallel.Do(asks...); err != nil {
+		return nil, err
+	}
+	for _, s := range advice {
+		out = append(out, display.Clean(s))
+	}
+	for i, t := range p.Targets {
+		if st := there[i]; st.Exists {
+			then := "Its old value cannot be read back."
+			if _, ok := stores[t.Store].(providers.Historian); ok && st.Version != "" {
+				then = "The store keeps its earlier value."
+			}
+			out = append(out, display.Clean("The secret "+t.String()+" is there already and will be replaced. "+then))
+		}
+	}
+	if w.repo != nil && !p.PullRequest {
+		here := false
+		for _, r := range w.repo.Remotes {
+			repo, ok := platform.Detect(r)
+			here = here || ok && strings.EqualFold(repo.Path, p.Repository.Path)
+		}
+		if !here {
+			out = append(out, display.Clean("The pipeline file is written to "+w.files.Root()+", which is not a checkout of "+p.Repository.Path+"."))
+		}
+	}
+	return out, nil
+}
+
+// changes are the differences that the run will make in the repository's files, with or without the one
+// that lists the setups.
+func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Platform, noted bool) (out []pipeline.Change, err error) {
+	if !p.Pipeline.Own {
+		file, err := platform.Pipeline(p)
+		if err != nil {
+			return nil, err
+		}
+		var c pipeline.Change
+		if p.PullRequest {
+			c, err = engine.Proposed(ctx, platform, file, p)
+		} else {
+			c, err = w.files.Plan(file, p.Name, p.ReplaceEdits)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	grant, _, err := engine.Grant(platform, p)
+	if err != nil {
+		return nil, err
+	}
+	if grant.Path != "" {
+		c, err := w.files.Plan(grant, p.Name, p.ReplaceEdits)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	if !p.SelfRotation.IsZero() {
+		more, err := w.changes(ctx, engine.Renewal(p, platform), platform, noted)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	if n := w.note(p); noted && n.Path != "" {
+		c, err := w.files.PlanAmend(n.Path, n.Edit)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	for _, path := range p.Retire.Files {
+		m, ok := platform.(providers.Modernizer)
+		if !ok {
+			continue // the engine refuses it
+		}
+		c, err := w.files.PlanEdit(path, func(b []byte) ([]byte, error) { return m.Modernize(b, p.Target()) })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// next says what is left to the person.
+func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
+	var changed []string
+	files, written := r.Files, r.Written()
+	if r.Renewal != nil {
+		files, written = slices.Concat(files, r.Renewal.Files), slices.Concat(written, r.Renewal.Files)
+	}
+	for _, f := range written {
+		if f.Request != "" {
+			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
+			continue
+		}
+		if word := providers.ShellWord(f.Path); f.Changed && !slices.Contains(changed, word) {
+			changed = append(changed, word)
+		}
+	}
+	if len(changed) > 0 {
+		into := r.Plan.Pipeline.Branch
+		if into == "" {
+			into = "the branch that deploys"
+		}
+		there := "" // where the files are, for somebody who stands elsewhere
+		if here, err := os.Getwd(); err == nil && !same(here, w.files.Root()) {
+			there = "cd " + w.app.shown(w.files.Root()) + " && "
+		}
+		out = append(out,
+			ui.NextStep{Say: "Commit the pipeline file", Command: there + "git add " + strings.Join(changed, " ") + " && git commit -m 'Deploy to Astro from " + platform.Info().Name + "'"},
+			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
+		)
+	}
+	for i, f := range files {
+		if f.Say != "" {
+			out = append([]ui.NextStep{{Say: f.Say}}, out...)
+			continue
+		}
+		watch := ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
+		if i >= len(r.Files) {
+			watch.Say = "See there the runs that renew the token"
+		}
+		if !slices.ContainsFunc(out, func(n ui.NextStep) bool { return n.Link == watch.Link }) { // two jobs can have one page
+			out = append(out, watch)
+		}
+	}
+	if r.Token.EndAt.IsZero() {
+		return out
+	}
+	if r.Plan.SelfRotation.Every.Rotates() {
+		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
+			out = append(out, ui.NextStep{Say: x.Scheduled().Then})
+		}
+		return append(out, ui.NextStep{Say: "Note when the log-in in " + r.Renewal.Plan.LoginTarget().Secret + " ends: only a person can renew that one"})
+	}
+	warns := "the pipeline warns 14 days ahead"
+	if r.Plan.Pipeline.Own {
+		warns = "note the date, your own pipeline does not warn"
+	}
+	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; " + warns})
+}
+
+// same reports whether two paths are one folder.
+func same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// shown is a folder as a word for a shell; below the home folder as people write it.
+func (a *app) shown(dir string) string {
+	if rest, ok := strings.CutPrefix(dir, a.env.home()+string(filepath.Separator)); ok && a.env.home() != "" {
+		return "~/" + providers.ShellWord(filepath.ToSlash(rest))
+	}
+	return providers.ShellWord(dir)
+}
