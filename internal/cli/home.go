@@ -98,6 +98,7 @@ func (a *app) setupFor(ctx context.Context, workspaces []setup.Ref) error {
 		a.setup.title = "Set up " + display.Clean(ws.String()).String()
 		if n := len(workspaces); n > 1 {
 			a.setup.title += fmt.Sprintf(", %d of %d", i+1, n)
+			a.setup.then = map[bool]string{true: "next Workspace"}[i+1 < n]
 		}
 		if err := a.runSetup(ctx); err != nil {
 			return err

@@ -54,6 +54,7 @@ func TestJourneyFromTheOverview(t *testing.T) {
 		x.WaitFor(w + " · given")
 		agree(x)
 		x.WaitFor("What is left to you")
+		x.WaitFor("enter " + []string{"next Workspace", "leave"}[i])
 		x.Send(enter)
 	}
 	p.ends(x, 0)

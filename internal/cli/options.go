@@ -65,7 +65,7 @@ type setupFlags struct {
 	ownURL       string
 	like         string
 	handOver     string
-	title        string // not a flag: of the screens, where they are for one of several Workspaces
+	title, then  string // no flags: of the screens, where they are for one of several Workspaces, and what follows
 }
 
 // register makes a flag of every question.

@@ -126,7 +126,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	owned := w == nil
 	command, handed := "", []string(nil) // that hands over what the person may not do, and what was handed over
 	s := ui.Session{
-		Title: cmp.Or(a.setup.title, "Set up a pipeline"), Sandbox: a.sandbox,
+		Title: cmp.Or(a.setup.title, "Set up a pipeline"), Then: a.setup.then, Sandbox: a.sandbox,
 		Find: func(ctx context.Context) ([]ui.Fact, error) {
 			if w == nil {
 				found, err := a.discover(ctx)

@@ -23,6 +23,7 @@ type Fact struct {
 // Session is one set-up, from the first question to the result.
 type Session struct {
 	Title string // "Set up a pipeline"
+	Then  string // what comes when it is over: "next Workspace"; "" for nothing
 	// Sandbox is set when nothing real is touched; every screen says so.
 	Sandbox bool
 	// Find looks for what can be found without asking (log-in, repository, platform). It is called

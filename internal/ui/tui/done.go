@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -124,5 +125,5 @@ func proof(rung string) string {
 }
 
 func (d *done) keys(m *model) []keyHint {
-	return []keyHint{{"enter", "leave"}, {m.th.g.arrows, "scroll"}}
+	return []keyHint{{"enter", cmp.Or(m.session.Then, "leave")}, {m.th.g.arrows, "scroll"}}
 }
