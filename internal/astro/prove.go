@@ -107,8 +107,8 @@ func names(roles []Role, scope string) (out []string) {
 func (c *Client) Prove(ctx context.Context, s setup.Setup, t Token, v *secret.Value) (string, error) {
 	with := c.As(v)
 	path, what := reach(s)
-	var refused string
-	var unused, unread, open error
+	var beyond, closed string
+	var unused, unread, unknown error
 	_ = parallel.Do(
 		func() error { unused = with.get(ctx, path); return nil },
 		func() error {
@@ -118,7 +118,7 @@ func (c *Client) Prove(ctx context.Context, s setup.Setup, t Token, v *secret.Va
 			}
 			return nil
 		},
-		func() error { refused, open = c.outside(ctx, with, s); return nil },
+		func() error { beyond, closed, unknown = c.outside(ctx, s); return nil },
 	)
 	if unused != nil {
 		return "", unproved(unused, "use the new token")
@@ -129,10 +129,22 @@ func (c *Client) Prove(ctx context.Context, s setup.Setup, t Token, v *secret.Va
 	if faults := append(differences(s, t), contradictions(t, v)...); len(faults) > 0 {
 		return "", hint.New("astro: the token is not what was asked for: "+strings.Join(faults, "; "), "Take it back; nothing uses it yet.", docsToken)
 	}
-	if open != nil {
-		return "", open
+	if unknown != nil {
+		return "", unknown
 	}
-	return "it can read " + what + ", " + refused, nil
+	if beyond == "" {
+		return "it can read " + what + ", and nothing in the Organization is closed to it", nil
+	}
+	// Only now: as long as the token is not accepted everywhere, a refusal says nothing.
+	err := with.get(ctx, beyond)
+	switch httpx.Status(err) {
+	case http.StatusForbidden, http.StatusNotFound:
+		return "it can read " + what + ", and " + closed + " is closed to it", nil
+	}
+	if err != nil {
+		return "", unproved(err, "ask with the new token for what it must not see")
+	}
+	return "", hint.New("astro: the new token can read "+closed+", which is outside of what was asked for", "Take it back, and choose a smaller role.", docsToken)
 }
 
 func (c *Client) get(ctx context.Context, path string) error {
@@ -153,34 +165,23 @@ func reach(s setup.Setup) (path, what string) {
 	return path, "Organization " + s.Organization.String()
 }
 
-// outside asks with the new token for something that it must not see: another Workspace, or, where
-// the caller knows no other, the Organization's IP access list.
-func (c *Client) outside(ctx context.Context, with *Client, s setup.Setup) (string, error) {
+// outside is the path and the name of something that a credential must not see: another Workspace, or, where the
+// caller knows no other, the Organization's IP access list. The path is "" where nothing is closed to it.
+func (c *Client) outside(ctx context.Context, s setup.Setup) (path, what string, err error) {
 	if s.Credential.Role == "ORGANIZATION_OWNER" {
-		return "and nothing in the Organization is closed to it", nil
+		return "", "", nil
 	}
-	path, what := orgPath(s.Organization.ID)+"/allowed-ip-address-ranges", "the Organization's IP access list"
-	if s.Credential.Kind != setup.OrganizationToken {
-		page, err := c.Workspaces(ctx, s.Organization.ID)
-		if err != nil {
-			return "", err
-		}
-		for _, w := range page.Items {
-			if w.ID != s.Workspace.ID {
-				path, what = orgPath(s.Organization.ID)+"/workspaces/"+url.PathEscape(w.ID), "Workspace "+w.Name.String()
-				break
-			}
+	path, what = orgPath(s.Organization.ID)+"/allowed-ip-address-ranges", "the Organization's IP access list"
+	if s.Credential.Kind == setup.OrganizationToken {
+		return path, what, nil
+	}
+	page, err := c.Workspaces(ctx, s.Organization.ID)
+	for _, w := range page.Items {
+		if w.ID != s.Workspace.ID {
+			return orgPath(s.Organization.ID) + "/workspaces/" + url.PathEscape(w.ID), "Workspace " + w.Name.String(), err
 		}
 	}
-	err := with.get(ctx, path)
-	switch httpx.Status(err) {
-	case http.StatusForbidden, http.StatusNotFound:
-		return "and " + what + " is closed to it", nil
-	}
-	if err != nil {
-		return "", unproved(err, "ask with the new token for what it must not see")
-	}
-	return "", hint.New("astro: the new token can read "+what+", which is outside of what was asked for", "Take it back, and choose a smaller role.", docsToken)
+	return path, what, err
 }
 
 // unproved tells the reasons apart for which a new token was not accepted.

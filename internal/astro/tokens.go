@@ -123,7 +123,7 @@ func (c *Client) tokensBelow(ctx context.Context, org string, refused error) (ou
 		}
 		page, err := c.Deployments(ctx, org, ws.ID)
 		deployments, err := rest(ctx, page, err)
-		if err != nil {
+		if err != nil && !httpx.Refused(err) {
 			return nil, err
 		}
 		for _, d := range deployments {

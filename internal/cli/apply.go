@@ -21,6 +21,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
 	"github.com/astro-ci/astro-ci/internal/steps"
@@ -203,12 +204,35 @@ func (w *world) decide(ctx context.Context, x *applied, known []known, all []ast
 	}
 	x.files = len(have.Files) > 0
 	x.Decision = apply.Decide(x.plan, have, time.Now())
-	if x.plan.SelfRotation.Every.Rotates() && (x.Verdict == apply.Keep || x.Verdict == apply.Change && !x.Token) && w.bare(x.plan, all) {
-		if x.Verdict == apply.Keep {
-			x.Verdict, x.Why = apply.Change, nil
-		}
-		x.Why = append(x.Why, "nothing renews its token yet")
+	if x.plan.SelfRotation.Every.Rotates() && (x.Verdict == apply.Keep || x.Verdict == apply.Change && !x.Token) {
+		return w.decideRenewal(ctx, x)
 	}
+	return nil
+}
+
+// decideRenewal looks whether what renews the token of a setup is there.
+func (w *world) decideRenewal(ctx context.Context, x *applied) error {
+	platform, err := w.openAt(ctx, x.plan.Platform, x.plan.Repository.Host)
+	if err != nil {
+		return err
+	}
+	missing, begun, err := w.unrenewed(ctx, x.plan, platform)
+	why := "nothing renews its token yet"
+	switch {
+	case httpx.Refused(err):
+		x.Notes = append(x.Notes, "whether something renews its token is not known: your log-in may not list its tokens")
+		return nil
+	case err != nil:
+		return err
+	case begun.Active():
+		why = "what renews its token was begun and is not finished"
+	case !missing:
+		return nil
+	}
+	if x.Verdict == apply.Keep {
+		x.Verdict, x.Why = apply.Change, nil
+	}
+	x.Why = append(x.Why, why)
 	return nil
 }
 

@@ -50,8 +50,8 @@ func (c candidate) token() (t astro.Token) {
 
 // candidates are the setups that were named, or all of which there is a journal here or an entry in
 // astro-ci.yaml, with those that renew them. The latter come last: what they log in with is replaced after
-// what they replace.
-func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (out []candidate, err error) {
+// what they replace. Of setups that nobody named, what fails can keep none of the others back: it is their err.
+func (w *world) candidates(ctx context.Context, f rotateFlags, names []string, spare bool) (out []candidate, err error) {
 	all, err := w.app.journals()
 	if err != nil {
 		return nil, err
@@ -64,8 +64,8 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string) (
 		switch {
 		case err == nil && c.name != "":
 			out = append(out, c)
-		case err != nil && f.due && len(names) == 0 && ctx.Err() == nil: // it keeps none of the others back
-			out = append(out, candidate{name: name, err: err})
+		case err != nil && spare && len(names) == 0 && ctx.Err() == nil:
+			out = append(out, candidate{name: name, state: c.state, err: err})
 		default:
 			return err
 		}
@@ -158,7 +158,7 @@ func (w *world) look(ctx context.Context, c *candidate) error {
 // setup, those for its place are asked for: only who may list these can tell that there is none.
 func (w *world) find(ctx context.Context, p setup.Plan, s rotation.State, all []astro.Token) (candidate, error) {
 	c := found(p, s, all, time.Now())
-	if len(c.old) > 0 {
+	if len(c.old) > 0 || p.Credential.Kind == setup.DeploymentKey { // which is no token
 		return c, nil
 	}
 	all, err := w.around(ctx, p.Setup, all)

@@ -95,15 +95,23 @@ func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {
 		}
 		g.w = w
 	}
-	all, err := g.w.candidates(ctx, g.flags, g.names)
+	all, err := g.w.candidates(ctx, g.flags, g.names, true)
 	if err != nil {
 		return nil, err
 	}
 	g.all = map[string]candidate{}
 	var out []ui.Setup
+	var failed error
 	for _, c := range all {
+		if c.err != nil && g.resume && c.state.Op != "" && !c.state.Active() {
+			continue // nothing of it is to be gone on with
+		}
 		if c.err != nil {
-			return nil, c.err
+			failed = cmp.Or(failed, c.err)
+			if g.all[c.name] = c; !g.resume {
+				out = append(out, ui.Setup{Name: c.name, Health: ui.Bad, Says: display.Clean(hint.Of(c.err).Error())})
+			}
+			continue
 		}
 		_, due := rotation.Due(c.token(), time.Now())
 		if g.resume && !c.state.Active() || g.flags.due && !due && !c.state.Active() && !c.unfinished {
@@ -111,6 +119,9 @@ func (g *guide) find(ctx context.Context) ([]ui.Setup, error) {
 		}
 		g.all[c.name] = c
 		out = append(out, entry(c))
+	}
+	if failed != nil && !slices.ContainsFunc(out, func(x ui.Setup) bool { return g.all[x.Name].err == nil }) {
+		return nil, failed // nothing else is left to choose
 	}
 	g.none = len(out) == 0
 	slices.SortStableFunc(out, gravest)
@@ -171,11 +182,13 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 	}
 	begun := c.state.Active()
 	switch {
+	case c.err != nil:
+		return nil, c.err
 	case begun && g.flags.leaked && c.state.Mode != rotation.Leaked:
 		return nil, hint.New("a rotation of "+name+" is not finished, and its old token still works",
 			"Finish it first: astro-ci resume "+name+". Or delete the old token at once: astro-ci token revoke "+c.token().ID, "")
 	case begun && len(g.flags.add) > 0:
-		return nil, hint.New("the setup "+name+" was begun and is not finished", "Finish it first: astro-ci resume "+name, "")
+		return nil, g.app.notFinished(name)
 	case len(g.flags.add) > 0:
 		var err error
 		if c.plan, err = withTargets(c.plan, g.flags.add); err != nil {

@@ -85,6 +85,12 @@ func (a *app) goesOn(names ...string) string {
 	return ""
 }
 
+// notFinished refuses to begin something on a setup on which something was begun.
+func (a *app) notFinished(name string) error {
+	on := a.again("resume " + name)
+	return hint.New("the setup "+name+" was begun and is not finished", "Finish it with "+on+", or take it back with "+on+" --abort.", "")
+}
+
 // known is a setup that this computer has a journal of.
 type known struct {
 	name  string

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +24,20 @@ func renewed(t *testing.T) (*place, *sandbox.Sandbox) {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	return p, s
+}
+
+// logInAs leaves the place with the log-in of another user.
+func (p *place) logInAs(s *sandbox.Sandbox, user string) {
+	p.t.Helper()
+	p.unset("ASTRO_API_TOKEN")
+	if err := s.Astro().Login(user).Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil }); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// noToken is Astro's answer to who may not.
+func noToken(skip int) fault.Fault {
+	return fault.Fault{Method: http.MethodPost, Path: "/v1/organizations/*/tokens", Status: http.StatusForbidden, Body: `{"message":"m","requestId":"r","statusCode":403}`, Times: 1, Skip: skip}
 }
 
 // once is a place where set-up was done with flags, and more of them.
@@ -211,8 +226,7 @@ func TestNoTokenSeenIsNotNoToken(t *testing.T) {
 	_, other, _ := s.Astro().Find("Machine Learning", "")
 	s.Astro().AddUser("bea@acme.example", "WORKSPACE", ws, "WORKSPACE_AUTHOR")
 	s.Astro().AddUser("bea@acme.example", "WORKSPACE", other, "WORKSPACE_OWNER") // whose tokens are listed
-	p.unset("ASTRO_API_TOKEN")
-	_ = s.Astro().Login("bea@acme.example").Use(func(b []byte) error { p.env = append(p.env, "ASTRO_API_TOKEN="+string(b)); return nil })
+	p.logInAs(s, "bea@acme.example")
 	p.lose()
 	for _, args := range [][]string{{"apply", "--dry-run"}, {"verify"}, {"rotate", "etl-prod", "--dry-run"}} {
 		out, stderr, code := p.run(args...)
@@ -289,7 +303,7 @@ func TestResumedSetupIsRenewed(t *testing.T) {
 func TestRefusedTokenLeavesNothing(t *testing.T) {
 	t.Parallel()
 	p, s := online(t)
-	s.Astro().Faults.Add(fault.Fault{Method: http.MethodPost, Path: "/v1/organizations/*/tokens", Status: http.StatusForbidden, Body: `{"message":"m","requestId":"r","statusCode":403}`, Times: 1})
+	s.Astro().Faults.Add(noToken(0))
 	if _, stderr, code := p.run(byFlags...); code != 4 || len(own(s)) != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -299,4 +313,137 @@ func TestRefusedTokenLeavesNothing(t *testing.T) {
 	if _, stderr, code := p.run(byFlags...); code != 0 || len(own(s)) != 1 {
 		t.Errorf("once more: exit %d: %s", code, stderr)
 	}
+}
+
+// A set-up that Astro refused changes nothing of the setup of the same name that is there.
+func TestRefusedTokenLeavesTheSetupAsItWas(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	s.Astro().Faults.Add(noToken(0))
+	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--secret-name", "OTHER_NAME")...); code != 4 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if out, _, code := p.run("verify"); code != 0 || strings.Contains(out, "OTHER_NAME") || !strings.Contains(out, "holds what astro-ci wrote last") && !strings.Contains(out, "it holds what") {
+		t.Errorf("verify: exit %d: %s", code, out)
+	}
+	_, stderr, code := p.run("rotate", "etl-prod", "--no-input", "--yes", "--drain", "1ms", "--wait")
+	if v, err := s.GitHub().OpenRepo("acme", "etl", setup.TokenVariable); code != 0 || err != nil || len(own(s)) != 1 || !s.Astro().Accepts(v, own(s)[0].ID) {
+		t.Errorf("exit %d, %v, on Astro %v: %s", code, err, marked(s), stderr)
+	}
+}
+
+// half is a setup that nothing renews, since the log-in that this takes was missing when it was finished. It is
+// there now.
+func half(t *testing.T) (*place, *sandbox.Sandbox) {
+	t.Helper()
+	p, s := online(t)
+	login := setup.LoginSecret + "=login-" + rand.Text()
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", login)
+	s.GitHub().Faults.Add(fault.Fault{Method: http.MethodPut, Path: "/repos/acme/etl/actions/secrets/" + setup.TokenVariable, Status: http.StatusForbidden, Body: `{"message":"no"}`, Times: 1})
+	if _, stderr, code := p.run(append(slices.Clone(byItself), "--role", "DEPLOYMENT_ADMIN")...); code == 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.unset(setup.LoginSecret)
+	if _, stderr, code := p.run("resume", "--wait", "--no-input", "--yes"); code == 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	p.env = append(p.env, login)
+	return p, s
+}
+
+// isRenewed reports whether all that renews etl-prod is there.
+func (p *place) isRenewed(s *sandbox.Sandbox) bool {
+	v, err := s.GitHub().OpenRepo("acme", "etl", setup.RotationSecret)
+	tokens := marked(s)["etl-prod-rotation"]
+	return err == nil && len(tokens) == 1 && s.Astro().Accepts(v, tokens[0]) && p.workflows()["astro-etl-prod-rotation.yml"] != ""
+}
+
+// What renews a setup is not called done before it is, however often its store fails.
+func TestRenewalIsFinished(t *testing.T) {
+	t.Parallel()
+	for what, f := range map[string]fault.Fault{
+		"the store is busy":  {Status: http.StatusBadGateway, Body: `{"message":"busy"}`, Times: 4},
+		"the store refuses":  {Status: http.StatusForbidden, Body: `{"message":"no"}`, Times: 1},
+		"the store is slow":  {Status: http.StatusBadGateway, Body: `{"message":"busy"}`, Times: 2},
+		"nothing is at hand": {},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			p, s := half(t)
+			if f.Times > 0 {
+				f.Method, f.Path = http.MethodPut, "/repos/acme/etl/actions/secrets/"+setup.RotationSecret
+				s.GitHub().Faults.Add(f)
+			}
+			for range 3 {
+				out, stderr, code := p.run("apply", "etl-prod", "--no-input", "--yes", "--drain", "1ms")
+				if done := p.isRenewed(s); done != (code == 0) || !done && !strings.Contains(out+stderr, "resume etl-prod-rotation") && !strings.Contains(stderr, "what to do") {
+					t.Errorf("exit %d, done %v: %s%s", code, done, out, stderr)
+				}
+			}
+			if !p.isRenewed(s) {
+				t.Errorf("on Astro %v, files %v", marked(s), p.workflows())
+			}
+		})
+	}
+}
+
+// A refused token of the renewal is gone on with: the log-in of its runs is there already.
+func TestRefusedRenewalGoesOn(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+	s.Astro().Faults.Add(noToken(1))
+	args := slices.DeleteFunc(append(slices.Clone(byItself), "--role", "DEPLOYMENT_ADMIN"), func(s string) bool { return s == "--json" })
+	_, stderr, code := p.run(args...)
+	if code != 5 || !strings.Contains(stderr, "astro-ci resume etl-prod-rotation") || strings.Contains(stderr, "value is gone") {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if out, stderr, code := p.run("resume", "--wait", "--no-input", "--yes"); code != 0 || !p.isRenewed(s) {
+		t.Errorf("resume: exit %d, on Astro %v, files %v: %s%s", code, marked(s), p.workflows(), out, stderr)
+	}
+}
+
+// Who may not list the tokens of what renews a setup is told that this is not known.
+func TestRenewalThatIsNotSeen(t *testing.T) {
+	t.Parallel()
+	p, s := renewed(t)
+	_, ws, dep := s.Astro().Find("Data Platform", "etl-prod")
+	s.Astro().AddCustomRole("CI_Tok", "deployment.get", "deployment.apiTokens.get", "deployment.apiTokens.create", "deployment.apiTokens.delete", "deployment.apiTokens.update")
+	s.Astro().AddUser("bea@acme.example", "WORKSPACE", ws, "WORKSPACE_AUTHOR")
+	s.Astro().AddUser("bea@acme.example", "DEPLOYMENT", dep, "CI_Tok")
+	p.logInAs(s, "bea@acme.example")
+	if err := os.Remove(filepath.Join(p.home, ".local", "state", "astro-ci", "journals", "etl-prod-rotation.journal")); err != nil {
+		t.Fatal(err)
+	}
+	before := marked(s)
+	for _, args := range [][]string{{"apply", "--dry-run"}, {"apply", "--no-input", "--yes"}} {
+		out, stderr, code := p.run(args...)
+		if said := out + stderr; code != 0 || strings.Contains(said, "nothing renews its token") || !strings.Contains(said, "whether something renews its token is not known") || !maps.EqualFunc(before, marked(s), slices.Equal) {
+			t.Errorf("%v: exit %d: %s", args, code, said)
+		}
+	}
+}
+
+// One setup that cannot be looked at keeps none of the others back, and is no success.
+func TestOneThatIsNotSeen(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--credential", "deployment-token", "--workspace", "Machine Learning", "--deployment", "ml-prod", "--platform", "github", "--repo", "acme/etl", "--role", "DEPLOYMENT_ADMIN"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	_, ws, _ := s.Astro().Find("Data Platform", "")
+	_, other, _ := s.Astro().Find("Machine Learning", "")
+	s.Astro().AddUser("bea@acme.example", "WORKSPACE", ws, "WORKSPACE_OWNER")
+	s.Astro().AddUser("bea@acme.example", "WORKSPACE", other, "WORKSPACE_AUTHOR")
+	p.logInAs(s, "bea@acme.example")
+	p.lose()
+	if out, stderr, code := p.run("rotate", "--due", "--dry-run"); code != 4 || !strings.Contains(out, "etl-prod is not due") || !strings.Contains(stderr, "list the tokens") {
+		t.Errorf("exit %d: %s%s", code, out, stderr)
+	}
+	x := p.terminal("rotate")
+	x.WaitFor("ml-prod")
+	x.WaitFor("list the tokens")
+	x.WaitFor("due on")
+	x.Send("q")
+	x.Wait()
 }

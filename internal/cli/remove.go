@@ -50,7 +50,7 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 		return r, err
 	}
 	if state.Active() {
-		return r, hint.New("the setup "+name+" was begun and is not finished", "Finish it with astro-ci resume "+name+", or take it back with astro-ci resume "+name+" --abort.", "")
+		return r, w.app.notFinished(name)
 	}
 	p.ReplaceEdits = w.app.setup.replaceEdits
 	all, err := w.astro.Tokens(ctx, p.Organization.ID, "", "")

@@ -9,6 +9,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -33,9 +35,15 @@ func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event))
 	if err != nil || p.SelfRotation.IsZero() {
 		return err
 	}
-	all, err := w.astro.TokensAt(ctx, engine.Renewal(p, platform).Setup)
-	if err != nil || !w.bare(p, all) {
+	missing, begun, err := w.unrenewed(ctx, p, platform)
+	switch {
+	case err != nil:
 		return err
+	case begun.Active():
+		name := setup.RenewalName(p.Name)
+		return w.work(ctx, rotateFlags{wait: true}, candidate{name: name, state: begun, plan: begun.Plan, quiet: true}, nothing).err
+	case !missing:
+		return nil
 	}
 	p.SelfRotation.Login, d.Book = w.platformLogin, w.openBook
 	if actions, _, err = engine.Renew(p, platform, d); err != nil {
@@ -44,20 +52,24 @@ func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event))
 	return engine.Tell(engine.NewRun(actions).Go(ctx), show)
 }
 
-// bare reports whether what renews a setup's token still has to be set up. all are the tokens for its place. Of a
+func nothing(*rotation.Book, *rotation.Driver) error { return nil }
+
+// unrenewed says whether what renews a setup's token still has to be set up, or what was begun of that. Of a
 // reminder that is not known: it has no token, and is written again.
-func (w *world) bare(p setup.Plan, all []astro.Token) bool {
+func (w *world) unrenewed(ctx context.Context, p setup.Plan, platform providers.Platform) (missing bool, begun rotation.State, err error) {
 	if !p.SelfRotation.Every.Rotates() {
-		return p.SelfRotation.Every == setup.Reminder
+		return p.SelfRotation.Every == setup.Reminder, begun, nil
 	}
-	name := setup.RenewalName(p.Name)
+	renewal := engine.Renewal(p, platform)
 	dir, err := w.app.journalDir()
 	if err == nil {
-		if s, err := read(dir, name); err == nil && (s.Active() || s.Last != "") {
-			return false
-		}
+		begun, err = read(dir, renewal.Name)
 	}
-	return !slices.ContainsFunc(all, func(t astro.Token) bool {
-		return setup.ParseMark(t.Description.String()).Setup == name && !t.Expired(time.Now())
-	})
+	if err != nil || begun.Active() || begun.Last != "" {
+		return false, begun, err
+	}
+	all, err := w.astro.TokensAt(ctx, renewal.Setup)
+	return err == nil && !slices.ContainsFunc(all, func(t astro.Token) bool {
+		return setup.ParseMark(t.Description.String()).Setup == renewal.Name && !t.Expired(time.Now())
+	}), begun, err
 }

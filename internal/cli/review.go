@@ -11,7 +11,6 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
-	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -87,7 +86,7 @@ func (w *world) unfinished(name string) error {
 	}
 	s, err := read(dir, name)
 	if err == nil && s.Active() {
-		err = hint.New("the setup "+name+" was begun and is not finished", "Finish it with "+w.app.again("resume "+name)+", or take it back with "+w.app.again("resume "+name)+" --abort.", "")
+		err = w.app.notFinished(name)
 	}
 	return err
 }

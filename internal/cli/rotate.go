@@ -102,7 +102,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	all, err := w.candidates(ctx, f, names)
+	all, err := w.candidates(ctx, f, names, f.due)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		}
 		if len(f.add) > 0 {
 			if c.state.Active() {
-				return hint.New("the setup "+c.name+" was begun and is not finished", "Finish it first: astro-ci resume "+c.name, "")
+				return a.notFinished(c.name)
 			}
 			if c.plan, err = withTargets(c.plan, f.add); err != nil {
 				return err
@@ -134,8 +134,11 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	if len(todo) > 1 && !f.due && len(names) == 0 {
 		return &flow.MissingError{Items: []flow.Missing{{Step: flow.Step{ID: "setup", Flag: "due", Name: "which setup: name it, or give --due; there are " + words(todo)}}}}
 	}
-	if err := a.agree(ctx, f, todo, a.drain(f)); err != nil || a.dryRun {
+	switch err := a.agree(ctx, f, todo, a.drain(f)); {
+	case err != nil:
 		return err
+	case a.dryRun:
+		return a.outcomes(out)
 	}
 	for _, c := range todo {
 		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, d *rotation.Driver) error {

@@ -132,7 +132,7 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 		return err
 	}
 	if s.Active() {
-		return hint.New("the setup "+name+" was begun and is not finished", "Finish it first: astro-ci resume "+name, "")
+		return a.notFinished(name)
 	}
 	i := slices.IndexFunc(s.Plan.Targets, func(t setup.Target) bool { return t.String() == target })
 	if i < 0 || s.Targets[i].Forgotten {

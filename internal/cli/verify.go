@@ -190,7 +190,7 @@ func (w *world) verifyToken(ctx context.Context, c candidate) doctor.Checked {
 // helps makes what helps the going on with an operation, where one is at work.
 func (c candidate) helps(x doctor.Checked) doctor.Checked {
 	if c.state.Active() && x.Next != "" {
-		x.Next = "astro-ci resume " + c.name
+		x.Next = "astro-ci resume " + c.name // as the other commands of the rows
 	}
 	return x
 }

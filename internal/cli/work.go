@@ -8,6 +8,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // work opens the journal of a setup and goes on as far as it goes.
@@ -73,11 +74,7 @@ func (w *world) driver(ctx context.Context, c candidate, see func(rotation.Event
 
 // failed is what became of a setup that an error stopped.
 func (w *world) failed(name string, err error) outcome {
-	out := outcome{Setup: name, State: "failed", err: err, Error: hint.Of(err).Error()}
-	if b := w.book(name); b != nil && b.State().Active() {
-		out.Resume = w.app.again("resume " + name)
-	}
-	return out
+	return outcome{Setup: name, State: "failed", err: err, Error: hint.Of(err).Error(), Resume: w.app.goesOn(name, setup.RenewalName(name))}
 }
 
 // halted is what became of a setup whose operation does not go on by itself. A set-up gets its files.

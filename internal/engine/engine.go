@@ -197,6 +197,7 @@ type builder struct {
 	value      *secret.Value // of the new token
 	writes     []*write
 	book       *rotation.Book
+	began      bool // something was made before the token
 }
 
 func (b *builder) add(a Action) { b.actions = append(b.actions, a) }
@@ -353,7 +354,7 @@ func (b *builder) token() {
 					return "", err
 				}
 				refused := b.book.Record(rotation.Record{Kind: rotation.RecRefused, Attempt: attempts})
-				if refused == nil && !open.Load() { // nothing was made: there is nothing to go on with
+				if refused == nil && !open.Load() && !b.began { // nothing was made: there is nothing to go on with
 					refused, attempts = b.aborted(), 0
 				}
 				return "", errors.Join(err, refused)

@@ -69,6 +69,23 @@ func TestChecksAreMadeSideBySide(t *testing.T) {
 	}
 }
 
+// Every check that was made is told, also beside one that failed.
+func TestEveryCheckIsTold(t *testing.T) {
+	look := func(key string, err error) engine.Action {
+		return engine.Action{Key: key, Beside: true, Do: func(context.Context) (string, error) { return "", err }}
+	}
+	r := engine.NewRun([]engine.Action{look("a", errBoom), look("b", nil), look("c", errBoom), {Key: "d", Do: func(context.Context) (string, error) { t.Error("it went on"); return "", nil }}})
+	var ended []string
+	for ev := range r.Go(t.Context()) {
+		if ev.State != engine.Started {
+			ended = append(ended, ev.Action.Key+" "+string(ev.State))
+		}
+	}
+	if want := []string{"a failed", "b done", "c failed"}; !slices.Equal(ended, want) {
+		t.Errorf("got %q, want %q", ended, want)
+	}
+}
+
 func TestNothingIsCreatedWhenACheckFails(t *testing.T) {
 	for _, check := range []string{"check:astro", "check:github:acme/etl/A", "check:github:acme/etl#prod/B"} {
 		e := newEarth()

@@ -24,7 +24,7 @@ func (b *builder) role() {
 			if !created {
 				return "it is there already", nil
 			}
-			made = r.ID
+			made, b.began = r.ID, true
 			return r.ID, nil
 		},
 		Stands: func() bool { return made != "" },

@@ -110,10 +110,9 @@ func (r *Run) Actions() []Event {
 	return out
 }
 
-// Go performs what is not done yet and yields each change. It ends after a Failed event, or after several
-// of a group that is apart. When ctx
-// is cancelled the action that is under way may finish, for ten seconds: a request that is cut
-// leaves a question behind.
+// Go performs what is not done yet and yields each change. It ends after a Failed event, or after several of a
+// group that is beside or apart. When ctx is cancelled the action that is under way may finish, for ten seconds: a
+// request that is cut leaves a question behind.
 func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		failed := false
@@ -143,13 +142,18 @@ func (r *Run) Go(ctx context.Context) iter.Seq[Event] {
 					return
 				}
 			}
+			over := false
 			for _, ev := range perform(ctx, some) {
 				r.set(i, ev.State)
 				failed = failed || ev.Err != nil
-				if !yield(ev) || ev.Err != nil && !ev.Action.Apart {
+				over = over || ev.Err != nil && !ev.Action.Apart
+				if !yield(ev) {
 					return
 				}
 				i++
+			}
+			if over {
+				return
 			}
 		}
 	}

@@ -92,7 +92,7 @@ func (b *builder) keepLogin(v *secret.Value) {
 					return "", err
 				}
 			}
-			tried = true
+			tried, b.began = true, true
 			r, err := store.Put(ctx, t, v, providers.Meta{Setup: b.plan.Name, Repository: b.plan.Repository, Branch: b.plan.Pipeline.Branch, Scheduled: true, File: b.plan.Pipeline.File})
 			return "proof: " + string(r.Proof), err
 		},

@@ -99,6 +99,7 @@ type State struct {
 	Ended    RecordKind // done or aborted; "" while it goes on
 	Last     string     // id of the token that the last operation ended with
 	open     bool       // the last intent has no answer yet
+	before   *State     // what was there when the operation began; nil: no setup
 }
 
 // Fold reads a journal.
@@ -173,6 +174,9 @@ func (s State) With(r Record) State {
 	case RecAborting:
 		s.Aborting = true
 	case RecAborted:
+		if s.before != nil { // nothing of the operation is left, its plan included
+			s = *s.before
+		}
 		s.Ended = r.Kind
 	case RecDone:
 		s.Ended, s.Last = r.Kind, r.Token
@@ -184,6 +188,10 @@ func (s State) With(r Record) State {
 
 func begin(before State, at time.Time, b Begin) State {
 	s := State{Begin: b, Began: at, Last: before.Last, Targets: make([]TargetState, len(b.Plan.Targets)), CutFor: -1, Marked: -1}
+	if before.Last != "" {
+		before.before = nil
+		s.before = &before
+	}
 	for _, id := range b.Old {
 		s.Tokens = append(s.Tokens, Token{ID: id, Tried: true})
 	}

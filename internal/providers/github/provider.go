@@ -104,15 +104,15 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 		return providers.Access{Note: display.Clean("organization secret of " + a.owner)}, err
 	}
 	var r repository
-	var closed error // the key is not shown to everybody; the repository says why
+	var unseen, closed error // neither is shown to everybody; the repository says why
 	exists := true
 	err = parallel.Do(
 		func() (err error) { r, err = p.api.repo(ctx, a.owner, a.repo); return err },
-		func() (err error) {
+		func() error {
 			if a.environment != "" {
-				exists, err = p.api.environmentExists(ctx, a)
+				exists, unseen = p.api.environmentExists(ctx, a)
 			}
-			return err
+			return nil
 		},
 		func() error { _, closed = p.api.publicKey(ctx, a); return nil },
 	)
@@ -125,6 +125,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	case r.Permissions != nil && !r.Permissions.Push && !r.Permissions.Admin:
 		return providers.Access{}, hint.New("github: your log-in may only read "+a.owner+"/"+a.repo,
 			"Ask an administrator of the repository for write access, or let them run this set-up.", docsSecrets)
+	case unseen != nil:
+		return providers.Access{}, unseen
 	}
 	note := "as seen by your role; a fine-grained token shows its write right only at the write"
 	if r.scopes != nil {

@@ -172,9 +172,13 @@ func TestRefusalsInWords(t *testing.T) {
 		target setup.Target
 		want   string
 	}{
-		"archived":         {func(s *githubd.Server) { s.Change("acme", "etl", "admin", true, "") }, target("acme/etl", "A"), "Unarchive"},
-		"renamed":          {func(s *githubd.Server) { s.AddRepo("acme", "new"); s.Change("acme", "etl", "admin", false, "acme/new") }, target("acme/etl", "A"), "new name"},
-		"reader":           {func(s *githubd.Server) { s.Change("acme", "etl", "pull", false, "") }, target("acme/etl", "A"), "write access"},
+		"archived": {func(s *githubd.Server) { s.Change("acme", "etl", "admin", true, "") }, target("acme/etl", "A"), "Unarchive"},
+		"renamed":  {func(s *githubd.Server) { s.AddRepo("acme", "new"); s.Change("acme", "etl", "admin", false, "acme/new") }, target("acme/etl", "A"), "new name"},
+		"reader":   {func(s *githubd.Server) { s.Change("acme", "etl", "pull", false, "") }, target("acme/etl", "A"), "write access"},
+		"reader of one's environment": {func(s *githubd.Server) {
+			s.Change("acme", "etl", "pull", false, "")
+			s.Faults.Add(fault.Fault{Method: http.MethodGet, Path: "/repos/acme/etl/environments/production", Status: http.StatusForbidden, Body: `{"message":"no"}`, Times: 1})
+		}, target("acme/etl#production", "A"), "write access"},
 		"no admin":         {func(s *githubd.Server) { s.Change("acme", "etl", "push", false, "") }, target("acme/etl#new", "A"), "administrator"},
 		"organization":     {func(s *githubd.Server) { s.SetScopes([]string{"repo"}) }, target("acme", "A"), "admin:org"},
 		"scope of nothing": {func(s *githubd.Server) { s.SetScopes([]string{"read:org"}) }, target("acme/etl", "A"), "gh auth status"},

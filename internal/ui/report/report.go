@@ -6,6 +6,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -176,6 +177,11 @@ func exists(r *engine.Result) (out []string) {
 	return out
 }
 
+// stored reports whether some target holds the token.
+func stored(r *engine.Result) bool {
+	return slices.ContainsFunc(r.Targets, func(t engine.TargetResult) bool { return t.State == engine.Done })
+}
+
 func tokenStands(r *engine.Result) bool { return r.Token.ID != "" && !r.TokenRevoked }
 
 // Standing prints what Exists lists.
@@ -198,7 +204,7 @@ func Failure(w io.Writer, r ui.Review, err error) {
 	if command := r.GoesOn(); command != "" {
 		say(w, "Go on with: %s", command)
 	}
-	if tokenStands(r.Result) {
+	if tokenStands(r.Result) && !stored(r.Result) {
 		say(w, "The token's value is gone with this run. If no pipeline uses it, delete it with:")
 		say(w, "  %s", deleteCommand(r.Result))
 	}
