@@ -94,7 +94,7 @@ GH := v2.83.0
 .PHONY: peers
 peers: ## build gh and look for the astro CLI, with which bench-peers compares
 	@[ -x $(PEERS)/gh-$(GH) ] || { \
-		dir=$$(go mod download -json github.com/cli/cli/v2@$(GH) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+		dir=$$(go mod download -json github.com/cli/cli/v2@$(GH) | sed -n 's/^.*"Dir": "\(.*\)",$$/\1/p') && \
 		nice -n 19 go -C "$$dir" build -p 1 -trimpath -ldflags '-s -w' -o $(PEERS)/gh-$(GH) ./cmd/gh; \
 	}
 	@ln -sf gh-$(GH) $(PEERS)/gh

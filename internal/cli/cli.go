@@ -82,8 +82,8 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	}
 	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)
 	defer func() { _, _ = stdout.Close(), stderr.Close() }()
-	a.footer = &footer{to: stderr}
-	a.out, a.err = stdout, a.footer
+	a.footer = &footer{to: commands{stderr, a}}
+	a.out, a.err = commands{stdout, a}, a.footer
 	if in := a.env.get("ASTRO_API_TOKEN"); in != "" {
 		a.redactor.Add(secret.New([]byte(in)))
 	}
@@ -97,7 +97,7 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	}
 	cmd.SetArgs(args)
 	cmd.SetIn(in)
-	cmd.SetOut(stdout)
+	cmd.SetOut(a.out)
 	cmd.SetErr(a.err)
 	err := cmd.ExecuteContext(ctx)
 	a.names.save()

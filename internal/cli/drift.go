@@ -121,7 +121,15 @@ func (x *examination) entry(ctx context.Context, s *subject) []doctor.Row {
 	if err != nil {
 		return []doctor.Row{doctor.Failed(doctor.Drift, s.name+": astro-ci.yaml", err)}
 	}
-	return []doctor.Row{doctor.Entry(s.name, apply.Decide(*s.file, apply.Have{Journal: s.state, Tokens: c.old, Unfinished: c.unfinished, Swept: c.sweeps()}, time.Now()))}
+	return s.resumes(doctor.Entry(s.name, apply.Decide(*s.file, apply.Have{Journal: s.state, Tokens: c.old, Unfinished: c.unfinished, Swept: c.sweeps()}, time.Now())))
+}
+
+// resumes is a row whose help is to go on, where something was begun on the setup.
+func (s *subject) resumes(r doctor.Row) []doctor.Row {
+	if s.state.Active() && r.Next != "" {
+		r.Next = "astro-ci resume " + s.name
+	}
+	return []doctor.Row{r}
 }
 
 // here reports whether a plan is for the repository that one stands in.
@@ -153,7 +161,7 @@ func (x *examination) files(ctx context.Context, s *subject) (out []doctor.Row) 
 	}
 	for _, c := range changes {
 		if c.Path != renewal {
-			out = append(out, doctor.File(s.name, entry, c, nil))
+			out = append(out, s.resumes(doctor.File(s.name, entry, c, nil))...)
 		}
 	}
 	if v := p.Pipeline.CLI.Version; v != "" && !p.Pipeline.Own && !p.Job.Scheduled() {

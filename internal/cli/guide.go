@@ -145,6 +145,8 @@ func entry(c candidate) ui.Setup {
 		x.Targets = append(x.Targets, t.String())
 	}
 	switch {
+	case c.state.Active() && len(c.state.Old) > 0 && t.ID == "":
+		x.Health, x.Says = ui.Bad, display.Clean("its token is gone; what was begun goes on with a new one")
 	case c.state.Active():
 		x.Health, x.Says = ui.Busy, display.Clean("begun and not finished")
 		if halt := rotation.Preview(c.state, now); halt.Kind == rotation.Wait {
@@ -188,7 +190,7 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 		return nil, hint.New("a rotation of "+name+" is not finished, and its old token still works",
 			"Finish it first: astro-ci resume "+name+". Or delete the old token at once: astro-ci token revoke "+c.token().ID, "")
 	case begun && len(g.flags.add) > 0:
-		return nil, g.app.notFinished(name)
+		return nil, g.app.notFinished(name, c.state)
 	case len(g.flags.add) > 0:
 		var err error
 		if c.plan, err = withTargets(c.plan, g.flags.add); err != nil {

@@ -26,7 +26,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
-	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 const docsHandOver = "https://github.com/astro-ci/astro-ci/blob/main/docs/hand-over.md"
@@ -215,9 +214,10 @@ func denied(check string, err error) bool {
 	return h != nil && h.Err == nil // it was seen, and not met as an error
 }
 
-// orHandOver adds to an error about a missing right that somebody else can do the set-up.
+// orHandOver adds to an error about a missing right that somebody else can do the set-up. Who is asked has a key
+// for it.
 func orHandOver(err error) error {
-	return ui.DeniedError{Err: hint.And(err, "Or hand it over to somebody who may: astro-ci setup --hand-over FOLDER, with the same answers as flags.")}
+	return hint.And(err, "Or hand it over to somebody who may: astro-ci setup --hand-over FOLDER, with the same answers as flags.")
 }
 
 // handOverAnswers writes down for somebody else what a person has answered, into a new folder, and returns the
@@ -235,9 +235,6 @@ func handOverFolder(p setup.Plan) string { return "astro-ci-" + p.Name }
 // handOverCommand is the command that hands over a plan, for a shell.
 func (w *world) handOverCommand(p setup.Plan) string {
 	answers, out := steps.Answers(p), "astro-ci setup --hand-over "+handOverFolder(p)
-	if w.app.sandbox {
-		out += " --sandbox"
-	}
 	for _, s := range w.steps {
 		if v := answers[s.ID]; v != "" {
 			out += " --" + s.Flag + " " + providers.ShellWord(v)

@@ -164,7 +164,7 @@ func TestHandOverAfterAsking(t *testing.T) {
 	args := slices.DeleteFunc(real("--plain"), func(a string) bool { return a == "--no-input" || a == "--yes" || a == "--json" })
 	stdout, stderr, code := p.runWith("\n\nq\n", args...)
 	_, command, ok := strings.Cut(stderr, "somebody who may has to do:\n  ")
-	if code != 130 || !ok || !strings.Contains(stdout, "--hand-over FOLDER") {
+	if code != 130 || !ok || !strings.Contains(stdout, "h to write it down for somebody") {
 		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
 	}
 	command, _, _ = strings.Cut(command, "\n")

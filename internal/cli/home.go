@@ -44,7 +44,7 @@ func (a *app) overview(ctx context.Context) error {
 	all := ui.Home{
 		Title: "Overview", Sandbox: a.sandbox, Find: h.find, Rotation: h.rotation, Verify: h.verify, SetUp: a.setupFor,
 		Again: func(ctx context.Context, name string) error {
-			a.setup.like = name
+			a.setup.like, a.setup.title = name, "Like "+name+", for another Workspace"
 			return a.runSetup(ctx)
 		},
 		Remove: func(ctx context.Context, name string) error { return a.remove(ctx, name, "") },
@@ -101,6 +101,9 @@ func (a *app) setupFor(ctx context.Context, workspaces []setup.Ref) error {
 			a.setup.then = map[bool]string{true: "next Workspace"}[i+1 < n]
 		}
 		if err := a.runSetup(ctx); err != nil {
+			for _, left := range workspaces[i+1:] {
+				a.tell("%s was not begun.", display.Clean(left.String()))
+			}
 			return err
 		}
 	}

@@ -86,9 +86,13 @@ func (a *app) goesOn(names ...string) string {
 }
 
 // notFinished refuses to begin something on a setup on which something was begun.
-func (a *app) notFinished(name string) error {
+func (a *app) notFinished(name string, s rotation.State) error {
 	on := a.again("resume " + name)
-	return hint.New("the setup "+name+" was begun and is not finished", "Finish it with "+on+", or take it back with "+on+" --abort.", "")
+	next := "Finish it with " + on
+	if s.Untouched() {
+		next += ", or take it back with " + on + " --abort"
+	}
+	return hint.New("the setup "+name+" was begun and is not finished", next+".", "")
 }
 
 // known is a setup that this computer has a journal of.

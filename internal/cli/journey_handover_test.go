@@ -19,7 +19,7 @@ func TestJourneyOfAHandOver(t *testing.T) {
 		x.Send(enter)
 		x.WaitFor(next)
 	}
-	x.WaitFor("hand it over to somebody who may")
+	x.WaitFor("Press h to write down")
 	x.WaitFor("q leave")
 	x.Send("q")
 	p.ends(x, 130)

@@ -50,7 +50,7 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 		return r, err
 	}
 	if state.Active() {
-		return r, w.app.notFinished(name)
+		return r, w.app.notFinished(name, state)
 	}
 	p.ReplaceEdits = w.app.setup.replaceEdits
 	all, err := w.astro.Tokens(ctx, p.Organization.ID, "", "")

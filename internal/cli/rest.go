@@ -8,7 +8,6 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/engine"
-	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -47,7 +46,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event))
 	}
 	p.SelfRotation.Login, d.Book = w.platformLogin, w.openBook
 	if actions, _, err = engine.Renew(p, platform, d); err != nil {
-		return hint.And(err, "Then go on with: "+w.app.again("apply "+p.Name))
+		return err
 	}
 	return engine.Tell(engine.NewRun(actions).Go(ctx), show)
 }

@@ -55,7 +55,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 		a := actions[slices.IndexFunc(actions, func(a engine.Action) bool { return a.Key == x.Key })]
 		looks = append(looks, func() (err error) {
 			if x.Detail, err = a.Do(ctx); err != nil && denied(a.Key, err) {
-				return orHandOver(err)
+				return ui.DeniedError{Err: err}
 			}
 			return err
 		})
@@ -86,7 +86,7 @@ func (w *world) unfinished(name string) error {
 	}
 	s, err := read(dir, name)
 	if err == nil && s.Active() {
-		err = w.app.notFinished(name)
+		err = w.app.notFinished(name, s)
 	}
 	return err
 }
@@ -241,7 +241,9 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 	if r.Plan.Pipeline.Own {
 		warns = "note the date, your own pipeline does not warn"
 	}
-	return append(out, ui.NextStep{Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; " + warns})
+	return append(out, ui.NextStep{
+		Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; " + warns, Command: w.app.again("rotate " + r.Plan.Name),
+	})
 }
 
 // same reports whether two paths are one folder.

@@ -123,7 +123,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		}
 		if len(f.add) > 0 {
 			if c.state.Active() {
-				return a.notFinished(c.name)
+				return a.notFinished(c.name, c.state)
 			}
 			if c.plan, err = withTargets(c.plan, f.add); err != nil {
 				return err

@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -92,4 +94,20 @@ func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {
 	_, _ = fmt.Fprintln(a.err, "The sandbox is running. Paste the lines above into another terminal. Ctrl-C ends it.")
 	<-ctx.Done()
 	return nil
+}
+
+// commands is an output on which the commands that are printed work on the same world: in the sandbox they say so.
+type commands struct {
+	io.Writer
+	a *app
+}
+
+var command = pattern.New(`\bastro-ci (setup|run|rotate|resume|status|verify|doctor|targets|apply|remove|token|whoami)([\s.,:;)"]|$)`)
+
+func (c commands) Write(p []byte) (int, error) {
+	if !c.a.sandbox {
+		return c.Writer.Write(p)
+	}
+	_, err := c.Writer.Write([]byte(command.ReplaceAllString(string(p), "astro-ci --sandbox $1$2")))
+	return len(p), err
 }

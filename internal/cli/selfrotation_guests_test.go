@@ -175,7 +175,7 @@ func TestNoSchedule(t *testing.T) {
 		"Jenkins cannot open an issue":              {"--platform", "jenkins", "--repo", "etl", "--self-rotate", "reminder"},
 	} {
 		_, stderr, code := newPlace(t).run(append([]string{"setup", "--sandbox", "--no-input", "--yes", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"}, args...)...)
-		if code != 2 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "astro-ci rotate --due --no-input") {
+		if code != 2 || !strings.Contains(stderr, want) || !strings.Contains(stderr, "astro-ci --sandbox rotate --due --no-input") {
 			t.Errorf("%v: exit %d: %s", args, code, stderr)
 		}
 	}

@@ -57,13 +57,16 @@ func (a *app) setupByFlags(ctx context.Context, w *world) error {
 		}
 		return missing
 	}
+	if exitCode(err) == exitLogin {
+		return orHandOver(err)
+	}
 	if err != nil {
-		if exitCode(err) == exitLogin {
-			err = orHandOver(err)
-		}
 		return err
 	}
 	r, err := w.review(ctx, w.walk.Plan())
+	if denied, ok := errors.AsType[ui.DeniedError](err); ok {
+		return orHandOver(denied.Err)
+	}
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 		return err
 	}
 	if s.Active() {
-		return a.notFinished(name)
+		return a.notFinished(name, s)
 	}
 	i := slices.IndexFunc(s.Plan.Targets, func(t setup.Target) bool { return t.String() == target })
 	if i < 0 || s.Targets[i].Forgotten {

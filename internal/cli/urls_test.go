@@ -259,3 +259,24 @@ func TestSandboxCommand(t *testing.T) {
 		t.Errorf("reset: exit %d: %s", code, stderr)
 	}
 }
+
+// In the sandbox the commands that are printed work there too; elsewhere they are printed as they are.
+func TestPrintedCommands(t *testing.T) {
+	t.Parallel()
+	for _, inside := range []bool{true, false} {
+		p, _ := online(t)
+		flag := map[bool]string{true: "--sandbox ", false: ""}[inside]
+		args := []string{"rotate", "nope", "--yes"}
+		if inside {
+			args = append(args, "--sandbox")
+		}
+		if _, stderr, _ := p.run(args...); !strings.Contains(stderr, "See what there is: astro-ci "+flag+"token list.") {
+			t.Errorf("in the sandbox %v: %s", inside, stderr)
+		}
+		// What names a part of a file is no command.
+		p.write("x.yml", "# >>> astro-ci setup=etl sha256=0\n")
+		if _, stderr, _ := p.run(append([]string{"check", "x.yml"}, args[3:]...)...); strings.Contains(stderr, "--sandbox setup=") {
+			t.Errorf("in the sandbox %v: %s", inside, stderr)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -97,7 +98,9 @@ func (w *world) halted(ctx context.Context, c candidate, halt rotation.Halt, sho
 	}
 	if state.Mode == rotation.FirstSetup {
 		if err := w.rest(ctx, c.plan, show); err != nil {
-			return w.failed(c.name, err)
+			out := w.failed(c.name, err)
+			out.Resume = cmp.Or(out.Resume, w.app.again("apply "+c.name)) // what is there stays
+			return out
 		}
 	}
 	return out

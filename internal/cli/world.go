@@ -25,6 +25,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
@@ -146,6 +147,14 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	}
 	w.deps.LoginGiven = w.deps.LoginGiven || w.handsOver // who does it gives it
 	w.steps = steps.SetUp(w.deps)
+	earlier := setupfile.Answers{}
+	if a.setup.like != "" {
+		if earlier, err = w.answers(a.setup.like); err != nil {
+			return nil, err
+		}
+		w.deps.Like, w.deps.LikeIn = a.setup.like, earlier["workspace"]
+		w.steps = steps.SetUp(w.deps)
+	}
 	given := a.setup.given(a.env, w.steps)
 	if w.handsOver {
 		given["legacy-key"] = "keep"
@@ -155,10 +164,6 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		})
 	}
 	if a.setup.like != "" {
-		earlier, err := w.answers(a.setup.like)
-		if err != nil {
-			return nil, err
-		}
 		given = flow.Like(w.steps, earlier, given, "workspace")
 	}
 	w.walk = flow.NewWalk(setup.Plan{ReplaceEdits: a.setup.replaceEdits, Key: key, SelfRotation: setup.SelfRotation{Login: w.platformLogin}}, w.steps, given)

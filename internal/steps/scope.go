@@ -25,13 +25,22 @@ func workspace(d Deps) flow.Step {
 				err = hint.New("the Organization "+p.Organization.String()+" has no Workspace that you can see",
 					"Ask an Organization Owner to add you to a Workspace.", "https://www.astronomer.io/docs/astro/manage-workspaces")
 			}
-			return choices(page, func(w astro.Workspace) flow.Choice {
+			cs := choices(page, func(w astro.Workspace) flow.Choice {
 				c := flow.Choice{Value: w.ID, Label: w.Name, Data: w}
-				if w.CICDEnforced {
+				switch {
+				case w.ID == d.LikeIn:
+					c.Note = text("%s is for this one already", d.Like)
+				case w.CICDEnforced:
 					c.Note = text("CI/CD is enforced")
 				}
 				return c
-			}), err
+			})
+			// What is repeated is repeated for another one.
+			if i := slices.IndexFunc(cs.Items, func(c flow.Choice) bool { return c.Value == d.LikeIn }); i >= 0 {
+				own := cs.Items[i]
+				cs.Items = append(slices.Delete(cs.Items, i, i+1), own)
+			}
+			return cs, err
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			p.Workspace = setup.Ref{ID: c.Value, Name: c.Label}
@@ -53,7 +62,7 @@ func deployment(d Deps) flow.Step {
 			page, err := d.Astro.Deployments(ctx, p.Organization.ID, p.Workspace.ID)
 			if err == nil && len(page.Items) == 0 {
 				err = hint.New("the Workspace "+p.Workspace.String()+" has no Deployment",
-					"Go back and choose another Workspace, or create a Deployment first.", "https://www.astronomer.io/docs/astro/create-deployment")
+					"Choose another Workspace, a job or a credential that needs no Deployment, or create one first.", "https://www.astronomer.io/docs/astro/create-deployment")
 			}
 			cs := choices(page, func(x astro.Deployment) flow.Choice {
 				c := flow.Choice{Value: x.ID, Label: x.Name, Data: x}

@@ -59,6 +59,8 @@ type Deps struct {
 	KeyGiven bool
 	// LoginGiven says the same of the log-in by which scheduled runs write secrets.
 	LoginGiven bool
+	// Like is the setup that is repeated, as its name and the Workspace that it is for; "" when none is.
+	Like, LikeIn string
 	// Live is told about every secret that is typed.
 	Live func(*secret.Value)
 	// Keep holds what was loaded for set-ups that are prepared side by side; nil: everything is asked anew.

@@ -44,30 +44,32 @@ func (s Setup) Life(now time.Time) string {
 // Remaining is Left as a part of a sentence: "90 days left".
 func (s Setup) Remaining(now time.Time) string {
 	left := s.Left(now)
-	if left == expired {
+	if left == expired || left == gone || left == none {
 		return left
 	}
 	return left + " left"
 }
 
-const expired = "expired"
+const expired, gone, none = "expired", "gone", "none yet"
 
 // Left says how much of the token's life is left: "90 days".
 func (s Setup) Left(now time.Time) string {
 	d := s.Ends.Sub(now)
 	switch {
 	case s.Made.IsZero() && s.Health == Busy:
-		return "none yet"
+		return none
 	case s.Made.IsZero():
-		return "gone"
+		return gone
 	case s.Ends.IsZero():
 		return "no end"
 	case d <= 0:
 		return expired
+	case d < time.Hour:
+		return Count(max(1, int(d.Minutes())), "minute")
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d hours", int(d.Hours()))
+		return Count(int(d.Hours()), "hour")
 	}
-	return fmt.Sprintf("%d days", int(d.Round(24*time.Hour).Hours()/24))
+	return Count(int(d.Round(24*time.Hour).Hours()/24), "day")
 }
 
 // Ago says how long ago something was: "2 hours ago", or "never".

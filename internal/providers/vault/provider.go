@@ -444,10 +444,13 @@ func (p *Provider) Glance(ctx context.Context, t setup.Target) (st providers.Sta
 		}
 	}
 	_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("subkeys"), Out: &out})
-	switch httpx.Status(err) {
-	case http.StatusNotFound:
+	switch s, _ := errors.AsType[*httpx.StatusError](err); {
+	case s == nil:
+	case s.Status == http.StatusNotFound && strings.Contains(s.Message.String(), "unsupported path"):
+		return st, false, hint.Wrap(err, ID+": list the keys of "+t.Address, "Vault lists them from 1.10 on. doctor --read-values reads the entry instead.", docsKV)
+	case s.Status == http.StatusNotFound:
 		return st, false, nil
-	case http.StatusForbidden:
+	case s.Status == http.StatusForbidden:
 		return st, false, hint.Wrap(err, ID+": list the keys of "+t.Address, "It takes read on "+strings.TrimPrefix(e.at("subkeys"), "/")+", which shows no values.", docsPolicies)
 	}
 	if _, there := out.Data.Subkeys[t.Secret]; err != nil || !there {

@@ -10,7 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -116,8 +115,7 @@ func (c *console) Write(p []byte) (int, error) {
 func (c *console) say(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if c.width > 0 && !strings.HasPrefix(text, " ") {
-		const hyphen = "\u2011" // at which no line ends: names and dates stay whole
-		text = strings.ReplaceAll(ansi.Wordwrap(strings.ReplaceAll(text, "-", hyphen), c.width, ""), hyphen, "-")
+		text = strings.Join(ui.Fold(text, c.width), "\n")
 	}
 	_, _ = fmt.Fprintln(c, text)
 }

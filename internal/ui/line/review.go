@@ -165,7 +165,8 @@ func (t *talk) afterFailure(ctx context.Context, r ui.Review) (again, undo bool)
 		case err != nil || text == "3":
 			t.say("It was left as it is.")
 			if command := r.GoesOn(); command != "" {
-				t.say("Go on with: %s", command)
+				t.say("Go on with:")
+				t.say("  %s", command)
 			}
 			return false, false
 		case text == "1":

@@ -159,10 +159,8 @@ func (p *table) row(cells ...string) {
 
 // lines prints text behind a prefix, in as many lines as it takes.
 func (p *table) lines(prefix, text string) {
-	const hyphen = "\u2011" // at which no line ends: a name stays whole as long as it fits
 	room := max(10, cmp.Or(p.look.Width, tableWidth)-len(prefix))
-	folded := ansi.Wordwrap(strings.ReplaceAll(text, "-", hyphen), room, "")
-	for l := range strings.SplitSeq(strings.ReplaceAll(ansi.Wrap(folded, room, "/_#"), hyphen, "-"), "\n") {
+	for _, l := range ui.Fold(text, room) {
 		say(p.w, "%s%s", prefix, strings.TrimRight(l, " "))
 		prefix = strings.Repeat(" ", len(prefix))
 	}

@@ -19,7 +19,11 @@ func Missing(w io.Writer, items []flow.Missing) {
 	say(w, "error: %s", missingTitle(items))
 	rows := [][]string{{"answer", "flag", "variable", "key in astro-ci.yaml"}}
 	for _, m := range items {
-		rows = append(rows, []string{m.Step.Name, "--" + m.Step.Flag, none(m.Step.Env), m.Step.ID})
+		key := m.Step.ID
+		if m.Step.Kind == flow.Secret {
+			key = "" // the file holds none
+		}
+		rows = append(rows, []string{m.Step.Name, "--" + m.Step.Flag, none(m.Step.Env), none(key)})
 	}
 	widths := make([]int, 4)
 	for _, r := range rows {

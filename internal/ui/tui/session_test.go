@@ -209,7 +209,7 @@ func (w *world) session() ui.Session {
 		HandOver: func(_ context.Context, p setup.Plan) ([]string, error) {
 			w.log("hand over " + p.Workspace.ID)
 			dir := "astro-ci-" + p.Workspace.ID + "/"
-			return []string{dir + "README.md", dir + "files/.github/workflows/astro-etl-prod.yml", dir + "files/astro-ci.yaml"}, w.handErr
+			return []string{dir + "README.md", dir + "astro-ci.yaml", dir + ".github/workflows/astro-etl-prod.yml"}, w.handErr
 		},
 	}
 }

@@ -32,19 +32,8 @@ func wrap(s string, w int) []string {
 	if s == "" {
 		return nil
 	}
-	w = max(1, w)
-	var out []string
-	// A name stays whole, hyphens and all; one that is longer than a line breaks after a sign.
-	for line := range strings.SplitSeq(ansi.Wordwrap(strings.ReplaceAll(s, "-", noBreak), w, ""), "\n") {
-		if ansi.StringWidth(line) > w {
-			line = ansi.Wrap(line, w, "/_#")
-		}
-		out = append(out, strings.Split(strings.ReplaceAll(line, noBreak, "-"), "\n")...)
-	}
-	return out
+	return ui.Fold(s, w)
 }
-
-const noBreak = "\u2011"
 
 // each applies a style to every line, so that no style crosses a line break.
 func each(lines []string, style interface{ Render(...string) string }) []string {

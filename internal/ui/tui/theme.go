@@ -54,7 +54,7 @@ var unicodeGlyphs = glyphs{
 }
 
 var asciiGlyphs = glyphs{
-	done: "x", now: "*", todo: "-", failed: "!", back: "<", warn: "!", pick: ">",
+	done: "+", now: "*", todo: "-", failed: "X", back: "<", warn: "!", pick: ">",
 	bar: "|", line: "-", more: "..", dot: "-", arrows: "up/down", sides: "left/right", full: "#", gone: ".",
 	spinner: []string{"|", "/", "-", "\\"},
 }

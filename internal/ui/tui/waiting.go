@@ -118,7 +118,11 @@ func (f *failure) view(m *model, w, h int) []string {
 }
 
 func (f *failure) lines(m *model, w int) []string {
-	return append(m.th.problem(f.err, w), m.th.cause(f.err, w)...)
+	out := append(m.th.problem(f.err, w), m.th.cause(f.err, w)...)
+	if m.session.Denied(f.err) {
+		out = append(append(out, ""), wrap("Press h to write down what has to be done, for somebody who has the rights.", min(w, 90))...)
+	}
+	return out
 }
 
 func (f *failure) keys(m *model) []keyHint {
