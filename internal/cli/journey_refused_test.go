@@ -124,7 +124,7 @@ func TestPlainRefusal(t *testing.T) {
 	p, s := online(t)
 	refuse(s)
 	stdout, stderr, code := p.runWith("\n\n\nyes\n3\n", append(toARefusal, "--plain")...)
-	if code != 5 || !strings.Contains(stdout, "It was left as it is.\nGo on with: astro-ci resume etl-prod\n") || len(own(s)) != 1 {
+	if code != 5 || !strings.Contains(stdout, "It was left as it is.\nGo on with:\n  astro-ci resume etl-prod\n") || len(own(s)) != 1 {
 		t.Errorf("exit %d, on Astro %v: %s%s", code, own(s), stdout, stderr)
 	}
 	assertNoToken(t, p, stdout, stderr)

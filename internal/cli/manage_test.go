@@ -20,8 +20,9 @@ func TestJourneyOfManySetups(t *testing.T) {
 	x.WaitFor("GH_TOKEN")
 	x.Send(enter)
 	x.WaitFor("Which Workspace?")
-	x.WaitFor("Machine Learning")
-	x.Send(down + down)
+	x.WaitFor("› Finance") // not the one that it is for
+	x.WaitFor("etl-prod is for this one already")
+	x.Send(down)
 	x.WaitFor("› Machine Learning")
 	x.Send(enter)
 	x.WaitFor("Which Deployment?")

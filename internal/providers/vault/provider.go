@@ -37,7 +37,7 @@ const (
 var info = providers.Info{
 	ID: ID, Name: "Vault or OpenBao", Docs: docsKV, MaxValue: 65_536,
 	Proof: providers.ReadBack, ProofNote: "who may not read the entry sees the version that the write made",
-	Rights:  "On `MOUNT/data/PATH`: `create`, `update` and `read`, or `create` and `patch` where the log-in must not read. On `MOUNT/metadata/PATH`: `read`, `update` for a note beside the secret, `delete` to take it back.",
+	Rights:  "On `MOUNT/data/PATH`: `create`, `update` and `read`, or `create` and `patch` where the log-in must not read. On `MOUNT/metadata/PATH`: `read`, `update` for a note beside the secret, `delete` to take it back. On `MOUNT/subkeys/PATH`: `read`, for `verify` and `doctor`, which look at no value.",
 	Login:   "`BAO_TOKEN` or `VAULT_TOKEN`, else the file `.vault-token` of your home folder, which `vault login` writes. `BAO_ADDR` or `VAULT_ADDR` names the server, `BAO_NAMESPACE` or `VAULT_NAMESPACE` the namespace, `BAO_CACERT` or `VAULT_CACERT` a file of certificates to trust. A token helper is not run, and certificates are always checked.",
 	Address: "`vault:MOUNT/PATH` (secret/astro/etl); the secret's name is a key of that entry, beside others.",
 	Limits:  "Only the key-value engine of version 2: version 1 overwrites without a trace. Earlier versions of an entry keep earlier values; they are dead tokens after a rotation. A write never overwrites what somebody else wrote at the same time.",
