@@ -27,7 +27,7 @@ const createPath = "/v1/organizations/*/tokens"
 type world struct {
 	server *astrod.Server
 	client *astro.Client
-	log    strings.Builder
+	log    testkit.Log
 	base   *url.URL
 	s      setup.Setup
 	ahead  atomic.Int64 // how far Astro's clock is ahead of ours

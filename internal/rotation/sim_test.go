@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -44,13 +46,19 @@ const simDrain = 2 * time.Hour
 // weather lets a fifth of the requests fail, and ends the process now and then.
 type weather struct {
 	*testkit.Weather
-	crashes int  // how often the process may still end
-	dead    bool // it has ended
+	mu      sync.Mutex // requests are sent side by side
+	crashes int        // how often the process may still end
+	dead    bool       // it has ended
 }
 
 var errDead = errors.New("the process has ended")
 
 func (w *weather) crash() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead {
+		return true
+	}
 	if w.crashes > 0 && w.IntN(40) == 0 {
 		w.crashes--
 		w.dead = true
@@ -58,8 +66,18 @@ func (w *weather) crash() bool {
 	return w.dead
 }
 
+func (w *weather) ended() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dead
+}
+
 func (w *weather) RoundTrip(r *http.Request) (*http.Response, error) {
-	if w.dead {
+	// What is sent at one instant arrives in an order that follows from what it is: so a history can be replayed.
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, r.Method+r.URL.String())
+	time.Sleep(time.Duration(h.Sum32() % 1e6))
+	if w.ended() {
 		return nil, errDead
 	}
 	if !w.crash() {
@@ -150,16 +168,21 @@ func newSim(t *testing.T, n uint64, listen func(http.Handler) http.RoundTripper)
 		m.Handle(path+"/", http.StripPrefix(path, h))
 	}
 	s.weather.Base = listen(m)
-	jitter := rand.New(rand.NewPCG(n, 2))
+	chance, one := rand.New(rand.NewPCG(n, 2)), sync.Mutex{}
+	jitter := func() float64 {
+		one.Lock()
+		defer one.Unlock()
+		return chance.Float64()
+	}
 	gh := func(base http.RoundTripper, hosts *httpx.Hosts) *github.Provider {
-		p, err := github.New(github.Options{Host: "github.com", APIURL: address("/hub"), Token: hub.Token(), Base: base, Agent: "astro-ci/test", Jitter: jitter.Float64, Hosts: hosts})
+		p, err := github.New(github.Options{Host: "github.com", APIURL: address("/hub"), Token: hub.Token(), Base: base, Agent: "astro-ci/test", Jitter: jitter, Hosts: hosts})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
 	s.clients = func() (rotation.Issuer, map[string]providers.Store) {
-		wire := httpx.Options{Base: s.weather, Agent: "astro-ci/test", Jitter: jitter.Float64, Hosts: &httpx.Hosts{}}
+		wire := httpx.Options{Base: s.weather, Agent: "astro-ci/test", Jitter: jitter, Hosts: &httpx.Hosts{}}
 		login := func(v *secret.Value, path string) providers.Options {
 			return providers.Options{Server: address(path), Login: providers.Login{Value: v}, Wire: wire}
 		}

@@ -1,7 +1,6 @@
 package github_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,7 +41,7 @@ func newWorldOn(t *testing.T, host, contract string) (*githubd.Server, *provider
 		t.Fatal(err)
 	}
 	base, _ := url.Parse(testkit.Serve(t, contract, "", server.Handler()).URL)
-	w := &providertest.World{Faults: &server.Faults, Log: &bytes.Buffer{}}
+	w := &providertest.World{Faults: &server.Faults, Log: &testkit.Log{}}
 	w.As = func(v *secret.Value) providers.Store {
 		p, err := github.New(github.Options{
 			Host: host, APIURL: base, Token: v, Base: httpx.NewBase(nil, nil), Agent: "astro-ci/test", Jitter: func() float64 { return 0 },

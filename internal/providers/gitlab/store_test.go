@@ -1,7 +1,6 @@
 package gitlab_test
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -53,7 +52,7 @@ func newWorld(t *testing.T) (*gitlabd.Server, *providertest.World) {
 	srv := httptest.NewServer(described(t, server.Handler()))
 	t.Cleanup(srv.Close)
 	base, _ := url.Parse(srv.URL + "/api/v4")
-	w := &providertest.World{Faults: &server.Faults, Log: &bytes.Buffer{}}
+	w := &providertest.World{Faults: &server.Faults, Log: &testkit.Log{}}
 	w.As = func(v *secret.Value) providers.Store {
 		return gitlab.New(gitlab.Options{Host: "gitlab.com", APIURL: base, Login: gitlab.Login{Value: v}, Wire: httpx.Options{
 			Base: httpx.NewBase(nil, nil), Agent: "astro-ci/test", Jitter: func() float64 { return 0 },

@@ -3,7 +3,6 @@
 package providertest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -39,16 +38,16 @@ type World struct {
 	// Blind says that the service does not tell who may write before a write; Check has a note then.
 	Blind bool
 	// Log is everything the store's debug log said.
-	Log *bytes.Buffer
+	Log *testkit.Log
 }
 
 // NewWorld is a world around an embedded server, without the parts that know the provider.
 func NewWorld(s *embedded.Server) *World {
-	return &World{Faults: &s.Faults, Deny: s.Deny, Log: &bytes.Buffer{}}
+	return &World{Faults: &s.Faults, Deny: s.Deny, Log: &testkit.Log{}}
 }
 
 // NewLog is an empty log, for a world without a server.
-func NewLog() *bytes.Buffer { return &bytes.Buffer{} }
+func NewLog() *testkit.Log { return &testkit.Log{} }
 
 // Wire is the network for a provider under test: no pause between tries, and everything that is said
 // about requests ends up in the world's log.
