@@ -91,6 +91,7 @@ func BenchmarkIdle(b *testing.B) {
 		s.Press(testkit.Enter, next)
 	}
 	s.WaitFor("? help")
+	<-time.After(5 * time.Second) // until it is idle
 	var written, woken int
 	for b.Loop() {
 		w, v := len(s.Raw()), switches(b, s.Pid())

@@ -42,6 +42,8 @@ type model struct {
 	second   func() tea.Cmd // the next second of a countdown
 	signals  tea.Cmd        // waits for a signal
 	stops    tea.Cmd        // waits for a signal that stops the program for a while
+	pace     *pace          // of drawing; nil: as Bubble Tea does
+	program  *tea.Program   // nil in tests
 	suspend  tea.Cmd        // gives the terminal back, stops until the program may go on, and takes it again
 	ended    tea.Cmd        // waits for the end of ctx
 
@@ -89,10 +91,11 @@ type (
 		gen int
 		msg tea.Msg
 	}
-	tickMsg   struct{} // the next frame of a spinner
-	signalMsg struct{} // the process got a signal to end
-	stopMsg   struct{} // or to stop for a while
-	endedMsg  struct{} // the context of the session ended
+	tickMsg    struct{} // the next frame of a spinner
+	signalMsg  struct{} // the process got a signal to end
+	stopMsg    struct{} // or to stop for a while
+	resumedMsg struct{} // the process goes on after it had stopped
+	endedMsg   struct{} // the context of the session ended
 )
 
 // tag sends what cmd returns to the screen of generation gen only.
@@ -122,6 +125,10 @@ func (m *model) Init() tea.Cmd {
 
 // Update reacts to one message; it never blocks.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	if m.pace == nil && m.program != nil { // it has its ticker by now
+		m.pace = &pace{ticker: tickerOf(m.program), after: idles}
+	}
+	m.pace.wake()
 	cmd := m.react(msg)
 	m.screen.fit(m, m.body().w, m.body().h)
 	return m, cmd

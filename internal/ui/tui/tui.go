@@ -77,14 +77,18 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 		guardian = terminal.Watch(ctx, tty)
 	}
 	p := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
+	m.program = p
 	m.suspend = func() tea.Msg {
 		if p.ReleaseTerminal() == nil {
 			terminal.Stop()
 		}
 		_ = p.RestoreTerminal() // a terminal that is gone sends SIGHUP
-		return nil
+		return resumedMsg{}
 	}
 	_, err := p.Run()
+	if m.pace != nil {
+		m.pace.end()
+	}
 	guardian.Release()
 	m.finish()
 	if err != nil && !errors.Is(err, tea.ErrProgramPanic) && ctx.Err() != nil {
