@@ -478,6 +478,9 @@ func (a *app) appliedAll(items []*applied, dry bool) error {
 			if h.Next != "" {
 				a.tell("  what to do: %s", h.Next)
 			}
+			if x.outcome.Resume != "" {
+				a.tell("  go on with: %s", x.outcome.Resume)
+			}
 		}
 	}
 	switch {
@@ -504,9 +507,9 @@ func (a *app) appliedAll(items []*applied, dry bool) error {
 			_, _ = fmt.Fprintln(a.out, "Old tokens wait for the last runs that may use them. Go on with: astro-ci resume")
 		}
 	}
-	done := slices.ContainsFunc(items, func(x *applied) bool { return x.finished && x.outcome.err == nil })
+	part := slices.ContainsFunc(items, func(x *applied) bool { return x.finished && (x.outcome.err == nil || x.outcome.Resume != "") })
 	switch {
-	case failed != nil && done:
+	case failed != nil && part:
 		return errors.Join(errShown, partError{failed})
 	case failed != nil:
 		return errors.Join(errShown, failed)
