@@ -126,9 +126,7 @@ func (x *examination) entry(ctx context.Context, s *subject) []doctor.Row {
 
 // resumes is a row whose help is to go on, where something was begun on the setup.
 func (s *subject) resumes(r doctor.Row) []doctor.Row {
-	if s.state.Active() && r.Next != "" {
-		r.Next = "astro-ci resume " + s.name
-	}
+	r.Next = s.goesOn(r.Next)
 	return []doctor.Row{r}
 }
 

@@ -259,7 +259,7 @@ func TestThousand(t *testing.T) {
 		if refused := m.refused.Load(); refused != 0 || took > floor*6/5 {
 			t.Errorf("it took %s, and %d requests were refused; %d in %s need %s", took, refused, by.n, by.per, floor)
 		}
-		_, _ = fmt.Fprintf(os.Stderr, "%d setups, every fifth request fails: %s, of which the limits need %s; 0 of %d writes were refused\n", n, took.Round(time.Second), floor, sent.writes())
+		_, _ = fmt.Fprintf(os.Stderr, "%d setups, every fifth request fails: %s, at the pace of the limits %s; 0 of %d writes were refused\n", n, took.Round(time.Second), floor, sent.writes())
 		if out, code, sent, _ = m.run(true, "apply", "--no-input", "--yes"); code != 0 || sent.writes() != 0 || len(sent.seen) == 0 {
 			t.Errorf("the second time: exit %d, %d writes: %s", code, sent.writes(), out)
 		}

@@ -189,10 +189,16 @@ func (w *world) verifyToken(ctx context.Context, c candidate) doctor.Checked {
 
 // helps makes what helps the going on with an operation, where one is at work.
 func (c candidate) helps(x doctor.Checked) doctor.Checked {
-	if c.state.Active() && x.Next != "" {
-		x.Next = "astro-ci resume " + c.name // as the other commands of the rows
-	}
+	x.Next = c.goesOn(x.Next)
 	return x
+}
+
+// goesOn is the command that helps a setup: another one as long as an operation is at work. "" stays so.
+func (c candidate) goesOn(next string) string {
+	if c.state.Active() && next != "" {
+		return "astro-ci resume " + c.name
+	}
+	return next
 }
 
 // inUse is the id of the token that the targets should hold, as far as it is known.

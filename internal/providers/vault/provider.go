@@ -165,6 +165,12 @@ func (p *Provider) find(ctx context.Context, t setup.Target) (e entry, err error
 	}
 }
 
+// record is what Vault tells of a version of an entry.
+type record struct {
+	Version int
+	Created time.Time `json:"created_time"`
+}
+
 // look reads the entry, as far as the log-in may.
 func (p *Provider) look(ctx context.Context, t setup.Target) (entry, error) {
 	e, err := p.find(ctx, t)
@@ -174,10 +180,7 @@ func (p *Provider) look(ctx context.Context, t setup.Target) (entry, error) {
 	var out struct {
 		Data struct {
 			Data     map[string]json.RawMessage
-			Metadata struct {
-				Version int
-				Created time.Time `json:"created_time"`
-			}
+			Metadata record
 		}
 	}
 	_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("data"), Out: &out})
@@ -437,10 +440,7 @@ func (p *Provider) Glance(ctx context.Context, t setup.Target) (st providers.Sta
 	var out struct {
 		Data struct {
 			Subkeys  map[string]json.RawMessage
-			Metadata struct {
-				Version int
-				Created time.Time `json:"created_time"`
-			}
+			Metadata record
 		}
 	}
 	_, err = p.client.Do(ctx, httpx.Call{Method: http.MethodGet, Path: e.at("subkeys"), Out: &out})

@@ -13,6 +13,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/providertest"
 	"github.com/astro-ci/astro-ci/internal/providers/vault"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
+	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/sandbox/vaultd"
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -168,6 +169,10 @@ func TestGlance(t *testing.T) {
 	server.Delete("", at.Address)
 	if st, _, err := g.Glance(t.Context(), at); err != nil || st.Exists {
 		t.Errorf("deleted: %+v, %v", st, err)
+	}
+	server.Faults.Add(fault.Fault{Method: http.MethodGet, Path: "/v1/secret/subkeys/shared", Status: http.StatusNotFound, Body: `{"errors":["1 error occurred:\n\t* unsupported path\n\n"]}`, Times: 1})
+	if _, _, err := g.Glance(t.Context(), at); err == nil || !strings.Contains(hint.Of(err).Next, "1.10") {
+		t.Errorf("a Vault that lists no names: %v", err)
 	}
 	server.Hide()
 	if _, _, err := g.Glance(t.Context(), at); err == nil || !strings.Contains(hint.Of(err).Next, "secret/subkeys/shared") {
