@@ -1,7 +1,7 @@
 # Everything that is done more than once has a name here. `make` alone lists the names.
 .DEFAULT_GOAL := help
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X github.com/astro-ci/astro-ci/internal/cli.version=$(VERSION)
+LDFLAGS := -s -w -X github.com/astro-ci/astro-ci/internal/version.Number=$(VERSION)
 # Without inlining the binary is a tenth smaller; what takes time here is the network.
 GCFLAGS := all=-l
 FUZZTIME ?= 30s

@@ -66,6 +66,7 @@ var allowed = map[string][]string{
 	"internal/terminal":               {},
 	"internal/pattern":                {},
 	"internal/parallel":               {},
+	"internal/version":                {},
 	"internal/inventory":              {"internal/astro", "internal/hint", "internal/rotation", "internal/setup"},
 	"internal/journal":                {"internal/filelock", "internal/hint"},
 	"internal/rotation":               {"internal/astro", "internal/hint", "internal/httpx", "internal/providers", "internal/secret", "internal/setup"},
@@ -114,8 +115,8 @@ var forbidden = []struct {
 	what  *regexp.Regexp
 	homes []string // package prefixes
 }{
-	{regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|Args|Exit)\b`), []string{"internal/cli", "internal/testkit", "cmd/"}},
-	{regexp.MustCompile(`\bfunc init\(\)`), nil},
+	{regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|Args|Exit)\b`), []string{"internal/cli", "internal/version", "internal/testkit", "cmd/"}},
+	{regexp.MustCompile(`\bfunc init\(\)`), []string{"internal/version"}},
 	{regexp.MustCompile(`\bhttp\.(DefaultClient|Get|Post)\b`), nil},
 	{regexp.MustCompile(`\bfmt\.Print`), nil},
 }

@@ -18,7 +18,7 @@ import (
 func built(b *testing.B, pkg string) string {
 	b.Helper()
 	out := filepath.Join(b.TempDir(), "program")
-	cmd := exec.Command("go", "build", "-trimpath", "-gcflags", "all=-l", "-ldflags", "-s -w", "-o", out, pkg)
+	cmd := exec.Command("go", "build", "-trimpath", "-gcflags", "all=-l", "-ldflags", "-s -w -X github.com/astro-ci/astro-ci/internal/version.Number=v0.0.0", "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, text)

@@ -33,10 +33,8 @@ import (
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/terminal"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
+	"github.com/astro-ci/astro-ci/internal/version"
 )
-
-// version is set by the linker for releases.
-var version = "dev"
 
 // app is one run of the program.
 type app struct {
@@ -181,11 +179,11 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := version
-			if info, ok := debug.ReadBuildInfo(); ok && v == "dev" && info.Main.Version != "" {
-				v = info.Main.Version
+			number := version.Number
+			if info, ok := debug.ReadBuildInfo(); ok && number == "dev" && info.Main.Version != "" {
+				number = info.Main.Version
 			}
-			_, err := fmt.Fprintln(a.out, "astro-ci", v)
+			_, err := io.WriteString(a.out, version.Line(number))
 			return err
 		},
 	}
