@@ -32,7 +32,7 @@ func Help() (out []Topic) {
 			break
 		}
 		title, text, _ := strings.Cut(string(raw), "\n")
-		out = append(out, Topic{strings.TrimSuffix(f.Name(), ".md"), strings.TrimPrefix(title, "# "), strings.TrimSpace(text) + "\n"})
+		out = append(out, Topic{strings.TrimSuffix(f.Name(), ".md"), strings.TrimPrefix(title, "# "), strings.Trim(text, "\n") + "\n"})
 	}
 	if err != nil {
 		panic("assets: " + err.Error()) // they are built in

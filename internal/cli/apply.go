@@ -306,7 +306,7 @@ func (a *app) agreeTo(ctx context.Context, n int) error {
 	case a.yes:
 		return nil
 	case !a.tty || a.noInput || a.json != "":
-		return unconfirmedError{hint.New("changes need a confirmation", "Add --yes, or look at them with --dry-run.", "")}
+		return unconfirmed("changing anything")
 	}
 	_, _ = fmt.Fprintf(a.err, "Do this for %d? Type yes: ", n)
 	if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != "yes" {

@@ -135,12 +135,24 @@ func (a *app) root() *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runSetup(cmd.Context()) },
 	}
-	a.setup.register(set.Flags(), steps.SetUp(steps.Deps{}))
-	root.AddCommand(set, a.tokenCommand(), a.renderCommand(), a.checkCommand(), a.runCommand(), a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.sandboxCommand(), a.schemaCommand(), a.applyCommand(), a.removeCommand(), a.versionCommand())
-	root.AddCommand(topics()...)
-	root.AddCommand(a.rotateCommands()...)
-	root.AddCommand(a.loginCommands()...)
-	root.AddCommand(a.completionCommand(), a.manCommand())
+	a.setup.register(set.Flags(), steps.SetUp(steps.Deps{}), platformIDs())
+	a.explains(root)
+	set.SetUsageFunc(func(c *cobra.Command) error { return a.usage(c, setupGroups) })
+	group := func(id, title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: id, Title: title})
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	group("make", "Set up", set, a.applyCommand(), a.removeCommand())
+	group("keep", "Keep it right", a.rotateCommands()...)
+	group("look", "Look", a.statusCommand(), a.verifyCommand(), a.doctorCommand(), a.runCommand(), a.tokenCommand())
+	group("login", "The log-in to Astro", a.loginCommands()...)
+	group("files", "Pipeline files", a.renderCommand(), a.checkCommand())
+	group("more", "More", a.sandboxCommand(), a.schemaCommand(), a.completionCommand(), a.versionCommand(), a.helpCommand())
+	root.AddCommand(a.topics()...)
+	root.AddCommand(a.manCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/gitrepo"
-	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
 	"github.com/astro-ci/astro-ci/internal/steps"
 )
@@ -53,7 +52,7 @@ func (a *app) completes(cmd *cobra.Command, flags map[string]finish) {
 	}
 	arguments := strings.Fields(cmd.Use)[1:]
 	switch {
-	case cmd.ValidArgs != nil || slices.Contains(arguments, "[FILE…]"):
+	case cmd.ValidArgs != nil || cmd.ValidArgsFunction != nil || slices.Contains(arguments, "[FILE…]"):
 	case len(arguments) > 0 && strings.Contains(arguments[0], "SETUP"):
 		many := strings.HasSuffix(arguments[0], "...]")
 		cmd.ValidArgsFunction = completed(func(cmd *cobra.Command, args []string) []string {
@@ -105,11 +104,7 @@ func (a *app) finishes() map[string]finish {
 			out[s.Flag] = words(s.Words...)
 		}
 	}
-	var platforms []string
-	for _, p := range all.Platforms() {
-		platforms = append(platforms, p.ID)
-	}
-	out["platform"] = words(platforms...)
+	out["platform"] = words(platformIDs()...)
 	for flag, kind := range map[string]string{"organization": astro.Organizations, "workspace": astro.Workspaces, "deployment": astro.Deployments} {
 		out[flag] = func(cmd *cobra.Command, _ []string) []string { return a.known(cmd, kind) }
 	}

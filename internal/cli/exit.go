@@ -8,6 +8,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
 )
@@ -33,6 +34,13 @@ func (e usageError) Unwrap() error { return e.error }
 type unconfirmedError struct{ error }
 
 func (e unconfirmedError) Unwrap() error { return e.error }
+
+const lookFirst = ", or look at it first with --dry-run."
+
+// unconfirmed says that --yes is missing.
+func unconfirmed(what string) error {
+	return unconfirmedError{hint.New(what+" needs a confirmation", "Add --yes"+lookFirst, "")}
+}
 
 // partError says that a run failed and that something of it stands.
 type partError struct{ error }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -104,16 +103,13 @@ func option(f *pflag.Flag) string {
 	if f.Hidden {
 		return ".\\\" " + f.Name
 	}
-	kind, usage := pflag.UnquoteUsage(f)
+	kind, usage := flagText(f)
 	head := `\fB` + roff("--"+f.Name) + `\fR`
 	if f.Shorthand != "" {
 		head = `\fB` + roff("-"+f.Shorthand) + `\fR, ` + head
 	}
 	if kind != "" {
 		head += ` \fI` + roff(kind) + `\fR`
-	}
-	if !slices.Contains([]string{"", "false", "[]", "0", "0s"}, f.DefValue) {
-		usage += " (usually " + f.DefValue + ")"
 	}
 	return ".TP\n" + head + "\n" + roff(usage)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -69,11 +70,11 @@ type setupFlags struct {
 }
 
 // register makes a flag of every question.
-func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
+func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step, platforms []string) {
 	s.answers = map[string]*string{}
 	for _, st := range steps {
 		if s.answers[st.Flag] == nil && st.Kind != flow.Secret {
-			s.answers[st.Flag] = f.String(st.Flag, "", flagHelp(st)+" ["+st.Env+"]")
+			s.answers[st.Flag] = f.String(st.Flag, "", flagHelp(st, platforms))
 		}
 	}
 	f.BoolVar(&s.keyStdin, "key-stdin", false, "read a Deployment API key from stdin: its id, then its secret, a line each [ASTRONOMER_KEY_ID, ASTRONOMER_KEY_SECRET]")
@@ -88,39 +89,55 @@ func (s *setupFlags) register(f *pflag.FlagSet, steps []flow.Step) {
 	f.StringVar(&s.onFailure, "on-failure", "keep", "what to do with a token that could not be stored: keep or undo")
 }
 
+// answerHelp says what the flags that answer questions take; of those with a fixed list it follows.
+var answerHelp = map[string]string{
+	"job": "what the pipeline does", "organization": "Organization, by name or id", "workspace": "Workspace, by name or id",
+	"deployment": "Deployment, by name or id", "credential": "what the pipeline logs in to Astro with", "role": "role of the token; the wizard recommends the least one that the job needs",
+	"expires-in": "life of the token in days, like 90d (1 to 3650)", "legacy-key": "what becomes of a Deployment API key that the repository uses: replace or keep",
+	"platform": "where the pipeline runs", "repo": "repository or project of the platform, like acme/etl",
+	"environment": "keep the secret in this environment of the repository; it is made when it is missing",
+	"target":      "where the secret is kept, as STORE:ADDRESS, like github:acme/etl (see astro-ci help stores)",
+	"secret-name": "name of the secret; the pipeline maps it to " + setup.TokenVariable, "also": "keep copies there, as STORE:ADDRESS or STORE:ADDRESS=NAME, with commas between them",
+	"reader":        "as whom runs read the secret from a secrets backend: a role of Vault or AWS, for example",
+	"reader-server": "address at which runs reach the backend, where it is another one than here", "reader-namespace": "namespace of the backend, for Vault",
+	"reader-runs": "the ids by which CircleCI and Bitbucket know the runs, where they cannot be asked for",
+	"deploy":      "what a push sends", "branch": "pushes to this branch start the pipeline", "project-folder": "folder of the Astro project in the repository; . for its root",
+	"pipeline-file": "file to write, or none to leave the pipeline to you", "deliver": "write the file here, or ask for its merge",
+	"cli-version": "version of the Astro CLI that the pipeline installs", "name": "name of the setup; it marks the token and the pipeline file",
+	"self-rotate":      "a schedule renews the token, or a reminder opens an issue instead (see docs/self-rotate.md)",
+	"rotation-role":    "role of the scheduled runs on Astro; left out, the least one that can do it",
+	"astro-ci-version": "version of astro-ci that scheduled runs install",
+}
+
+// setupGroups are the flags of the set-up in the order in which they are shown.
+var setupGroups = []flagGroup{
+	{"What the pipeline may do", []string{"job", "organization", "workspace", "deployment", "credential", "role", "expires-in", "key-stdin", "legacy-key"}},
+	{"Where the secret is kept", []string{"platform", "repo", "environment", "target", "secret-name", "also"}},
+	{"How runs read it from a secrets backend", []string{"reader", "reader-server", "reader-namespace", "reader-runs"}},
+	{"The pipeline file", []string{"deploy", "branch", "project-folder", "pipeline-file", "deliver", "replace-edits", "cli-version", "cli-url", "cli-sha256"}},
+	{"Who renews the token", []string{"self-rotate", "rotation-role", "platform-token-stdin", "astro-ci-version", "astro-ci-url", "astro-ci-sha256"}},
+	{"The set-up itself", []string{"name", "like", "hand-over", "on-failure"}},
+}
+
 // flagHelp is the help of the flag that answers a question.
-func flagHelp(s flow.Step) string {
-	switch s.ID {
-	case "credential":
-		return "deployment-token, workspace-token, organization-token or deployment-key"
-	case "job":
-		return "what the pipeline does: deploy, dags, deployments or users"
-	case "organization", "workspace", "deployment":
-		return s.Name + ", by name or id"
-	case "expires-in":
-		return "life of the token in days, like 90d (1 to 3650)"
-	case "deploy":
-		return "what a push sends: infer, image, dags or image-only"
-	case "target":
-		return "where the secret is kept, as STORE:ADDRESS, like github:acme/etl"
-	case "reader":
-		return "as whom runs read the secret from a secrets backend: a role of Vault or AWS, for example"
-	case "reader-runs":
-		return "the ids by which CircleCI and Bitbucket know the runs, where they cannot be asked for"
-	case "self-rotate":
-		return "a schedule renews the token: no, weekly or daily; reminder opens an issue instead (see docs/self-rotate.md)"
-	case "rotation-role":
-		return "role of the scheduled runs on Astro; left out, the least one that can do it"
-	case "astro-ci-version":
-		return "version of astro-ci that scheduled runs install"
-	case "also":
-		return "keep copies there, as STORE:ADDRESS or STORE:ADDRESS=NAME, with commas between them"
-	case "legacy-key":
-		return "what becomes of a Deployment API key that the repository uses: replace or keep"
-	case "environment":
-		return "keep the secret in this environment of the repository; it is made when it is missing"
+func flagHelp(s flow.Step, platforms []string) string {
+	out, words := answerHelp[s.Flag], s.Words
+	if s.ID == "platform" {
+		words = platforms
 	}
-	return s.Name
+	if len(words) > 0 {
+		out += ": " + inText(words)
+	}
+	return out + " [" + s.Env + "]"
+}
+
+// inText is a list as it is said: a, b or c.
+func inText(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // given collects the answers from flags and, where a flag is silent, from the environment.

@@ -25,10 +25,6 @@ type renderFlags struct {
 
 func (a *app) renderCommand() *cobra.Command {
 	var r renderFlags
-	var ids []string
-	for _, p := range all.Platforms() {
-		ids = append(ids, p.ID)
-	}
 	cmd := &cobra.Command{
 		Use: "render", Short: "Print a pipeline file", Args: noArgs,
 		Long: "Prints the pipeline file that a set-up would write. It needs no log-in and asks nothing: Astro's things\n" +
@@ -43,7 +39,7 @@ func (a *app) renderCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.platform, "platform", "", strings.Join(ids, ", "))
+	f.StringVar(&r.platform, "platform", "", strings.Join(platformIDs(), ", "))
 	f.StringVar(&r.credential, "credential", string(setup.DeploymentToken), "deployment-token, workspace-token, organization-token or deployment-key")
 	f.StringVar(&r.job, "job", string(setup.DeployCode), "what the pipeline does: deploy, dags, deployments, previews (github, gitlab) or users")
 	f.StringVar(&r.deploy, "deploy", string(setup.Infer), "what a push sends: infer, image, dags or image-only")
@@ -72,11 +68,7 @@ func (r renderFlags) render() ([]byte, error) {
 	platforms := all.Platforms()
 	i := slices.IndexFunc(platforms, func(p all.Platform) bool { return p.ID == r.platform })
 	if i < 0 {
-		var ids []string
-		for _, p := range platforms {
-			ids = append(ids, p.ID)
-		}
-		return nil, usageError{hint.New(fmt.Sprintf("--platform %q is not known", r.platform), "Choose one of: "+strings.Join(ids, ", ")+".", "")}
+		return nil, usageError{hint.New(fmt.Sprintf("--platform %q is not known", r.platform), "Choose one of: "+strings.Join(platformIDs(), ", ")+".", "")}
 	}
 	x := platforms[i]
 	sums, ok := pipeline.Pins().CLI[r.version]

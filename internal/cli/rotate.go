@@ -250,7 +250,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 		return nil
 	}
 	if !a.tty || a.noInput {
-		return unconfirmedError{hint.New("a rotation needs a confirmation", "Add --yes.", "")}
+		return unconfirmed("a rotation")
 	}
 	_, _ = fmt.Fprint(a.err, "Begin? Type yes: ")
 	if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != "yes" {
@@ -268,9 +268,9 @@ func (a *app) typed(ctx context.Context, given, name, ask string) error {
 	lines := a.frontEnd() == lineMode
 	switch {
 	case given != "":
-		return usageError{hint.New("--confirm says another name than "+name, "Give --confirm "+name+", or look at it first with --dry-run.", "")}
+		return usageError{hint.New("--confirm says another name than "+name, "Give --confirm "+name+lookFirst, "")}
 	case !a.tty && !lines || a.noInput:
-		return unconfirmedError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+", or look at it first with --dry-run.", "")}
+		return unconfirmedError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+lookFirst, "")}
 	}
 	if lines {
 		if yes, err := line.Typed(ctx, ask, name, a.lines()); yes || err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
@@ -119,9 +118,5 @@ func (a *app) schemaCommand() *cobra.Command {
 }
 
 func schema() []byte {
-	var ids []string
-	for _, p := range all.Platforms() {
-		ids = append(ids, p.ID)
-	}
-	return setupfile.Schema(steps.SetUp(steps.Deps{}), ids)
+	return setupfile.Schema(steps.SetUp(steps.Deps{}), platformIDs())
 }

@@ -151,7 +151,7 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 		return a.removed(t, "planned", "The secret "+t.String()+" would be removed. Nothing was touched.")
 	case a.yes:
 	case !a.tty || a.noInput:
-		return unconfirmedError{hint.New("removing a secret needs a confirmation", "Add --yes.", "")}
+		return unconfirmed("removing a secret")
 	default:
 		_, _ = fmt.Fprintf(a.err, "Remove the secret %s? What reads it there stops working. Type yes: ", t)
 		if answer, err := a.line(ctx); err != nil || strings.TrimSpace(answer) != "yes" {

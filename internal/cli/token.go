@@ -159,7 +159,7 @@ func (a *app) revoke(ctx context.Context, c *astro.Client, org, id string) error
 	}
 	if !a.yes {
 		if !a.tty || a.noInput {
-			return unconfirmedError{hint.New("revoking a token needs a confirmation", "Add --yes.", "")}
+			return unconfirmed("revoking a token")
 		}
 		report.Token(a.err, t, time.Now())
 		_, _ = fmt.Fprint(a.err, "\nWhatever uses it stops working at once. Type yes to delete it: ")

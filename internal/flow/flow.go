@@ -267,7 +267,11 @@ func resolve(ctx context.Context, s Step, p setup.Plan, cs Choices, text string)
 			return Text(text), nil
 		}
 		for _, c := range cs.Items {
-			names = append(names, c.Label.String())
+			if name := c.Label.String(); len(s.Words) == 0 {
+				names = append(names, name)
+			} else {
+				names = append(names, c.Value)
+			}
 		}
 		if len(names) > 8 {
 			names = append(names[:8], fmt.Sprintf("and %d more", len(cs.Items)-8))
