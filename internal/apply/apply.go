@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -59,7 +60,7 @@ func Decide(want setup.Plan, have Have, now time.Time) (d Decision) {
 	if len(live) == 0 {
 		d = Decision{Verdict: Create, Why: []string{"there is no token"}, Token: true}
 		if n := len(have.Tokens); n > 0 {
-			d.Why = []string{"its token expired on " + have.Tokens[n-1].EndAt.Format(time.DateOnly)}
+			d.Why = []string{"its token expired on " + display.Day(have.Tokens[n-1].EndAt)}
 		}
 		return d
 	}

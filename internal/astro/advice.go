@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -169,7 +170,7 @@ func lasts(t Token) string {
 	if t.EndAt.IsZero() {
 		return "which never expires"
 	}
-	return "until " + t.EndAt.Format(time.DateOnly)
+	return "until " + display.Day(t.EndAt)
 }
 
 // Duplicates are the living tokens that were made for the same target and reach the same thing.

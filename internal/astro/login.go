@@ -92,7 +92,7 @@ func FindLogin(ctx context.Context, h Host) (Login, error) {
 	}
 	if c := cfg.current(h); c.Token.v != nil {
 		if !c.Expires.IsZero() && c.Expires.Before(h.Now()) {
-			return Login{}, hint.Wrap(errors.Join(ErrNoLogin, ownErr), "the astro CLI's log-in ended on "+c.Expires.Format(time.DateTime),
+			return Login{}, hint.Wrap(errors.Join(ErrNoLogin, ownErr), "the astro CLI's log-in ended on "+display.Second(c.Expires),
 				"Log in again with: astro-ci login, or with: astro login", docsAPI)
 		}
 		return Login{Source: "the astro CLI's log-in", User: c.User, EndsAt: c.Expires, Base: base}.with(c.Token.v, h), nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/parallel"
@@ -216,7 +217,7 @@ func differences(s setup.Setup, t Token) (out []string) {
 	case t.EndAt.IsZero():
 		out = append(out, "it never expires")
 	case t.EndAt.Sub(want).Abs() > 24*time.Hour:
-		out = append(out, fmt.Sprintf("it ends on %s instead of %s", t.EndAt.Format(time.DateOnly), want.Format(time.DateOnly)))
+		out = append(out, fmt.Sprintf("it ends on %s instead of %s", display.Day(t.EndAt), display.Day(want)))
 	}
 	return out
 }
@@ -255,7 +256,7 @@ func contradictions(t Token, v *secret.Value) (out []string) {
 		out = append(out, "its value belongs to another token")
 	}
 	if c.End != 0 && time.Unix(c.End, 0).Sub(t.EndAt).Abs() > skew {
-		out = append(out, "its value says that it ends on "+time.Unix(c.End, 0).UTC().Format(time.DateOnly))
+		out = append(out, "its value says that it ends on "+display.Day(time.Unix(c.End, 0)))
 	}
 	return out
 }

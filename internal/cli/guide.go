@@ -139,7 +139,7 @@ func entry(c candidate) ui.Setup {
 	now := time.Now()
 	x := ui.Setup{
 		Name: c.name, Workspace: display.Clean(c.plan.Workspace.String()), Credential: display.Clean(c.plan.Credential.Kind.String()),
-		Made: t.CreatedAt, Ends: t.EndAt, Used: t.LastUsedAt, Says: display.Clean("due on " + rotation.DueAt(t).Format(time.DateOnly)),
+		Made: t.CreatedAt, Ends: t.EndAt, Used: t.LastUsedAt, Says: display.Clean("due on " + display.Day(rotation.DueAt(t))),
 	}
 	for _, t := range c.plan.Targets {
 		x.Targets = append(x.Targets, t.String())
@@ -150,18 +150,18 @@ func entry(c candidate) ui.Setup {
 	case c.state.Active():
 		x.Health, x.Says = ui.Busy, display.Clean("begun and not finished")
 		if halt := rotation.Preview(c.state, now); halt.Kind == rotation.Wait {
-			x.Says = display.Clean("waiting until " + clock(halt.Until))
+			x.Says = display.Clean("waiting until " + display.Minute(halt.Until))
 		}
 	case c.unfinished:
 		x.Health, x.Says = ui.Busy, display.Clean("left unfinished elsewhere")
 	case t.ID == "":
 		x.Health, x.Says = ui.Bad, display.Clean("its token is gone")
 	case t.Expired(now):
-		x.Health, x.Says = ui.Bad, display.Clean("expired on "+t.EndAt.Format(time.DateOnly))
+		x.Health, x.Says = ui.Bad, display.Clean("expired on "+display.Day(t.EndAt))
 	case t.EndAt.IsZero():
 		x.Health, x.Says = ui.Due, display.Clean("never expires")
 	case !now.Before(rotation.DueAt(t)):
-		x.Health, x.Says = ui.Due, display.Clean("due since "+rotation.DueAt(t).Format(time.DateOnly))
+		x.Health, x.Says = ui.Due, display.Clean("due since "+display.Day(rotation.DueAt(t)))
 	}
 	return x
 }
@@ -173,8 +173,6 @@ func (a *app) again(command string) string {
 	}
 	return "astro-ci " + command
 }
-
-func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 
 // plan checks that a setup's token can be replaced and says how.
 func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) {
@@ -269,7 +267,7 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 	for i, t := range old {
 		last := "never used"
 		if !t.LastUsedAt.IsZero() {
-			last = "last used " + clock(t.LastUsedAt)
+			last = "last used " + display.Minute(t.LastUsedAt)
 		}
 		say(map[bool]string{true: "Old token"}[i == 0], "%s, %s", t.ID, last)
 	}
@@ -277,7 +275,7 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 		say("Old token", "none is left")
 	}
 	if cr := c.plan.Credential; c.sweeps() {
-		say("New token", "none; every target was seen to hold %s on %s", c.carried.Held, clock(c.carried.Since))
+		say("New token", "none; every target was seen to hold %s on %s", c.carried.Held, display.Minute(c.carried.Since))
 	} else {
 		say("New token", "%s for %s, role %s, %d days", cr.Kind, c.plan.Entity(), cr.Role, cr.ExpiresInDays)
 	}
@@ -314,7 +312,7 @@ func shows(exists bool, at time.Time) string {
 	case at.IsZero():
 		return "there"
 	}
-	return "last written " + clock(at)
+	return "last written " + display.Minute(at)
 }
 
 // provable says how sure a write will be.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
@@ -68,7 +69,7 @@ func (a *app) outcome(o outcome) {
 	case "done":
 		end := ""
 		if o.ExpiresAt != nil {
-			end = ", until " + o.ExpiresAt.Format(time.DateOnly)
+			end = ", until " + display.Day(*o.ExpiresAt)
 		}
 		say("%s is done: every target holds the token %s%s, and it is the only one.", o.Setup, o.Token, end)
 	case "waiting":

@@ -170,11 +170,11 @@ func (r *replacing) waiting(out *ui.Halt, act rotation.Act) {
 	switch act.Why {
 	case rotation.Draining:
 		out.Says = "Waiting for runs that may still use the old token"
-		out.Why = "Every target has held the new token since " + clock(s.Cut) + ". A run that began before may have read the old one, so both work until then. Nothing stops working."
+		out.Why = "Every target has held the new token since " + display.Minute(s.Cut) + ". A run that began before may have read the old one, so both work until then. Nothing stops working."
 	case rotation.InUse:
 		out.InUse = true
 		out.Says = "The old token is still being used"
-		out.Why = "It was used after every target had the new one, at " + clock(s.Cut) + ". Something may hold a copy: a long run, another pipeline, a person. " +
+		out.Why = "It was used after every target had the new one, at " + display.Minute(s.Cut) + ". Something may hold a copy: a long run, another pipeline, a person. " +
 			"It is kept until it has not been used for " + short(s.Drain) + ". The new token works already."
 	case rotation.Settling, rotation.Broken, rotation.TooMany:
 		out.Since = out.Until.Add(-s.Quiet)
@@ -196,7 +196,7 @@ func (r *replacing) receipt(o outcome, s rotation.State) (out []ui.Fact) {
 	say("Token", "%s, the only one of this setup", o.Token)
 	say("For", "%s, role %s", s.Plan.Entity(), s.Plan.Credential.Role)
 	if o.ExpiresAt != nil {
-		say("Expires", "%s", o.ExpiresAt.Format(time.DateOnly))
+		say("Expires", "%s", display.Day(*o.ExpiresAt))
 	}
 	for i, x := range targetsOf(s, r.wrote) {
 		name := map[bool]string{true: "Secret"}[i == 0]

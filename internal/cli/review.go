@@ -242,7 +242,7 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		warns = "note the date, your own pipeline does not warn"
 	}
 	return append(out, ui.NextStep{
-		Say: "Plan a new token before " + r.Token.EndAt.Format(time.DateOnly) + "; " + warns, Command: w.app.again("rotate " + r.Plan.Name),
+		Say: "Plan a new token before " + display.Day(r.Token.EndAt) + "; " + warns, Command: w.app.again("rotate " + r.Plan.Name),
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -206,7 +207,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 			}
 			_, _ = fmt.Fprintf(t, "Setup:\t%s, %s\n", c.name, what)
 			if c.sweeps() {
-				_, _ = fmt.Fprintf(t, "New:\tnone; every target was seen to hold %s on %s\n", c.carried.Held, c.carried.Since.Local().Format("2006-01-02 15:04"))
+				_, _ = fmt.Fprintf(t, "New:\tnone; every target was seen to hold %s on %s\n", c.carried.Held, display.Minute(c.carried.Since))
 			} else {
 				_, _ = fmt.Fprintf(t, "New:\ta %s for %s, role %s, %d days\n", c.plan.Credential.Kind, c.plan.Entity(), c.plan.Credential.Role, c.plan.Credential.ExpiresInDays)
 			}
@@ -219,7 +220,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 				}
 				last := "never used"
 				if !x.LastUsedAt.IsZero() {
-					last = "last used " + x.LastUsedAt.Local().Format("2006-01-02 15:04")
+					last = "last used " + display.Minute(x.LastUsedAt)
 				}
 				_, _ = fmt.Fprintf(t, "Old:\t%s, %s\n", x.ID, last)
 			}

@@ -187,7 +187,7 @@ func (a *app) prove(ctx context.Context, w *world, token usedToken, out runRepor
 	}
 	proof := providers.Run
 	out.Proof = &proof
-	a.tell("The run passed, and Astro saw the token %s at %s.", token.ID, now.LastUsedAt.Format(time.DateTime))
+	a.tell("The run passed, and Astro saw the token %s at %s.", token.ID, display.Second(now.LastUsedAt))
 	return a.reported(out)
 }
 

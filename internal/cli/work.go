@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -107,7 +108,7 @@ func (w *world) halted(ctx context.Context, c candidate, halt rotation.Halt, sho
 }
 
 func waiting(act rotation.Act) string {
-	at := act.Until.Local().Format("2006-01-02 15:04:05")
+	at := display.Second(act.Until)
 	switch act.Why {
 	case rotation.Draining:
 		return "runs may still use the old token; it is deleted after " + at

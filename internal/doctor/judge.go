@@ -10,6 +10,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/apply"
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/inventory"
@@ -83,9 +84,9 @@ func AstroLogin(who astro.Who, err error, now time.Time) Row {
 	switch {
 	case who.EndsAt.IsZero():
 	case now.Before(who.EndsAt):
-		r.Reason += ", until " + who.EndsAt.UTC().Format("2006-01-02 15:04") + " UTC"
+		r.Reason += ", until " + display.Minute(who.EndsAt)
 	default:
-		r.State, r.Reason, r.Next = Stale, r.Reason+", ended on "+who.EndsAt.UTC().Format(time.DateOnly), "astro-ci login"
+		r.State, r.Reason, r.Next = Stale, r.Reason+", ended on "+display.Day(who.EndsAt), "astro-ci login"
 		return r
 	}
 	if len(who.Organizations) == 0 {

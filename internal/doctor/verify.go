@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -78,12 +79,12 @@ func Token(name, id string, t astro.Token, err error, now time.Time) Checked {
 	case err != nil:
 		c.failed(err)
 	case t.Expired(now):
-		c.Verdict, c.Reason, c.Next = Ended, "it expired on "+t.EndAt.UTC().Format(time.DateOnly), "astro-ci rotate "+name
+		c.Verdict, c.Reason, c.Next = Ended, "it expired on "+display.Day(t.EndAt), "astro-ci rotate "+name
 	default:
 		words, _ := rotation.Due(t, now)
 		used := "never used"
 		if !t.LastUsedAt.IsZero() {
-			used = "last used on " + t.LastUsedAt.UTC().Format(time.DateOnly)
+			used = "last used on " + display.Day(t.LastUsedAt)
 		}
 		c.Reason = fmt.Sprintf("it is on Astro, role %s; %s; %s", t.On().Role, words, used)
 	}

@@ -372,7 +372,7 @@ func (b *builder) token() {
 			if b.Live != nil {
 				b.Live(v)
 			}
-			return fmt.Sprintf("%s, expires %s", t.ID, t.EndAt.Format(time.DateOnly)), nil
+			return fmt.Sprintf("%s, expires %s", t.ID, display.Day(t.EndAt)), nil
 		},
 		Undo: func(ctx context.Context) (string, error) {
 			if res.Token.ID == "" {

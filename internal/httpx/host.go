@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 )
 
@@ -117,7 +118,7 @@ type DownError struct {
 }
 
 func (e *DownError) Error() string {
-	until := e.Until.Local().Format(time.DateTime)
+	until := display.Second(e.Until)
 	if e.Failed == 0 {
 		return "it asks to be left alone until " + until
 	}
@@ -125,7 +126,7 @@ func (e *DownError) Error() string {
 }
 
 func (h *host) leftAlone(e *DownError) error {
-	next := "Try again after " + e.Until.Local().Format(time.DateTime) + "."
+	next := "Try again after " + display.Second(e.Until) + "."
 	if e.Failed > 0 {
 		next += " If it goes on, check the network, and look at the status page of the service."
 	}

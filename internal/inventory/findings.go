@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 )
@@ -118,7 +119,7 @@ func (b *builder) findings(i Item) (out []Finding) {
 	if t.Expired(b.Now) {
 		news := b.Now.Sub(t.EndAt) < remember
 		missed := current && i.Whose == Ours || news && (current || t.EndAt.Sub(t.LastUsedAt) < needed)
-		add(Expired, missed, replace, "it expired on %s", day(t.EndAt))
+		add(Expired, missed, replace, "it expired on %s", display.Day(t.EndAt))
 		return out
 	}
 	idle := b.Now.Sub(later(t.LastUsedAt, t.CreatedAt)) >= b.Unused
@@ -126,9 +127,9 @@ func (b *builder) findings(i Item) (out []Finding) {
 	case t.EndAt.IsZero():
 		add(NeverEnds, false, replace, "it never expires")
 	case b.ending(t):
-		add(Soon, current || !t.LastUsedAt.IsZero() && !idle, replace, "it ends on %s, %s", day(t.EndAt), in(t.EndAt.Sub(b.Now)))
+		add(Soon, current || !t.LastUsedAt.IsZero() && !idle, replace, "it ends on %s, %s", display.Day(t.EndAt), in(t.EndAt.Sub(b.Now)))
 	case current && !b.Now.Before(rotation.DueAt(t)):
-		add(Due, false, replace, "two thirds of its life are over; it ends on %s", day(t.EndAt))
+		add(Due, false, replace, "two thirds of its life are over; it ends on %s", display.Day(t.EndAt))
 	}
 	if by := t.CreatedBy; by.Type == "USER" && b.gone(by.ID) {
 		add(CreatorGone, true, replace, "%s, who made it, is no longer in the Organization", by)
@@ -143,9 +144,9 @@ func (b *builder) findings(i Item) (out []Finding) {
 	}
 	switch {
 	case b.unused(t) && (say == "" || i.Whose == Marked):
-		add(NeverUsed, false, "", "it was never used, and was made on %s", day(t.CreatedAt))
+		add(NeverUsed, false, "", "it was never used, and was made on %s", display.Day(t.CreatedAt))
 	case !t.LastUsedAt.IsZero() && idle:
-		add(Unused, false, "", "it was last used on %s, %s", day(t.LastUsedAt), ago(b.Now.Sub(t.LastUsedAt)))
+		add(Unused, false, "", "it was last used on %s, %s", display.Day(t.LastUsedAt), ago(b.Now.Sub(t.LastUsedAt)))
 	}
 	return sorted(out)
 }
@@ -206,8 +207,6 @@ func later(x, y time.Time) time.Time {
 	}
 	return y
 }
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 func in(d time.Duration) string {
 	switch n := int(d.Hours() / 24); n {

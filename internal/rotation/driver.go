@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -205,7 +206,7 @@ func (d *Driver) ask(ctx context.Context, do Act) (a Answer, detail string) {
 		if d.Live != nil {
 			d.Live(v)
 		}
-		return Answer{ID: t.ID}, fmt.Sprintf("%s, expires %s", t.ID, t.EndAt.Format(time.DateOnly))
+		return Answer{ID: t.ID}, fmt.Sprintf("%s, expires %s", t.ID, display.Day(t.EndAt))
 	case Prove:
 		detail, err := d.Issuer.Prove(ctx, p.Setup, d.token, d.value)
 		return Answer{Err: err, Unfit: err != nil && unfit(err)}, detail

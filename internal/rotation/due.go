@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -23,9 +24,9 @@ func Due(t astro.Token, now time.Time) (words string, due bool) {
 	case t.EndAt.IsZero():
 		return "its token never expires", true
 	case t.Expired(now):
-		return "its token expired on " + t.EndAt.Format(time.DateOnly), true
+		return "its token expired on " + display.Day(t.EndAt), true
 	case !now.Before(DueAt(t)):
-		return "two thirds of its life are over; it ends on " + t.EndAt.Format(time.DateOnly), true
+		return "two thirds of its life are over; it ends on " + display.Day(t.EndAt), true
 	}
-	return "due on " + DueAt(t).Format(time.DateOnly) + ", ends on " + t.EndAt.Format(time.DateOnly), false
+	return "due on " + display.Day(DueAt(t)) + ", ends on " + display.Day(t.EndAt), false
 }

@@ -38,7 +38,7 @@ func (s Setup) Life(now time.Time) string {
 	if s.Ends.IsZero() {
 		return s.Left(now)
 	}
-	return s.Remaining(now) + ", until " + s.Ends.Format(time.DateOnly)
+	return s.Remaining(now) + ", until " + display.Day(s.Ends)
 }
 
 // Remaining is Left as a part of a sentence: "90 days left".

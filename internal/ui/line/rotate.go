@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/ui"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
@@ -96,7 +97,7 @@ func (t *turn) pick(ctx context.Context, all []ui.Setup) (string, error) {
 	for i, s := range all {
 		used := "never used"
 		if !s.Used.IsZero() {
-			used = "last used " + s.Used.Local().Format("2006-01-02 15:04")
+			used = "last used " + display.Minute(s.Used)
 		}
 		t.say("%d. %s: %s, %s", i+1, s.Name, s.Says, used)
 	}
@@ -202,7 +203,7 @@ func (t *turn) confirm(ctx context.Context, p *ui.Replacement) (bool, error) {
 // waits says what it waits for and asks whether to stay. left means that the person turned aside.
 func (t *turn) waits(ctx context.Context, h ui.Halt) (left bool, err error) {
 	t.say("")
-	t.say("%s, until %s.", h.Says, h.Until.Local().Format("2006-01-02 15:04:05"))
+	t.say("%s, until %s.", h.Says, display.Second(h.Until))
 	t.say("%s", h.Why)
 	how := "Type w to wait here, or q to leave. Later, " + h.Resume + " goes on, and " + h.Status + " says what is left."
 	how += t.orAside()

@@ -57,7 +57,7 @@ type calendar struct {
 // event is one whole day, and a reminder so long before the day begins.
 func (c *calendar) event(id string, day time.Time, ahead, summary string, about []string) {
 	c.events++
-	day = day.UTC()
+	day = day.Local()
 	c.line("BEGIN:VEVENT")
 	c.line("UID:" + escaped(id) + "@astro-ci")
 	c.line("DTSTAMP:" + c.at.UTC().Format("20060102T150405Z"))

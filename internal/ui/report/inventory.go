@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/inventory"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
@@ -110,7 +111,7 @@ func (p *table) rows(title string, all []inventory.Item) {
 		if t := i.Token; t != nil {
 			left, end, last = p.left(*t), "never", p.used(*t)
 			if !t.EndAt.IsZero() {
-				end = t.EndAt.UTC().Format(time.DateOnly)
+				end = display.Day(t.EndAt)
 			}
 			if i.Whose != inventory.Ours {
 				name = t.Name.String()
@@ -200,7 +201,7 @@ func (p *table) used(t astro.Token) string {
 	case d < 999*24*time.Hour:
 		return days(d) + " ago"
 	}
-	return t.LastUsedAt.UTC().Format(time.DateOnly)
+	return display.Day(t.LastUsedAt)
 }
 
 // The names below stay the same from version to version; docs/status.md describes them.

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -125,7 +126,7 @@ func tokenWords(r *engine.Result) string {
 	p := r.Plan
 	out := fmt.Sprintf("%s, %s for %s, role %s", r.Token.ID, p.Credential.Kind, p.Entity(), p.Credential.Role)
 	if !r.Token.EndAt.IsZero() {
-		out += ", until " + r.Token.EndAt.Format(time.DateOnly)
+		out += ", until " + display.Day(r.Token.EndAt)
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 )
 
 // Who prints whose log-in it is.
@@ -21,7 +22,7 @@ func Who(w io.Writer, who astro.Who) {
 	say(t, "Log-in:\t%s, from %s", name, who.Source)
 	say(t, "API:\t%s", who.API)
 	if !who.EndsAt.IsZero() {
-		say(t, "Until:\t%s", who.EndsAt.Local().Format("2006-01-02 15:04"))
+		say(t, "Until:\t%s", display.Minute(who.EndsAt))
 	}
 	for _, o := range who.Organizations {
 		say(t, "Organization:\t%s, %s", o.Name, o.ID)
@@ -89,7 +90,7 @@ func Token(w io.Writer, x astro.Token, now time.Time) {
 		{"Kind", strings.ToLower(x.Kind)},
 		{"Ends", ends(x, now)},
 		{"Last used", used(x, now)},
-		{"Made", x.CreatedAt.Format(time.DateOnly) + by(x)},
+		{"Made", display.Day(x.CreatedAt) + by(x)},
 		{"Short form", x.ShortToken.String()},
 	} {
 		if row[1] != "" {
@@ -113,7 +114,7 @@ func ends(t astro.Token, now time.Time) string {
 	if t.EndAt.IsZero() {
 		return "never"
 	}
-	day := t.EndAt.Format(time.DateOnly)
+	day := display.Day(t.EndAt)
 	if t.Expired(now) {
 		return day + ", over"
 	}
@@ -125,9 +126,9 @@ func used(t astro.Token, now time.Time) string {
 		return "never"
 	}
 	if now.Sub(t.LastUsedAt) < 24*time.Hour {
-		return t.LastUsedAt.Format(time.DateOnly) + ", within a day"
+		return display.Day(t.LastUsedAt) + ", within a day"
 	}
-	return fmt.Sprintf("%s, %s ago", t.LastUsedAt.Format(time.DateOnly), days(now.Sub(t.LastUsedAt)))
+	return fmt.Sprintf("%s, %s ago", display.Day(t.LastUsedAt), days(now.Sub(t.LastUsedAt)))
 }
 
 func days(d time.Duration) string {

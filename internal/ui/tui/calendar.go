@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -18,7 +19,7 @@ func (t theme) calendar(now time.Time, life time.Duration, w int) []string {
 	}
 	w = min(w, widest)
 	due := w * 2 / 3
-	date := func(after time.Duration) string { return now.Add(after).Format(time.DateOnly) }
+	date := func(after time.Duration) string { return display.Day(now.Add(after)) }
 	ends := func(left, right string, at int) string {
 		at = min(at, w-ansi.StringWidth(right))
 		return t.dim.Render(t.pad(left, at) + right)

@@ -3,10 +3,10 @@ package tui
 import (
 	"cmp"
 	"fmt"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -85,7 +85,7 @@ func results(r *engine.Result) [][2]string {
 		}
 	}
 	if !r.Token.EndAt.IsZero() {
-		rows = append(rows, [2]string{"Expires", fmt.Sprintf("%s, after %d days", r.Token.EndAt.Format(time.DateOnly), c.ExpiresInDays)})
+		rows = append(rows, [2]string{"Expires", fmt.Sprintf("%s, after %d days", display.Day(r.Token.EndAt), c.ExpiresInDays)})
 	}
 	for _, t := range r.Targets {
 		rows = append(rows, [2]string{"Secret", t.Target.String()}, [2]string{"", proof(string(t.Proof))})

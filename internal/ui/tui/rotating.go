@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
@@ -194,7 +195,7 @@ func (r *rotating) waiting(m *model, w int) (out []string) {
 	}
 	until := r.halt.Until.Local().Format("15:04:05")
 	if left > 12*time.Hour {
-		until = r.halt.Until.Local().Format("2006-01-02 15:04")
+		until = display.Minute(r.halt.Until)
 	}
 	words := countdown(left) + " left, until " + until
 	style := m.th.accent
