@@ -345,7 +345,7 @@ func TestAdvise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Join(all, "\n")
+		return strings.Join(all.Say, "\n")
 	}
 	if got := say(); got != "" {
 		t.Errorf("a careful choice is warned about: %q", got)
@@ -359,8 +359,8 @@ func TestAdvise(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	later, err := w.client.Advise(t.Context(), w.plan(), time.Now().AddDate(1, 0, 0))
-	if err != nil || strings.Contains(strings.Join(later, ""), token.ID) {
-		t.Errorf("a token that has ended is a duplicate: %q, %v", later, err)
+	if err != nil || len(later.Earlier) > 0 {
+		t.Errorf("a token that has ended is one of the earlier ones: %+v, %v", later, err)
 	}
 	w.ahead.Store(int64(-10 * time.Minute))
 	if got := say(); !strings.Contains(got, "clock is 10m") || !strings.Contains(got, "ahead of") {

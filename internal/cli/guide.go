@@ -80,7 +80,7 @@ func (a *app) rotateByAsking(ctx context.Context, f rotateFlags, names []string,
 
 // screen says what the full screen has to know about its terminal.
 func (a *app) screen() tui.Options {
-	return tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()}
+	return tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace(), Typed: a.asTyped}
 }
 
 // lines says where the line mode asks.
@@ -168,10 +168,7 @@ func entry(c candidate) ui.Setup {
 
 // again is a command of astro-ci as it has to be typed to work on the same world.
 func (a *app) again(command string) string {
-	if a.sandbox {
-		command = "--sandbox " + command
-	}
-	return "astro-ci " + command
+	return a.asTyped("astro-ci " + command)
 }
 
 // plan checks that a setup's token can be replaced and says how.

@@ -24,7 +24,7 @@ type Fact struct {
 type Session struct {
 	Title string // "Set up a pipeline"
 	Then  string // what comes when it is over: "next Workspace"; "" for nothing
-	// Sandbox is set when nothing real is touched; every screen says so.
+	// Sandbox is set when no account is touched; every screen says so.
 	Sandbox bool
 	// Find looks for what can be found without asking (log-in, repository, platform). It is called
 	// before the first question, again when the person wants to try again, and may take seconds.

@@ -90,14 +90,14 @@ func (m *model) draw() string {
 	return strings.Join(lines[:min(len(lines), m.h)], "\n")
 }
 
-// header is the product, what is being done and, in the sandbox, that nothing real is touched.
+// header is the product, what is being done and, in the sandbox, that no account is touched.
 func (m *model) header(w int) string {
 	left := m.th.accent.Bold(true).Render("astro-ci") + "  " + m.th.dim.Render(m.title)
 	if !m.sandbox {
 		return m.th.cut(left, w)
 	}
 	badge := m.th.warn.Render("[sandbox]")
-	if long := m.th.warn.Render("[sandbox] ") + m.th.dim.Render("nothing real is touched"); w >= wide {
+	if long := m.th.warn.Render("[sandbox] ") + m.th.dim.Render("no account is touched"); w >= wide {
 		badge = long
 	}
 	room := w - ansi.StringWidth(badge) - 1

@@ -50,6 +50,7 @@ type model struct {
 	w, h  int
 	dark  bool
 	ascii bool
+	typed func(string) string
 	th    theme
 
 	screen screen
@@ -71,14 +72,22 @@ func newModel(ctx context.Context, first screen, o Options) *model {
 		return func() tea.Cmd { return tea.Tick(d, func(time.Time) tea.Msg { return tickMsg{} }) }
 	}
 	m := &model{
-		ctx: ctx, grace: o.Grace, now: time.Now, ascii: o.ASCII,
+		ctx: ctx, grace: o.Grace, now: time.Now, ascii: o.ASCII, typed: o.Typed,
 		w: 80, h: 24, dark: true, cancel: func() {}, screen: first, tick: every(frame), second: every(time.Second),
 	}
 	if m.grace == 0 {
 		m.grace = DefaultGrace
 	}
-	m.th = newTheme(m.dark, m.ascii)
+	m.wear()
 	return m
+}
+
+// wear puts the theme on that fits the terminal.
+func (m *model) wear() {
+	m.th = newTheme(m.dark, m.ascii)
+	if m.typed != nil {
+		m.th.typed = m.typed
+	}
 }
 
 // frame is the time between two pictures of a spinner; nothing turns before the first one is over.
@@ -141,7 +150,7 @@ func (m *model) react(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.BackgroundColorMsg:
 		m.dark = msg.IsDark()
-		m.th = newTheme(m.dark, m.ascii)
+		m.wear()
 		return nil
 	case signalMsg:
 		return tea.Batch(m.stop(m.leaving), m.signals)

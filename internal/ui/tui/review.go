@@ -240,7 +240,15 @@ func (r *review) answers(m *model, w int) (lines []string, rows []int) {
 }
 
 func (r *review) actions(m *model, w int) []string {
-	out := []string{m.th.strong.Render("What will be done"), ""}
+	var out []string
+	if len(r.loaded.Warnings) > 0 {
+		out = append(out, m.th.strong.Render("Worth knowing"), "")
+		for _, t := range r.loaded.Warnings {
+			out = append(out, indent(m.th.warn.Render(m.th.g.warn)+" ", wrap(m.th.typed(t.String()), w-2))...)
+		}
+		out = append(out, "")
+	}
+	out = append(out, m.th.strong.Render("What will be done"), "")
 	for i, a := range r.loaded.Actions {
 		style := m.th.dim // it only looks
 		if !a.Read {
@@ -260,12 +268,6 @@ func (r *review) actions(m *model, w int) []string {
 			summary += "; d shows every line"
 		}
 		out = append(out, each(wrap(summary, w), m.th.dim)...)
-	}
-	if len(r.loaded.Warnings) > 0 {
-		out = append(out, "", m.th.strong.Render("Worth knowing"), "")
-		for _, t := range r.loaded.Warnings {
-			out = append(out, indent(m.th.warn.Render(m.th.g.warn)+" ", wrap(t.String(), w-2))...)
-		}
 	}
 	return out
 }
