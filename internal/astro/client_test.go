@@ -442,3 +442,22 @@ func TestRefusalsInWords(t *testing.T) {
 		}
 	}
 }
+
+// The use by which astro-ci proves its own token is no use by a run; of other tokens every use counts.
+func TestUsed(t *testing.T) {
+	made := time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC)
+	ours, theirs := display.Clean(setup.Mark{Setup: "etl", Operation: "op"}.String()), display.Clean("Nightly export")
+	for _, tc := range []struct {
+		by    display.Text
+		after time.Duration
+		used  bool
+	}{{ours, 20 * time.Second, false}, {ours, time.Minute, true}, {theirs, 20 * time.Second, true}} {
+		token := astro.Token{Description: tc.by, CreatedAt: made, LastUsedAt: made.Add(tc.after)}
+		if got := token.Used(); got.IsZero() == tc.used || tc.used && !got.Equal(token.LastUsedAt) {
+			t.Errorf("%q, used %s after it was made: %v", tc.by, tc.after, got)
+		}
+	}
+	if !(astro.Token{Description: ours, CreatedAt: made}).Used().IsZero() || !(astro.Token{CreatedAt: made}).Used().IsZero() {
+		t.Error("a token without a use has one")
+	}
+}

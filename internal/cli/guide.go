@@ -139,7 +139,7 @@ func entry(c candidate) ui.Setup {
 	now := time.Now()
 	x := ui.Setup{
 		Name: c.name, Workspace: display.Clean(c.plan.Workspace.String()), Credential: display.Clean(c.plan.Credential.Kind.String()),
-		Made: t.CreatedAt, Ends: t.EndAt, Used: t.LastUsedAt, Says: display.Clean("due on " + display.Day(rotation.DueAt(t))),
+		Made: t.CreatedAt, Ends: t.EndAt, Used: t.Used(), Says: display.Clean("due on " + display.Day(rotation.DueAt(t))),
 	}
 	for _, t := range c.plan.Targets {
 		x.Targets = append(x.Targets, t.String())
@@ -262,10 +262,7 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 	say("Why", "%s", words)
 	old := slices.DeleteFunc(slices.Clone(c.old), func(t astro.Token) bool { return c.sweeps() && t.ID == c.carried.Held })
 	for i, t := range old {
-		last := "never used"
-		if !t.LastUsedAt.IsZero() {
-			last = "last used " + display.Minute(t.LastUsedAt)
-		}
+		last := ui.LastUsed(t.Used())
 		say(map[bool]string{true: "Old token"}[i == 0], "%s, %s", t.ID, last)
 	}
 	if len(old) == 0 {

@@ -19,6 +19,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui"
 	"github.com/astro-ci/astro-ci/internal/ui/line"
 )
 
@@ -218,11 +219,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 				if c.sweeps() && x.ID == c.carried.Held {
 					continue
 				}
-				last := "never used"
-				if !x.LastUsedAt.IsZero() {
-					last = "last used " + display.Minute(x.LastUsedAt)
-				}
-				_, _ = fmt.Fprintf(t, "Old:\t%s, %s\n", x.ID, last)
+				_, _ = fmt.Fprintf(t, "Old:\t%s, %s\n", x.ID, ui.LastUsed(x.Used()))
 			}
 			for _, x := range c.strange {
 				_, _ = fmt.Fprintf(t, "Beside:\t%s has the mark of this setup and is none of its own; it is left alone\n", x.ID)

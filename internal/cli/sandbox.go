@@ -113,17 +113,17 @@ func (c commands) Write(p []byte) (int, error) {
 // asTyped makes the commands in a text those that work on the same world as this one: in the sandbox, or with
 // another folder of state, they say so.
 func (a *app) asTyped(text string) string {
-	var flags string
+	var flags []string
 	if a.sandbox {
-		flags += " --sandbox"
+		flags = append(flags, "--sandbox")
 	}
 	for _, f := range []struct{ name, value string }{{"state-dir", a.stateDir}, {"ca-file", a.caFile}} {
 		if f.value != "" {
-			flags += " --" + f.name + " " + providers.ShellWord(f.value)
+			flags = append(flags, "--"+f.name, providers.ShellWord(f.value))
 		}
 	}
-	if flags == "" {
+	if len(flags) == 0 {
 		return text
 	}
-	return command.ReplaceAllString(text, "astro-ci"+strings.ReplaceAll(flags, "$", "$$")+" $1$2")
+	return command.ReplaceAllString(text, "astro-ci "+strings.ReplaceAll(strings.Join(flags, " "), "$", "$$")+" $1$2")
 }

@@ -128,7 +128,7 @@ func inShort(s ui.Setup, now time.Time) string {
 	if s.Made.IsZero() { // nothing is known of its token
 		return s.State()
 	}
-	used := "never used"
+	used := ui.LastUsed(s.Used)
 	if !s.Used.IsZero() {
 		used = "last used " + ui.Ago(s.Used, now)
 	}

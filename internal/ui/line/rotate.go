@@ -95,11 +95,7 @@ func (t *turn) pick(ctx context.Context, all []ui.Setup) (string, error) {
 	t.say("")
 	t.say("Which setup?")
 	for i, s := range all {
-		used := "never used"
-		if !s.Used.IsZero() {
-			used = "last used " + display.Minute(s.Used)
-		}
-		t.say("%d. %s: %s, %s", i+1, s.Name, s.Says, used)
+		t.say("%d. %s: %s, %s", i+1, s.Name, s.Says, ui.LastUsed(s.Used))
 	}
 	for {
 		t.say("Type its number or its name.")
