@@ -226,13 +226,13 @@ func (a *app) frontEnd() frontEnd {
 	return wizard
 }
 
-// width is how long a line of a table may be, in cells: as long as the terminal's, and 80 at most.
+// width is how long a line of a table may be, in cells: as long as the terminal's, within reason.
 func (a *app) width() int {
-	const most = 80
+	const usual, most = 80, 110
 	if w := a.cells(); w > 0 {
 		return min(w, most)
 	}
-	return most
+	return usual
 }
 
 // cells is how many cells a line of the terminal has; 0 where the output is none.
