@@ -182,7 +182,12 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return wrongUse(cmd, fmt.Sprintf("%q is not a command of %s", display.Clean(args[0]), cmd.CommandPath()))
+		what := fmt.Sprintf("%q is not a command of %s", display.Clean(args[0]), cmd.CommandPath())
+		cmd.SuggestionsMinimumDistance = 2
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return usageError{hint.New(what, "Did you mean: "+cmd.CommandPath()+" "+inText(near), "")}
+		}
+		return wrongUse(cmd, what)
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
-	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -134,7 +133,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		todo = append(todo, c)
 	}
 	if len(todo) > 1 && !f.due && len(names) == 0 {
-		return &flow.MissingError{Items: []flow.Missing{{Step: flow.Step{ID: "setup", Flag: "due", Name: "which setup: name it, or give --due; there are " + words(todo)}}}}
+		return unansweredError{hint.New("it is not said which setup is to be rotated", "Name one of them: "+words(todo)+". Or give --due, for all whose time has come.", "")}
 	}
 	switch err := a.agree(ctx, f, todo, a.drain(f)); {
 	case err != nil:
@@ -268,7 +267,7 @@ func (a *app) typed(ctx context.Context, given, name, ask string) error {
 	case given != "":
 		return usageError{hint.New("--confirm says another name than "+name, "Give --confirm "+name+lookFirst, "")}
 	case !a.tty && !lines || a.noInput:
-		return unconfirmedError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+lookFirst, "")}
+		return unansweredError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+lookFirst, "")}
 	}
 	if lines {
 		if yes, err := line.Typed(ctx, ask, name, a.lines()); yes || err != nil {

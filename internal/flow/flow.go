@@ -273,7 +273,7 @@ func resolve(ctx context.Context, s Step, p setup.Plan, cs Choices, text string)
 				names = append(names, c.Value)
 			}
 		}
-		if len(names) > 8 {
+		if len(names) > 8 && len(s.Words) == 0 {
 			names = append(names[:8], fmt.Sprintf("and %d more", len(cs.Items)-8))
 		}
 		return Choice{}, hint.New(fmt.Sprintf("--%s %q is not among the choices", s.Flag, display.Clean(text)),

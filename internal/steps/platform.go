@@ -8,8 +8,12 @@ import (
 )
 
 func platform(d Deps) flow.Step {
+	var ids []string
+	for _, p := range d.Platforms {
+		ids = append(ids, p.ID)
+	}
 	return flow.Step{
-		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Quiet: d.Platform != "" && d.Opened(d.Platform) != nil,
+		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Words: ids, Quiet: d.Platform != "" && d.Opened(d.Platform) != nil,
 		Title: "Which CI platform runs the pipeline?",
 		Help:  "It was looked for in the remotes and the files of the git repository.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
