@@ -17,7 +17,6 @@ func expiry() flow.Step {
 	return flow.Step{
 		ID: "expires-in", Name: "Expiry", Flag: "expires-in", Env: env("expires-in"),
 		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
-		Needs: []string{"credential"},
 		Title: "How long may the token live?",
 		Help:  "Shorter is safer. The pipeline warns 14 days before the end, and a new token takes one command.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
