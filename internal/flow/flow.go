@@ -101,6 +101,7 @@ type Step struct {
 	Name  string // what the answer is called in summaries: "Role"
 	Title string // the question
 	Help  string // why it matters, one or two sentences
+	More  string // for who has not met these words: what the answers mean, in paragraphs; "" where Help says it all
 	Kind  Kind
 	Flag  string // the same answer on the command line, without dashes
 	Env   string // the same answer as an environment variable

@@ -290,6 +290,9 @@ func TestEveryQuestionHasAFlag(t *testing.T) {
 		if s.Flag == "" || !strings.HasPrefix(s.Env, "ASTRO") || s.Title == "" || s.Help == "" || s.Name == "" || s.Apply == nil {
 			t.Errorf("%s is incomplete: %+v", s.ID, s)
 		}
+		if (!s.Quiet || s.ID == "self-rotate") && s.Kind == flow.Select && len(s.More) < 100 {
+			t.Errorf("%s does not say what its answers mean", s.ID)
+		}
 		if seen[s.ID] {
 			t.Errorf("%s is there twice", s.ID)
 		}

@@ -144,6 +144,16 @@ func (m *model) helpView(w int) []string {
 	}
 	if q, ok := m.screen.(*question); ok {
 		section(q.step.Title, wrap(q.step.Help, w))
+		var more []string
+		for i, paragraph := range strings.Split(q.step.More, "\n\n") {
+			if i > 0 {
+				more = append(more, "")
+			}
+			more = append(more, wrap(m.th.typed(paragraph), w)...)
+		}
+		if q.step.More != "" {
+			section("What the answers mean", more)
+		}
 		var other []string
 		if q.step.Flag != "" {
 			other = append(other, "--"+q.step.Flag)
