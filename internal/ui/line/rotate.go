@@ -175,7 +175,7 @@ func (t *turn) confirm(ctx context.Context, p *ui.Replacement) (bool, error) {
 	for _, ev := range p.Course {
 		t.say("- %s", ev.Action.Say)
 	}
-	word, how := "yes", "Nothing is done yet. Type yes to begin, or q to leave. Press Enter for no."
+	word, how := "yes", "Nothing is done yet. Type yes to begin, or q to leave. Enter alone means no."
 	if p.Leaked {
 		word, how = p.Setup.Name, "Pipelines that use the old token fail until they have the new one. Type "+p.Setup.Name+" to accept that, or q to leave."
 	}
