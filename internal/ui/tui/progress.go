@@ -55,6 +55,9 @@ func (p *progress) init(m *model) tea.Cmd {
 	}
 	m.runner, p.since = newRunner(m.ctx, events), m.now()
 	m.runner.last = p.review.Run.Actions()[0].Action.Say
+	if p.review.Removes != "" {
+		m.runner.resume = p.review.GoesOn()
+	}
 	return tea.Batch(m.runner.pull, m.tick())
 }
 
@@ -116,7 +119,7 @@ func (p *progress) over(m *model) tea.Cmd {
 		return m.leave()
 	case p.review.Run.Finished():
 		m.out.Err = nil
-		return m.open(&done{review: p.review})
+		return m.open(newDone(p))
 	}
 	return m.open(newFailed(p))
 }
@@ -139,8 +142,10 @@ func (p *progress) lines(m *model, w int) (lines []string, now int) {
 	title := "At work"
 	if p.undo {
 		title = "Taking back what was made"
+	} else if p.review.Removes != "" {
+		title = "Removing " + p.review.Removes
 	}
-	lines = append(lines, m.th.strong.Render(title), "")
+	lines = append(each(wrap(title, w), m.th.strong), "")
 	open := -1
 	for i, ev := range p.rows {
 		if ev.State == engine.Started || p.undo && open < 0 && ev.State == engine.Planned {
