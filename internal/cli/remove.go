@@ -120,7 +120,7 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 		case err != nil:
 			return r, err
 		case !c.Gone:
-			r.Stays = append(r.Stays, d.Note.Path+", which then names no setup: there is more in it than astro-ci wrote")
+			r.Stays = append(r.Stays, "the file "+d.Note.Path+", which then names no setup: there is more in it than astro-ci wrote")
 		}
 	}
 	for _, t := range beside {
@@ -265,19 +265,27 @@ func (x *removing) became(full bool, failed error) error {
 		}
 		return nil
 	}
-	failed = x.app.removedInPart(x.name, x.run, cmp.Or(failed, errors.New("it is not finished")))
+	failed = inPart(x.run, cmp.Or(failed, errors.New("remove "+x.name+": it is not finished")))
 	if full {
-		report.Error(x.app.err, failed)
+		x.app.goOn(x.name, failed)
 	}
 	return errors.Join(errShown, failed)
 }
 
-// removedInPart is a failure after which something is gone already, or else the failure alone.
-func (a *app) removedInPart(name string, run *engine.Run, failed error) error {
+// inPart is a failure after which something is gone already, or else the failure alone.
+func inPart(run *engine.Run, failed error) error {
 	if !slices.ContainsFunc(run.Actions(), func(e engine.Event) bool { return e.State == engine.Done }) {
 		return failed
 	}
-	return partError{hint.Wrap(failed, "remove "+name, "What is left is removed by the same command: "+a.again("remove "+name), "")}
+	return partError{failed}
+}
+
+// goOn shows why a removal is not finished, and what ends it.
+func (a *app) goOn(name string, failed error) {
+	report.Error(a.err, failed)
+	if exitCode(failed) == exitPart {
+		_, _ = fmt.Fprintln(a.err, "What is done stays done. Go on with: "+a.again("remove "+name))
+	}
 }
 
 // removeByAsking leads a person through the end of a setup.
@@ -339,17 +347,19 @@ func (a *app) remove(ctx context.Context, name, confirm string) (err error) {
 	}
 	failed := engine.Tell(run.Go(ctx), a.show)
 	if failed != nil {
-		if failed = a.removedInPart(name, run, failed); exitCode(failed) != exitPart {
+		if failed = inPart(run, failed); exitCode(failed) != exitPart {
 			return failed
 		}
 	}
 	if a.json != "" {
 		return errors.Join(a.receipt(r, run, failed), failed)
 	}
-	if failed == nil {
-		r.done(a)
+	if failed != nil {
+		a.goOn(name, failed)
+		return errors.Join(errShown, failed)
 	}
-	return failed
+	r.done(a)
+	return nil
 }
 
 // done says what is no more, what stays, and what is left to the person.
