@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -135,7 +136,8 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 		}
 	}
 	r.facts = removed(p, own)
-	r.next = func() []ui.NextStep { return w.afterRemoval(r, platform, stores) }
+	known := w.tracked(ctx, r.Files)
+	r.next = func() []ui.NextStep { return w.afterRemoval(r, known, platform, stores) }
 	return r, nil
 }
 
@@ -146,11 +148,7 @@ func removed(p setup.Plan, own []astro.Token) (out []ui.Fact) {
 	}
 	say("Credential", "%s for %s", p.Credential.Kind, p.Entity())
 	for i, t := range own {
-		last := "never used"
-		if !t.LastUsedAt.IsZero() {
-			last = "last used " + display.Minute(t.LastUsedAt)
-		}
-		say(map[bool]string{true: "Token"}[i == 0], "%s, %s", t.ID, last)
+		say(map[bool]string{true: "Token"}[i == 0], "%s, %s", t.ID, ui.LastUsed(t.Used()))
 	}
 	if len(own) == 0 {
 		say("Token", "none is left")
@@ -161,19 +159,41 @@ func removed(p setup.Plan, own []astro.Token) (out []ui.Fact) {
 	return out
 }
 
-// afterRemoval says what is left to the person.
-func (w *world) afterRemoval(r removal, platform providers.Platform, stores map[string]providers.Store) (out []ui.NextStep) {
+// tracked are those of the files that git knows. Where it cannot say, known is nil and they all may be.
+func (w *world) tracked(ctx context.Context, files []*engine.FileResult) (known map[string]bool) {
+	git, err := exec.LookPath("git")
+	if err != nil || w.repo == nil || len(files) == 0 {
+		return nil
+	}
+	args := []string{"ls-files", "-z", "--"}
+	for _, f := range files {
+		args = append(args, f.Path)
+	}
+	said, err := w.app.program(git, w.files.Root())(ctx, nil, args...)
+	if err != nil {
+		return nil
+	}
+	known = map[string]bool{}
+	for path := range strings.SplitSeq(string(said), "\x00") {
+		known[path] = true
+	}
+	return known
+}
+
+// afterRemoval says what is left to the person. known are the files that git has.
+func (w *world) afterRemoval(r removal, known map[string]bool, platform providers.Platform, stores map[string]providers.Store) (out []ui.NextStep) {
 	p := r.plan
 	branch := cmp.Or(p.Pipeline.Branch, "the branch that deploys")
 	var changed []string
 	for _, f := range r.Files {
-		if word := providers.ShellWord(f.Path); f.Changed && !slices.Contains(changed, word) {
+		lost := f.Gone && known != nil && !known[f.Path] // git never had it
+		if word := providers.ShellWord(f.Path); f.Changed && !lost && !slices.Contains(changed, word) {
 			changed = append(changed, word)
 		}
 	}
-	if len(changed) > 0 {
+	if len(changed) > 0 && w.sandbox == nil { // what is about the sandbox was never to be pushed
 		out = append(out,
-			ui.NextStep{Say: "Commit the change, where these files were committed before", Command: w.there() + "git add " + strings.Join(changed, " ") + " && git commit -m 'Remove the Astro setup " + p.Name + "'"},
+			ui.NextStep{Say: "Commit the change", Command: w.there() + "git add " + strings.Join(changed, " ") + " && git commit -m 'Remove the Astro setup " + p.Name + "'"},
 			ui.NextStep{Say: "Push it, or open a pull request into " + branch + "; until then runs start and fail", Command: "git push"},
 		)
 	}

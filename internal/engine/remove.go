@@ -16,7 +16,7 @@ import (
 // Removal is how a setup is taken back.
 type Removal struct {
 	Actions []Action
-	Stays   []string // what is not taken back, and why
+	Stays   []string      // what is not taken back, and why
 	Files   []*FileResult // that the actions change; what became of each as soon as its action is done
 }
 
@@ -36,7 +36,7 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 			return out, err
 		}
 		out.Files = append(out.Files, b.drop("pipeline:remove", file))
-		stays("runs of the pipeline go on until the change of "+file.Path+" is pushed to "+p.Pipeline.Branch+", and fail: they have no token any more")
+		stays("runs of the pipeline go on until the change of " + file.Path + " is pushed to " + p.Pipeline.Branch + ", and fail: they have no token any more")
 	}
 	policy, _, err := Grant(platform, p)
 	if err != nil {
@@ -44,18 +44,18 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 	}
 	if policy.Path != "" {
 		out.Files = append(out.Files, b.drop("policy:remove", policy))
-		stays("what "+policy.Path+" had allowed stays allowed until somebody takes it back there")
+		stays("what " + policy.Path + " had allowed stays allowed until somebody takes it back there")
 	}
 	b.unschedule()
 	targets := p.Targets
 	if p.Job == setup.RotateTokens {
 		targets = append(slices.Clone(targets), p.LoginTarget())
 		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
-			stays("what was made by hand on "+platform.Info().Name+" for the schedule")
+			stays("what was made by hand on " + platform.Info().Name + " for the schedule")
 		}
 	}
 	if p.SelfRotation.Every.Rotates() {
-		stays("the setup that renews it: astro-ci remove "+setup.RenewalName(p.Name))
+		stays("the setup that renews it: astro-ci remove " + setup.RenewalName(p.Name))
 	}
 	for _, t := range targets {
 		store, ok := b.Stores[t.Store]
@@ -64,7 +64,7 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 		}
 		rm, ok := store.(providers.Remover)
 		if !ok {
-			stays("the secret "+t.String()+", which can only be removed by hand: "+store.Info().Docs)
+			stays("the secret " + t.String() + ", which can only be removed by hand: " + store.Info().Docs)
 			continue
 		}
 		b.add(Action{
@@ -108,7 +108,7 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 		})
 	}
 	if p.Credential.Role != "" && len(p.NewRole) > 0 {
-		stays("the custom role "+p.Credential.Role+", which other tokens may have")
+		stays("the custom role " + p.Credential.Role + ", which other tokens may have")
 	}
 	out.Actions = b.actions
 	return out, nil
@@ -128,7 +128,7 @@ func (b *builder) drop(key string, file providers.File) *FileResult {
 
 // summary takes a change down, and says it.
 func (r *FileResult) summary(c pipeline.Change, err error) (string, error) {
-	r.Changed = err == nil && c.Changed()
+	r.Changed, r.Gone = err == nil && c.Changed(), c.Gone
 	if err == nil && !c.Changed() {
 		return "it is not there", nil
 	}

@@ -55,7 +55,7 @@ func (w *world) removal(name string) ui.Removal {
 			},
 			Next: func() []ui.NextStep {
 				return []ui.NextStep{
-					{Say: "Commit the change, where these files were committed before", Command: "git add " + file + " astro-ci.yaml && git commit -m 'Remove the Astro setup " + name + "'"},
+					{Say: "Commit the change", Command: "git add " + file + " astro-ci.yaml && git commit -m 'Remove the Astro setup " + name + "'"},
 					{Say: "Push it, or open a pull request into main; until then runs start and fail", Command: "git push"},
 				}
 			},
