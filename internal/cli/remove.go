@@ -186,21 +186,21 @@ func (w *world) afterRemoval(r removal, known map[string]bool, platform provider
 	branch := cmp.Or(p.Pipeline.Branch, "the branch that deploys")
 	var changed []string
 	for _, f := range r.Files {
-		lost := f.Gone && known != nil && !known[f.Path] // git never had it
+		lost := !known[f.Path] && (w.sandbox != nil || f.Gone && known != nil) // git never had it, or never should
 		if word := providers.ShellWord(f.Path); f.Changed && !lost && !slices.Contains(changed, word) {
 			changed = append(changed, word)
 		}
 	}
-	if len(changed) > 0 && w.sandbox == nil { // what is about the sandbox was never to be pushed
-		out = append(out,
-			ui.NextStep{Say: "Commit the change", Command: w.there() + "git add " + strings.Join(changed, " ") + " && git commit -m 'Remove the Astro setup " + p.Name + "'"},
-			ui.NextStep{Say: "Push it, or open a pull request into " + branch + "; until then runs start and fail", Command: "git push"},
-		)
+	if len(changed) > 0 {
+		out = append(out, ui.NextStep{Say: "Commit the change", Command: w.there() + "git add " + strings.Join(changed, " ") + " && git commit -m 'Remove the Astro setup " + p.Name + "'"})
+	}
+	if len(changed) > 0 && w.sandbox == nil {
+		out = append(out, ui.NextStep{Say: "Push it, or open a pull request into " + branch + "; until then runs start and fail", Command: "git push"})
 	}
 	switch {
 	case p.Pipeline.Own:
 		out = append(out, ui.NextStep{Say: "Take " + p.Target().Secret + " out of your own pipeline: its runs fail without it"})
-	case len(r.Files) > 0 && r.Files[0].Path == p.Pipeline.File && !r.Files[0].Changed:
+	case len(r.Files) > 0 && r.Files[0].Path == p.Pipeline.File && !r.Files[0].Changed && w.sandbox == nil:
 		out = append(out, ui.NextStep{
 			Say:  "Look whether " + p.Pipeline.File + " is still on " + branch + " of " + p.Repository.Path + ", and take it out there: it is not in this folder",
 			Link: platform.Runs(p.Repository, p.Pipeline.File),
@@ -268,16 +268,23 @@ func (x *removing) plan(ctx context.Context) (ui.Review, error) {
 	return ui.Review{
 		Removes: x.name, Facts: r.facts, Actions: r.Actions, Run: x.run, Stays: r.stays(), Next: r.next,
 		Warnings: []display.Text{display.Clean("Pipelines that use the secret fail from then on.")},
-		Resume:   func() string { return x.app.again("remove " + x.name) },
+		Resume: func() string {
+			if !x.begun() {
+				return ""
+			}
+			return x.app.again("remove " + x.name)
+		},
 	}, nil
 }
 
-// begun reports whether anything was done.
-func (x *removing) begun() bool {
-	return x.run != nil && slices.ContainsFunc(x.run.Actions(), func(e engine.Event) bool { return e.State != engine.Planned })
+// begun reports whether anything is done.
+func (x *removing) begun() bool { return x.run != nil && begun(x.run) }
+
+func begun(run *engine.Run) bool {
+	return slices.ContainsFunc(run.Actions(), func(e engine.Event) bool { return e.State == engine.Done })
 }
 
-// became says what became of it once the conversation is over, and returns what is wrong, which was shown.
+// became says what became of what was begun, once the conversation is over, and returns what is wrong, which was shown.
 func (x *removing) became(full bool, failed error) error {
 	if x.run.Finished() {
 		if full { // the line mode has said it already
@@ -285,27 +292,17 @@ func (x *removing) became(full bool, failed error) error {
 		}
 		return nil
 	}
-	failed = inPart(x.run, cmp.Or(failed, errors.New("remove "+x.name+": it is not finished")))
+	failed = partError{cmp.Or(failed, errors.New("remove "+x.name+": it is not finished"))}
 	if full {
 		x.app.goOn(x.name, failed)
 	}
 	return errors.Join(errShown, failed)
 }
 
-// inPart is a failure after which something is gone already, or else the failure alone.
-func inPart(run *engine.Run, failed error) error {
-	if !slices.ContainsFunc(run.Actions(), func(e engine.Event) bool { return e.State == engine.Done }) {
-		return failed
-	}
-	return partError{failed}
-}
-
 // goOn shows why a removal is not finished, and what ends it.
 func (a *app) goOn(name string, failed error) {
 	report.Error(a.err, failed)
-	if exitCode(failed) == exitPart {
-		_, _ = fmt.Fprintln(a.err, "What is done stays done. Go on with: "+a.again("remove "+name))
-	}
+	_, _ = fmt.Fprintln(a.err, "What is done stays done. Go on with: "+a.again("remove "+name))
 }
 
 // removeByAsking leads a person through the end of a setup.
@@ -324,6 +321,8 @@ func (a *app) removeByAsking(ctx context.Context, name string) (err error) {
 	switch {
 	case x.begun():
 		return errors.Join(x.became(full, out.Err), err)
+	case err == nil && out.Err != nil && !full: // the line mode has said it already
+		return errors.Join(errShown, out.Err)
 	case err != nil, out.Err != nil:
 		return cmp.Or(err, out.Err)
 	}
@@ -366,10 +365,11 @@ func (a *app) remove(ctx context.Context, name, confirm string) (err error) {
 		}
 	}
 	failed := engine.Tell(run.Go(ctx), a.show)
+	if failed != nil && !begun(run) {
+		return failed
+	}
 	if failed != nil {
-		if failed = inPart(run, failed); exitCode(failed) != exitPart {
-			return failed
-		}
+		failed = partError{failed}
 	}
 	if a.json != "" {
 		return errors.Join(a.receipt(r, run, failed), failed)

@@ -129,8 +129,11 @@ func (b *builder) drop(key string, file providers.File) *FileResult {
 // summary takes a change down, and says it.
 func (r *FileResult) summary(c pipeline.Change, err error) (string, error) {
 	r.Changed, r.Gone = err == nil && c.Changed(), c.Gone
-	if err == nil && !c.Changed() {
+	switch {
+	case err != nil:
+		return "", err
+	case !c.Changed():
 		return "it is not there", nil
 	}
-	return c.Summary(), err
+	return c.Summary(), nil
 }

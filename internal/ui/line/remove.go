@@ -57,7 +57,7 @@ func (e *ending) lead(ctx context.Context) error {
 			return nil
 		}
 		again, err := e.retry(ctx, failed, e.back())
-		if errors.Is(err, errLeave) {
+		if errors.Is(err, errLeave) && r.GoesOn() != "" {
 			e.say("What is done stays done. Go on with: %s", r.GoesOn())
 		}
 		if !again {

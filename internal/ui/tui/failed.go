@@ -27,20 +27,20 @@ func newFailed(p *progress) *failed {
 	}
 	again := func(m *model) tea.Cmd { return m.open(p.again()) }
 	undo := func(m *model) tea.Cmd { return m.open(p.takeBack()) }
+	later := ""
+	if command := p.review.GoesOn(); command != "" {
+		later = command + " goes on"
+	}
 	switch {
 	case p.review.Removes != "":
 		add("Try again", "what is done stays done", again)
-		add("Leave", p.review.GoesOn()+" goes on", (*model).leave)
+		add("Leave", later, (*model).leave)
 	case p.undo && len(f.left) > 0:
 		add("Try again", "take back what is left", undo)
 		add("Leave it as it is", "", (*model).leave)
 	case len(f.left) > 0:
 		add("Try again from here", "what is done stays done", again)
 		add("Take back what was made", "", undo)
-		later := ""
-		if command := p.review.GoesOn(); command != "" {
-			later = command + " goes on"
-		}
 		add("Leave it as it is", later, (*model).leave)
 	default:
 		if !p.undo {

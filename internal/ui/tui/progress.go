@@ -55,9 +55,6 @@ func (p *progress) init(m *model) tea.Cmd {
 	}
 	m.runner, p.since = newRunner(m.ctx, events), m.now()
 	m.runner.last = p.review.Run.Actions()[0].Action.Say
-	if p.review.Removes != "" {
-		m.runner.resume = p.review.GoesOn()
-	}
 	return tea.Batch(m.runner.pull, m.tick())
 }
 
