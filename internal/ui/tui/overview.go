@@ -186,6 +186,9 @@ func (o *overview) head(h int) int {
 // reason says below a list or a menu of h lines why what was asked for cannot be done.
 func (m *model) reason(w, h int) []string {
 	out := each(wrap(m.not, min(w, 100)), m.th.warn)
+	if len(out) > 0 && h >= 16 {
+		out = append([]string{""}, out...)
+	}
 	return out[:min(len(out), max(0, h-2))]
 }
 
