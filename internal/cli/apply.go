@@ -367,7 +367,7 @@ func (w *world) bring(ctx context.Context, f applyFlags, x *applied) (out outcom
 	case x.Verdict == apply.Orphan:
 		r, err := w.removal(ctx, x.name)
 		if err == nil {
-			err = engine.Tell(engine.NewRun(r.actions).Go(ctx), nil)
+			err = engine.Tell(engine.NewRun(r.Actions).Go(ctx), nil)
 		}
 		if err != nil {
 			return fail(err)

@@ -139,7 +139,7 @@ func entry(c candidate) ui.Setup {
 	now := time.Now()
 	x := ui.Setup{
 		Name: c.name, Workspace: display.Clean(c.plan.Workspace.String()), Credential: display.Clean(c.plan.Credential.Kind.String()),
-		Made: t.CreatedAt, Ends: t.EndAt, Used: t.Used(), Says: display.Clean("due on " + display.Day(rotation.DueAt(t))),
+		Made: t.CreatedAt, Ends: t.EndAt, Used: t.Used(), Begun: c.state.Active(), Says: display.Clean("due on " + display.Day(rotation.DueAt(t))),
 	}
 	for _, t := range c.plan.Targets {
 		x.Targets = append(x.Targets, t.String())

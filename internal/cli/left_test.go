@@ -51,4 +51,23 @@ func TestLeftToCommit(t *testing.T) {
 	if said := setUp(); strings.Contains(said, "git add") || !strings.Contains(said, "Watch the first run") {
 		t.Errorf("everything is committed, and the third says: %s", said)
 	}
+
+	// The same after a removal: what git never had is not to be committed.
+	remove := func() string {
+		t.Helper()
+		stdout, stderr, code := p.run("remove", "etl-prod", "--no-input", "--confirm", "etl-prod")
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		return stdout
+	}
+	if said := remove(); !strings.Contains(said, add) || !strings.Contains(said, "git push") {
+		t.Errorf("after the removal: %s", said)
+	}
+	run("add", ".github/workflows/astro-etl-prod.yml", "astro-ci.yaml")
+	run("commit", "-q", "-m", "Remove")
+	setUp()
+	if said := remove(); strings.Contains(said, "git add") || strings.Contains(said, "git push") {
+		t.Errorf("nothing was committed, and the second removal says: %s", said)
+	}
 }

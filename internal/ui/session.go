@@ -63,6 +63,11 @@ type Review struct {
 	// Resume is the command that goes on with what a failed run left unfinished, "" when nothing is; nil is
 	// the same.
 	Resume func() string
+	// Removes is the setup that a removal takes back, Facts what is known of it, and Stays what is not taken
+	// back; "" and nothing for a set-up.
+	Removes string
+	Facts   []Fact
+	Stays   []display.Text
 }
 
 // GoesOn is Resume, which may be nil.

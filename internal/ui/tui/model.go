@@ -64,6 +64,7 @@ type model struct {
 	leaving  bool           // the program ends as soon as the open action is done
 	out      ui.Outcome
 	place    string                      // the setup on which the overview stands
+	not      string                      // why what was asked for there cannot be done now
 	after    func(context.Context) error // is done when the program has ended
 }
 
@@ -222,7 +223,7 @@ func (m *model) open(s screen) tea.Cmd {
 	m.cancel()
 	m.cancel = func() {}
 	m.gen++
-	m.screen, m.quiet, m.help = s, m.now(), false
+	m.screen, m.quiet, m.help, m.not = s, m.now(), false, ""
 	return tag(m.gen, s.init(m))
 }
 

@@ -126,8 +126,10 @@ func (r *receipt) lines(m *model, w int) []string {
 	return append(append(out, ""), each(wrap(r.after.plan.Afterwards(), w), m.th.dim)...)
 }
 
-func (r *receipt) keys(m *model) []keyHint {
-	does, _, ok := m.aside(r.after.only)
+func (r *receipt) keys(m *model) []keyHint { return m.over(m.aside(r.after.only)) }
+
+// over are the keys of a last screen, from which one turns aside.
+func (m *model) over(does string, _ func(*model) tea.Cmd, ok bool) []keyHint {
 	keys := []keyHint{{"enter", does}, {m.th.g.arrows, "scroll"}}
 	if ok {
 		keys = append(keys, keyHint{"q", "leave"})
