@@ -3,9 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/rand"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -216,28 +213,6 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 	return out, nil
 }
 
-// uncommitted are those of the files that git does not have as they are; none where git cannot say.
-func (w *world) uncommitted(ctx context.Context, changes []pipeline.Change) (out []string) {
-	git, err := exec.LookPath("git")
-	if err != nil || w.repo == nil {
-		return nil
-	}
-	args := []string{"status", "--porcelain", "-z", "--untracked-files=all", "--"}
-	for _, c := range changes {
-		args = append(args, c.Path)
-	}
-	said, err := w.app.program(git, w.files.Root())(ctx, nil, args...)
-	if err != nil {
-		return nil
-	}
-	for _, c := range changes {
-		if strings.Contains("\x00"+string(said), " "+c.Path+"\x00") {
-			out = append(out, c.Path)
-		}
-	}
-	return out
-}
-
 // next says what is left to the person. The files in waiting were not committed before.
 func (w *world) next(r *engine.Result, platform providers.Platform, waiting []string) []ui.NextStep {
 	if w.sandbox != nil {
@@ -270,12 +245,8 @@ func (w *world) publish(r *engine.Result, platform providers.Platform, waiting [
 		if into == "" {
 			into = "the branch that deploys"
 		}
-		there := "" // where the files are, for somebody who stands elsewhere
-		if here, err := os.Getwd(); err == nil && !same(here, w.files.Root()) {
-			there = "cd " + w.app.shown(w.files.Root()) + " && "
-		}
 		out = append(out,
-			ui.NextStep{Say: "Commit the pipeline file", Command: there + "git add " + strings.Join(changed, " ") + " && git commit -m 'Deploy to Astro from " + platform.Info().Name + "'"},
+			ui.NextStep{Say: "Commit the pipeline file", Command: w.there() + "git add " + strings.Join(changed, " ") + " && git commit -m \"Deploy to Astro from " + platform.Info().Name + "\""},
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}
@@ -313,22 +284,4 @@ func (w *world) later(r *engine.Result, platform providers.Platform) (out []ui.N
 	return append(out, ui.NextStep{
 		Say: "Rotate the token after " + display.Day(rotation.DueAt(r.Token)) + " and before " + display.Day(r.Token.EndAt) + "; " + warns, Command: w.app.again("rotate " + r.Plan.Name),
 	})
-}
-
-// same reports whether two paths are one folder.
-func same(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
-}
-
-// shown is a folder as a word for a shell; below the home folder as people write it.
-func (a *app) shown(dir string) string {
-	if rest, ok := strings.CutPrefix(dir, a.env.home()+string(filepath.Separator)); ok && a.env.home() != "" {
-		return "~/" + providers.ShellWord(filepath.ToSlash(rest))
-	}
-	return providers.ShellWord(dir)
 }
