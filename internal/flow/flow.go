@@ -127,6 +127,8 @@ type Step struct {
 	// answer to a Select.
 	Parse func(context.Context, setup.Plan, string) (Choice, error)
 	Apply func(*setup.Plan, Choice) error // the only writer of the plan
+	// Says is the answer in summaries, where the label of the choice does not tell it; nil: the label.
+	Says func(setup.Plan, Choice) display.Text
 	// Lives is how long what is chosen or typed lives; nil: it is no question of time.
 	Lives func(string) (time.Duration, bool)
 }

@@ -73,10 +73,29 @@ func (w *Walk) Answers() []Answered {
 	var out []Answered
 	for _, s := range w.steps {
 		if a, ok := w.answers[s.ID]; ok && w.Applies(s) {
+			if s.Says != nil {
+				a.Choice.Label = s.Says(w.plan, a.Choice)
+			}
 			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// Number is the place of the current step among the questions that a person is asked, from 1. How many there will
+// be, nobody knows: it depends on the answers.
+func (w *Walk) Number() int {
+	n := 1
+	current, _ := w.Current()
+	for _, s := range w.steps {
+		if s.ID == current.ID {
+			break
+		}
+		if a, ok := w.answers[s.ID]; ok && w.Applies(s) && a.Source == Asked {
+			n++
+		}
+	}
+	return n
 }
 
 // Last is the Value given when the step was answered before, or "".

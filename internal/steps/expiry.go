@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -40,6 +41,12 @@ func expiry() flow.Step {
 			n, err := parseDays(c.Value)
 			p.Credential.ExpiresInDays = n
 			return err
+		},
+		Says: func(p setup.Plan, c flow.Choice) display.Text {
+			if n := p.Credential.ExpiresInDays; c.Value == custom && n > 0 {
+				return dayChoice(n).Label
+			}
+			return c.Label
 		},
 		Lives: lives,
 	}

@@ -23,8 +23,11 @@ func (d *done) init(*model) tea.Cmd { return nil }
 
 func (d *done) update(m *model, msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
-		switch name := k.String(); name {
-		case "enter", "q", "esc":
+		on := m.session.Then != "" || m.session.From != ""
+		switch name := k.String(); {
+		case name == "enter" && on, name == "esc" && m.session.From != "" && m.session.Then == "":
+			return m.return_()
+		case name == "enter", name == "q":
 			return m.leave()
 		default:
 			d.win.key(name, d.h)
@@ -40,8 +43,8 @@ func (d *done) fit(m *model, w, h int) {
 
 func (d *done) view(m *model, w, h int) []string { return d.win.view(m.th, d.lines(m, w), h) }
 
-func (d *done) lines(m *model, w int) []string {
-	w = min(w, 90)
+func (d *done) lines(m *model, wide int) []string {
+	w := min(wide, 90)
 	out := indent(m.th.good.Render(m.th.g.done)+" ", each(wrap("The pipeline has its own key to Astro", w-2), m.th.strong))
 	out = append(out, "")
 	out = append(out, m.th.pairs(results(d.review.Result), w)...)
@@ -56,8 +59,7 @@ func (d *done) lines(m *model, w int) []string {
 	for i, n := range next {
 		out = append(out, indent(m.th.dim.Render(fmt.Sprintf("%*d ", digits(len(next)), i+1)), wrap(n.Say, w-3))...)
 		if n.Command != "" {
-			// A command is not broken into lines by words: it is meant to be copied.
-			out = append(out, indent("    ", each(wrap(n.Command, w-4), m.th.accent))...)
+			out = append(out, indent("    ", each(command(n.Command, wide-4), m.th.accent))...)
 		}
 		if n.Link != "" {
 			out = append(out, indent("    ", each(wrap(n.Link, w-4), m.th.accent.Hyperlink(n.Link)))...)
@@ -125,5 +127,11 @@ func proof(rung string) string {
 }
 
 func (d *done) keys(m *model) []keyHint {
-	return []keyHint{{"enter", cmp.Or(m.session.Then, "leave")}, {m.th.g.arrows, "scroll"}}
+	keys := []keyHint{{"enter", cmp.Or(m.session.Then, m.session.From, "leave")}}
+	if keys[0].does != "leave" {
+		keys = append(keys, keyHint{"q", "leave"})
+	}
+	return append(keys, d.win.hint(m.th.g.pages)...)
 }
+
+func (d *done) leaves(*model) string { return "leave; everything is created" }

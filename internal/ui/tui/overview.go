@@ -99,7 +99,7 @@ func (o *overview) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	name := k.String()
 	switch {
 	case !o.ready:
-		if name == "q" || name == "esc" {
+		if name == "q" {
 			return m.leave()
 		}
 		return nil
@@ -122,7 +122,7 @@ func (o *overview) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 		begin := m.home.SetUp
 		m.after = func(ctx context.Context) error { return begin(ctx, picked) }
 		return m.leave()
-	case name == "q", name == "esc":
+	case name == "q":
 		return m.leave()
 	}
 	s, ok := o.table.current()
@@ -228,7 +228,7 @@ func (o *overview) pages(m *model, w int) string {
 func (o *overview) keys(m *model) []keyHint {
 	switch {
 	case !o.ready:
-		return []keyHint{{"esc", "cancel"}}
+		return []keyHint{{"q", "leave"}}
 	case o.typing():
 		return []keyHint{{"enter", "keep"}, {"esc", "show all"}}
 	}
@@ -242,7 +242,7 @@ func (o *overview) keys(m *model) []keyHint {
 			}
 			keys = append(keys, keyHint{"s", does})
 		}
-		return append(keys, keyHint{"/", "find"}, keyHint{"tab", "setups"}, keyHint{"q", "leave"}, keyHint{"?", "help"})
+		return append(keys, keyHint{"/", "find"}, keyHint{"tab", "setups"}, keyHint{"q", "leave"})
 	}
 	if m.home.SetUp != nil {
 		keys = append(keys, keyHint{"s", "set up"})
@@ -253,7 +253,6 @@ func (o *overview) keys(m *model) []keyHint {
 			keys = append(keys, keyHint{a.Key, a.Does})
 		}
 	}
-	keys = append(keys, keyHint{"q", "leave"}) // before what can be found out
 	if ok {
 		keys = append(keys, keyHint{"enter", "more"})
 	}
@@ -261,7 +260,7 @@ func (o *overview) keys(m *model) []keyHint {
 	if len(o.found.Without) > 0 {
 		keys = append(keys, keyHint{"tab", "Workspaces"})
 	}
-	return append(keys, keyHint{"?", "help"})
+	return append(keys, keyHint{"q", "leave"})
 }
 
 // marks is a list of Workspaces of which several can be picked.

@@ -85,8 +85,10 @@ func (x *halted) lines(m *model, w int) []string {
 }
 
 func (x *halted) keys(m *model) []keyHint {
-	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"pgup/pgdn", "scroll"}, {"q", "leave"}}
+	return append([]keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"q", "leave"}}, x.win.hint("pgup pgdn")...)
 }
+
+func (x *halted) leaves(*model) string { return "leave; what is done stays done" }
 
 // receipt is the last screen of a rotation: what exists now.
 type receipt struct {
@@ -128,9 +130,11 @@ func (r *receipt) lines(m *model, w int) []string {
 
 func (r *receipt) keys(m *model) []keyHint {
 	does, _, ok := m.aside(r.after.only)
-	keys := []keyHint{{"enter", does}, {m.th.g.arrows, "scroll"}}
+	keys := []keyHint{{"enter", does}}
 	if ok {
 		keys = append(keys, keyHint{"q", "leave"})
 	}
-	return keys
+	return append(keys, r.win.hint(m.th.g.pages)...)
 }
+
+func (r *receipt) leaves(*model) string { return "leave; everything is done" }

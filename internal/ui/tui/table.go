@@ -165,6 +165,9 @@ func (t *table) parts(h int) (head, rows, foot, about int) {
 	if h >= 12 {
 		about = min(8, h/2)
 	}
+	if spare := h - head - max(1, len(t.rows)) - 1; spare >= 4 { // nothing else needs these lines
+		about = max(about, spare)
+	}
 	if t.filtering || t.filter != "" || len(t.rows) > h-head-about {
 		foot = min(1, h-1)
 	}
