@@ -35,6 +35,7 @@ type Choice struct {
 	Label       display.Text // what people see
 	Note        display.Text // one short remark, shown dimmed
 	Recommended bool         // the proposed one; Choices.Note says why
+	Rest        bool         // the question that follows asks for the rest of it, each time that it is chosen
 	Data        any          // for Apply: what was loaded together with the choice
 	Secret      *secret.Value
 }

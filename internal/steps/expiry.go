@@ -26,7 +26,7 @@ func expiry() flow.Step {
 			for _, n := range []int{30, 60, 90, 180, 365} {
 				cs.Items = append(cs.Items, dayChoice(n))
 			}
-			cs.Items = append(cs.Items, flow.Choice{Value: custom, Label: text("Another number of days"), Note: text("1 to 3650")})
+			cs.Items = append(cs.Items, flow.Choice{Value: custom, Label: text("Another number of days"), Rest: true, Note: text("1 to 3650")})
 			return cs, nil
 		},
 		Parse: func(_ context.Context, _ setup.Plan, s string) (flow.Choice, error) {

@@ -260,6 +260,9 @@ func TestDetailsTakeTheRoomThereIs(t *testing.T) {
 	d := newHouse(1, 0).sit(t)
 	d.size(40, 15)
 	d.wants("State", "waiting until", "Workspace")
+	d.press("enter")
+	d.wants("State", "waiting until")
+	d.press("esc")
 	d.size(60, 20)
 	d.wants("vault:secret/astro/etl/ASTRO_API_TOKEN")
 }

@@ -250,7 +250,7 @@ func (m *model) back() (tea.Cmd, bool) {
 	w := m.session.Walk()
 	if a := m.reopened; a != nil {
 		m.reopened = nil
-		if w.Answer(a.Step, a.Choice, a.Source) == nil {
+		if w.Restore(*a) == nil {
 			return m.next(), true
 		}
 	}

@@ -70,6 +70,9 @@ func (o *one) lines(m *model, w int) []string {
 	w = min(w, 90)
 	s, now := o.setup, m.now()
 	out := indent(m.th.mark(s.Health)+" ", each(wrap(s.Name, w-2), m.th.strong))
+	if m.h < tall { // what is known, before how it looks
+		return append(out, m.th.facts(s.Facts(now), w)...)
+	}
 	out = append(out, "")
 	out = append(out, m.th.facts(s.Facts(now), w)...)
 	if w >= 24 && !s.Made.IsZero() && !s.Ends.IsZero() {
