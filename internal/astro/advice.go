@@ -124,12 +124,18 @@ func few(all []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(all[:2], ", "), len(all)-2)
 }
 
-// Advise says what a careful colleague would say about the credential of p. It asks Astro for the
-// Organization and for the tokens that there are already.
-func (c *Client) Advise(ctx context.Context, p setup.Plan, now time.Time) ([]string, error) {
+// Remarks are what a careful colleague would say about a credential.
+type Remarks struct {
+	Say     []string
+	Earlier []Token // living tokens of a setup with this name, or for the same target
+}
+
+// Advise looks at the credential of p. It asks Astro for the Organization and for the tokens that there are
+// already.
+func (c *Client) Advise(ctx context.Context, p setup.Plan, now time.Time) (out Remarks, err error) {
 	var org Organization
 	var tokens []Token
-	var unknown, err error
+	var unknown error
 	token := p.Credential.Kind != setup.DeploymentKey
 	_ = parallel.Do(
 		func() error { org, unknown = c.Organization(ctx, p.Organization.ID); return nil },
@@ -141,18 +147,20 @@ func (c *Client) Advise(ctx context.Context, p setup.Plan, now time.Time) ([]str
 		},
 	)
 	if unknown != nil {
-		return nil, unknown
+		return out, unknown
 	}
-	out := Warnings(p, org)
+	out.Say = Warnings(p, org)
 	if token {
 		switch {
 		case httpx.Refused(err):
-			out = append(out, "Your log-in may not list tokens, so it is not known whether there is one for the same place already.")
+			out.Say = append(out.Say, "Your log-in may not list tokens, so it is not known whether there is one for the same place already.")
 		case err != nil:
-			return nil, err
+			return out, err
 		}
-		for _, t := range Duplicates(p.Setup, tokens, now) {
-			out = append(out, fmt.Sprintf("There is a token for the same place already: %s, %s. If nothing else uses it, delete it afterwards with: astro-ci token revoke %s", t.ID, lasts(t), t.ID))
+		out.Earlier = earlier(p.Setup, tokens, now)
+		for _, t := range out.Earlier {
+			out.Say = slices.Insert(out.Say, 0, fmt.Sprintf("A token of %s is there already: %s, %s. It goes on working beside the new one. To renew it, leave here and use: astro-ci rotate %s",
+				p.Name, t.ID, lasts(t), p.Name))
 		}
 	}
 	if ahead := c.ClockAhead(); ahead.Abs() > skew {
@@ -160,7 +168,7 @@ func (c *Client) Advise(ctx context.Context, p setup.Plan, now time.Time) ([]str
 		if ahead < 0 {
 			word = "behind"
 		}
-		out = append(out, fmt.Sprintf("This computer's clock is %s %s Astro's. Dates on these screens are off by as much.", ahead.Abs().Round(time.Second), word))
+		out.Say = append(out.Say, fmt.Sprintf("This computer's clock is %s %s Astro's. Dates on these screens are off by as much.", ahead.Abs().Round(time.Second), word))
 	}
 	return out, nil
 }
@@ -173,10 +181,12 @@ func lasts(t Token) string {
 	return "until " + display.Day(t.EndAt)
 }
 
-// Duplicates are the living tokens that were made for the same target and reach the same thing.
-func Duplicates(s setup.Setup, tokens []Token, now time.Time) (out []Token) {
+// earlier are the living tokens of a setup with the name of s, and those that were made for the same target and
+// reach the same thing.
+func earlier(s setup.Setup, tokens []Token, now time.Time) (out []Token) {
 	for _, t := range tokens {
-		if t.Name.String() == s.TokenName() && t.Scope == s.Credential.Kind.Scope() && t.On().EntityID == s.Entity().ID && !t.Expired(now) {
+		same := t.Name.String() == s.TokenName() && t.Scope == s.Credential.Kind.Scope() && t.On().EntityID == s.Entity().ID
+		if (same || setup.ParseMark(t.Description.String()).Setup == s.Name) && !t.Expired(now) {
 			out = append(out, t)
 		}
 	}

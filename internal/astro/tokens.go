@@ -35,6 +35,16 @@ type Token struct {
 	CreatedBy     Subject      `json:"createdBy"`
 }
 
+// Used is when a token was last used by something that needs it: not counted is the use by which astro-ci proves
+// a token of its own right after it was made. Zero: never.
+func (t Token) Used() time.Time {
+	const proof = time.Minute
+	if setup.ParseMark(t.Description.String()).Setup != "" && t.LastUsedAt.Sub(t.CreatedAt) < proof {
+		return time.Time{}
+	}
+	return t.LastUsedAt
+}
+
 // TokenRole is one role of a token on one thing.
 type TokenRole struct {
 	EntityType string `json:"entityType"` // ORGANIZATION, WORKSPACE, DEPLOYMENT, DAG, DAG_TAG

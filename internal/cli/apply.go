@@ -367,7 +367,7 @@ func (w *world) bring(ctx context.Context, f applyFlags, x *applied) (out outcom
 	case x.Verdict == apply.Orphan:
 		r, err := w.removal(ctx, x.name)
 		if err == nil {
-			err = engine.Tell(engine.NewRun(r.actions).Go(ctx), nil)
+			err = engine.Tell(engine.NewRun(r.Actions).Go(ctx), nil)
 		}
 		if err != nil {
 			return fail(err)
@@ -469,7 +469,11 @@ func (a *app) appliedAll(items []*applied, dry bool) error {
 		if e.State == "planned" && !dry && x.Verdict != apply.Orphan {
 			e.State = "not begun"
 		}
-		counts[e.State]++
+		if x.Verdict == apply.Keep && e.State == "done" {
+			counts["unchanged"]++
+		} else {
+			counts[e.State]++
+		}
 		out = append(out, e)
 		if err := cmp.Or(x.err, x.outcome.err); err != nil {
 			failed = errors.Join(failed, err)
@@ -494,7 +498,7 @@ func (a *app) appliedAll(items []*applied, dry bool) error {
 		_, _ = fmt.Fprintln(a.out, "Nothing was touched.")
 	default:
 		var sum []string
-		for _, s := range []string{"done", "removed", "waiting", "failed", "not begun"} {
+		for _, s := range []string{"done", "removed", "waiting", "failed", "not begun", "unchanged"} {
 			if counts[s] > 0 {
 				sum = append(sum, fmt.Sprintf("%d %s", counts[s], s))
 			}

@@ -57,7 +57,7 @@ func TestApply(t *testing.T) {
 
 	// As it should be: nothing is written, twice.
 	for range 2 {
-		if out, stderr := good("apply", "--no-input", "--debug"); writes.MatchString(stderr) || out != "2 done.\n" {
+		if out, stderr := good("apply", "--no-input", "--debug"); writes.MatchString(stderr) || out != "2 unchanged.\n" {
 			t.Errorf("it wrote: %s%s", out, stderr)
 		}
 	}

@@ -182,7 +182,12 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return wrongUse(cmd, fmt.Sprintf("%q is not a command of %s", display.Clean(args[0]), cmd.CommandPath()))
+		what := fmt.Sprintf("%q is not a command of %s", display.Clean(args[0]), cmd.CommandPath())
+		cmd.SuggestionsMinimumDistance = 2
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return usageError{hint.New(what, "Did you mean: "+cmd.CommandPath()+" "+inText(near), "")}
+		}
+		return wrongUse(cmd, what)
 	}
 	return nil
 }
@@ -226,13 +231,13 @@ func (a *app) frontEnd() frontEnd {
 	return wizard
 }
 
-// width is how long a line of a table may be, in cells: as long as the terminal's, and 80 at most.
+// width is how long a line of a table may be, in cells: as long as the terminal's, within reason.
 func (a *app) width() int {
-	const most = 80
+	const usual, most = 80, 110
 	if w := a.cells(); w > 0 {
 		return min(w, most)
 	}
-	return most
+	return usual
 }
 
 // cells is how many cells a line of the terminal has; 0 where the output is none.

@@ -167,7 +167,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("it wrote: %v", sent.all)
 	}
 	out, _, code := p.run("doctor")
-	for _, want := range []string{"TOOLS\n", "LOG-INS\n", "! stale    etl-prod: vault:", "-> astro-ci rotate etl-prod", "1 stale, 0 unknown."} {
+	for _, want := range []string{"TOOLS\n", "LOG-INS\n", "! needs you etl-prod: vault:", "WHAT NEEDS YOU\n! etl-prod: vault:", "-> astro-ci rotate etl-prod", "0 unknown, 1 needs you."} {
 		if code != 6 || !strings.Contains(out, want) {
 			t.Errorf("exit %d: no %q in %s", code, want, out)
 		}

@@ -30,16 +30,16 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// unconfirmedError says that nobody has confirmed what was asked for; the answer to that is missing.
-type unconfirmedError struct{ error }
+// unansweredError says that nobody has said what only a person can say: a confirmation, or a choice.
+type unansweredError struct{ error }
 
-func (e unconfirmedError) Unwrap() error { return e.error }
+func (e unansweredError) Unwrap() error { return e.error }
 
 const lookFirst = ", or look at it first with --dry-run."
 
 // unconfirmed says that --yes is missing.
 func unconfirmed(what string) error {
-	return unconfirmedError{hint.New(what+" needs a confirmation", "Add --yes"+lookFirst, "")}
+	return unansweredError{hint.New(what+" needs a confirmation", "Add --yes"+lookFirst, "")}
 }
 
 // partError says that a run failed and that something of it stands.
@@ -54,7 +54,7 @@ func exitCode(err error) int {
 	var usage usageError
 	var part partError
 	var missing *flow.MissingError
-	var unconfirmed unconfirmedError
+	var unanswered unansweredError
 	switch {
 	case err == nil:
 		return exitDone
@@ -66,7 +66,7 @@ func exitCode(err error) int {
 		return exitCancelled
 	case errors.As(err, &missing) && missing.Wrong(), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &missing), errors.As(err, &unconfirmed):
+	case errors.As(err, &missing), errors.As(err, &unanswered):
 		return exitMissing
 	case errors.Is(err, astro.ErrNoLogin), errors.Is(err, providers.ErrNoLogin):
 		return exitLogin

@@ -80,7 +80,7 @@ func (a *app) rotateByAsking(ctx context.Context, f rotateFlags, names []string,
 
 // screen says what the full screen has to know about its terminal.
 func (a *app) screen() tui.Options {
-	return tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace()}
+	return tui.Options{In: a.in, Out: a.rawOut, Environ: a.env.list(), ASCII: !a.env.utf8(), Grace: a.env.grace(), Typed: a.asTyped}
 }
 
 // lines says where the line mode asks.
@@ -139,7 +139,7 @@ func entry(c candidate) ui.Setup {
 	now := time.Now()
 	x := ui.Setup{
 		Name: c.name, Workspace: display.Clean(c.plan.Workspace.String()), Credential: display.Clean(c.plan.Credential.Kind.String()),
-		Made: t.CreatedAt, Ends: t.EndAt, Used: t.LastUsedAt, Says: display.Clean("due on " + display.Day(rotation.DueAt(t))),
+		Made: t.CreatedAt, Ends: t.EndAt, Used: t.Used(), Begun: c.state.Active(), Says: display.Clean("due on " + display.Day(rotation.DueAt(t))),
 	}
 	for _, t := range c.plan.Targets {
 		x.Targets = append(x.Targets, t.String())
@@ -168,10 +168,7 @@ func entry(c candidate) ui.Setup {
 
 // again is a command of astro-ci as it has to be typed to work on the same world.
 func (a *app) again(command string) string {
-	if a.sandbox {
-		command = "--sandbox " + command
-	}
-	return "astro-ci " + command
+	return a.asTyped("astro-ci " + command)
 }
 
 // plan checks that a setup's token can be replaced and says how.
@@ -265,10 +262,7 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 	say("Why", "%s", words)
 	old := slices.DeleteFunc(slices.Clone(c.old), func(t astro.Token) bool { return c.sweeps() && t.ID == c.carried.Held })
 	for i, t := range old {
-		last := "never used"
-		if !t.LastUsedAt.IsZero() {
-			last = "last used " + display.Minute(t.LastUsedAt)
-		}
+		last := ui.LastUsed(t.Used())
 		say(map[bool]string{true: "Old token"}[i == 0], "%s, %s", t.ID, last)
 	}
 	if len(old) == 0 {

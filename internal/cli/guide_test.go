@@ -84,7 +84,7 @@ func TestGuidedRotation(t *testing.T) {
 
 	s = p.open("resume")
 	s.WaitFor("Waiting for runs that may still use the old token")
-	s.WaitFor("The old token was ")
+	s.WaitFor("No run has used the old token yet")
 	s.Send("q")
 	if code := s.Wait(); code != 5 || s.AltScreen() {
 		t.Errorf("left: exit %d", code)

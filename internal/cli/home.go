@@ -51,6 +51,7 @@ type home struct {
 	w      *world
 	all    map[string]candidate
 	guides []*guide
+	ends   []*removing
 }
 
 // overview shows the setups until the person leaves, or wants something that has a screen of its own.
@@ -62,7 +63,7 @@ func (a *app) overview(ctx context.Context) error {
 			a.setup.like, a.setup.title = name, "Like "+name+", for another Workspace"
 			return a.runSetup(ctx)
 		},
-		Remove: func(ctx context.Context, name string) error { return a.remove(ctx, name, "") },
+		Removal: h.removal,
 	}
 	var next func(context.Context) error
 	var out ui.Outcome
@@ -81,18 +82,25 @@ func (a *app) overview(ctx context.Context) error {
 			done = append(slices.DeleteFunc(done, func(x outcome) bool { return x.Setup == o.Setup }), o)
 		}
 	}
+	var ended error
+	for i, x := range h.ends { // a removal that failed may have been begun once more
+		if later := h.ends[i+1:]; x.begun() && !slices.ContainsFunc(later, func(y *removing) bool { return y.name == x.name && y.begun() }) {
+			ended = errors.Join(ended, x.became(full, out.Err))
+		}
+	}
+	became := func() error { return errors.Join(ended, a.outcomes(done)) }
 	err = errors.Join(err, h.w.close())
 	switch {
 	case err != nil:
-		return a.both(a.outcomes(done), err)
+		return a.both(became(), err)
 	case next != nil:
-		return a.both(a.outcomes(done), next(ctx))
-	case len(done) == 0 && out.Err != nil && !full: // the line mode has said it already
+		return a.both(became(), next(ctx))
+	case len(done) == 0 && ended == nil && out.Err != nil && !full: // the line mode has said it already
 		return errors.Join(errShown, out.Err)
-	case len(done) == 0:
+	case len(done) == 0 && ended == nil:
 		return out.Err
 	}
-	return a.outcomes(done)
+	return became()
 }
 
 // both joins what became of rotations with how it went on; that one was shown hides nothing of the other.
@@ -162,6 +170,9 @@ func (h *home) find(ctx context.Context) (out ui.Overview, err error) {
 				c.old = append(c.old, *t)
 			}
 			h.all[k.name], x = c, entry(c)
+			if x.Begun && k.state.Untouched() {
+				x.TakeBack = h.app.again("resume " + k.name + " --abort")
+			}
 		}
 		judge(&x, found[k.name])
 		out.Setups = append(out.Setups, x)
@@ -191,6 +202,13 @@ func (h *home) rotation(name string) ui.Rotation {
 	g.w = h.w
 	h.guides = append(h.guides, g)
 	return g.rotation()
+}
+
+// removal is the end of a setup, in the same world.
+func (h *home) removal(name string) ui.Removal {
+	x := &removing{app: h.app, w: h.w, name: name}
+	h.ends = append(h.ends, x)
+	return x.removal()
 }
 
 // verify asks Astro for the token of a setup, and each store for the last write.

@@ -100,11 +100,11 @@ func TestPlainHome(t *testing.T) {
 	}
 
 	// What is not agreed to is not done.
-	home(lines("finance", "4", "yes", "q"), 130, "Delete the token "+now.ours["finance"][0], "Nothing was done: that needs the name finance.")
+	home(lines("finance", "4", "yes", "b", "q"), 0, "Delete the token "+now.ours["finance"][0], "What stays:", "Nothing was done: that needs the name finance.", "b for the overview, or q to leave.")
 	if after := p.owns(); len(after.ours) != 3 || len(after.files) != 3 {
 		t.Errorf("without the name: %+v", after)
 	}
-	home(lines("finance", "4", "finance"), 0, "Remove the secret github:acme/etl/ASTRO_API_TOKEN_FINANCE", "The setup finance is removed.", "What stays:")
+	home(lines("finance", "4", "finance", "", "q"), 0, "Remove the secret github:acme/etl/ASTRO_API_TOKEN_FINANCE", "The setup finance is removed.", "2 setups:")
 	home(lines("machine-learning", "3", "2", "yes"), 0, "Job: Manage Deployments as code, given", "Workspace: Finance\n")
 	after := p.owns()
 	if len(after.ours) != 3 || len(after.ours["finance"]) != 1 || slices.Equal(after.ours["finance"], now.ours["finance"]) || len(after.files) != 3 {

@@ -36,13 +36,13 @@ func TestJourneyOfChecks(t *testing.T) {
 		}
 	}
 	for _, cols := range []int{116, 60} {
-		says(0, cols, "doctor", "TOOLS\r\n", "LOG-INS\r\n", "RIGHTS\r\n", "POLICIES\r\n", "DRIFT\r\n", "0 stale, 0 unknown.\r\n")
+		says(0, cols, "doctor", "TOOLS\r\n", "LOG-INS\r\n", "RIGHTS\r\n", "POLICIES\r\n", "DRIFT\r\n", "0 unknown, nothing needs you.\r\n")
 		says(0, cols, "verify", "etl-prod\r\n", "  holds    token "+own(s)[0].ID+"\r\n", "  holds    "+hub+"\r\n", "  holds    "+safe+"\r\n")
 	}
 
 	s.Vault().Write("", "secret/astro/etl", map[string]string{"ASTRO_API_TOKEN": "another"})
 	for _, cols := range []int{116, 60} {
-		says(6, cols, "doctor", "! stale    etl-prod: "+safe+"\r\n", "-> astro-ci rotate etl-prod\r\n", "1 stale, 0 unknown.\r\n")
+		says(6, cols, "doctor", "! needs you etl-prod: ", "WHAT NEEDS YOU\r\n! etl-prod: "+safe+"\r\n", "-> astro-ci rotate etl-prod\r\n", "0 unknown, 1 needs you.\r\n")
 		says(6, cols, "verify", "  holds    "+hub+"\r\n", "! changed  "+safe+"\r\n", "-> astro-ci rotate etl-prod\r\n")
 	}
 	x := p.terminal()
@@ -62,6 +62,6 @@ func TestJourneyOfChecks(t *testing.T) {
 	if err := sound(p, s, 2); err != nil {
 		t.Error(err)
 	}
-	says(0, 116, "doctor", "0 stale, 0 unknown.\r\n")
+	says(0, 116, "doctor", "0 unknown, nothing needs you.\r\n")
 	says(0, 116, "verify", "  holds    "+safe+"\r\n")
 }

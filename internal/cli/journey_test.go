@@ -99,7 +99,7 @@ func TestJourney(t *testing.T) {
 	s.WaitFor("Nothing was created")
 	s.Send(right + enter)
 	s.WaitFor("What is left to you")
-	s.WaitFor("git push")
+	s.WaitFor("push none of it")
 	s.Send(enter)
 	if code := s.Wait(); code != 0 {
 		t.Errorf("exit %d", code)
@@ -161,7 +161,7 @@ func TestPlain(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit %d: %s\n%s", code, stderr, stdout)
 	}
-	for _, want := range []string{"Which Workspace?", "recommended", "Review", "git push"} {
+	for _, want := range []string{"Which Workspace?", "recommended", "Review", "push none of it"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not said in:\n%s", want, stdout)
 		}

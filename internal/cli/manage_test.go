@@ -60,7 +60,7 @@ func TestJourneyOfManySetups(t *testing.T) {
 			continue
 		}
 		x.WaitFor("1 of 1: tables, done")
-		x.WaitFor("3 done.")
+		x.WaitFor("1 done, 2 unchanged.")
 		p.ends(x, 0)
 	}
 	if got := setupsOnAstro(s); len(got) != 3 || got["tables"] != 1 {
@@ -68,23 +68,48 @@ func TestJourneyOfManySetups(t *testing.T) {
 	}
 	x = p.terminal("apply") // a second time there is nothing to agree to
 	x.WaitFor("3 as they should be.")
-	x.WaitFor("3 done.")
+	x.WaitFor("3 unchanged.")
 	p.ends(x, 0)
 
-	// A setup is taken back by its name, and by nothing else.
-	for _, answer := range []string{"yes", next} {
-		x = p.terminal("remove", next)
-		x.WaitFor("Delete the token")
-		x.WaitFor("Type the name of the setup to remove it:")
-		x.Send(answer + enter)
-		if answer == "yes" {
-			x.WaitFor("Nothing was done.")
-			p.ends(x, 130)
-			continue
+	// A setup is taken back by its name, and by nothing else: from the overview, and by its command.
+	x = p.terminal()
+	x.WaitFor("x remove")
+	x.Send("/")
+	x.WaitFor("enter keep")
+	x.Send(next + enter)
+	x.WaitFor("› ✓ " + next)
+	x.Send("x")
+	x.WaitFor("Remove the setup " + next)
+	x.WaitFor("What stays")
+	x.WaitFor("Type " + next + " to remove it")
+	x.Send("yes" + enter)
+	x.WaitFor("Nothing was done. Type " + next)
+	x.Send(esc)
+	x.WaitFor("3 setups")
+	if got := setupsOnAstro(s); len(got) != 3 {
+		t.Fatalf("without the name: %v", got)
+	}
+	x.Send("q")
+	p.ends(x, 0)
+	x = p.terminal("remove", next)
+	x.WaitFor("Type " + next + " to remove it")
+	x.Send(esc)
+	x.WaitFor("Nothing was done.")
+	p.ends(x, 130)
+	x = p.terminal("remove", next)
+	x.WaitFor("Delete the token")
+	x.WaitFor("Type " + next + " to remove it")
+	x.Send(next)
+	x.WaitFor("› " + next)
+	x.Send(enter)
+	x.WaitFor("✓ The setup " + next + " is removed")
+	x.WaitFor("git push")
+	x.Send(enter)
+	said := p.ends(x, 0)
+	for _, want := range []string{"The setup " + next + " is removed.", "What stays:", "git add .github/workflows/astro-" + next + ".yml astro-ci.yaml &&"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not left on the terminal:\n%s", want, said)
 		}
-		x.WaitFor("The setup " + next + " is removed.")
-		x.WaitFor("What stays:")
-		p.ends(x, 0)
 	}
 	if got := setupsOnAstro(s); len(got) != 2 || got[next] != 0 || strings.Contains(p.read("astro-ci.yaml"), next) {
 		t.Errorf("on Astro: %v", got)

@@ -25,7 +25,7 @@ type globals struct {
 }
 
 func (g *globals) register(f *pflag.FlagSet) {
-	f.BoolVar(&g.sandbox, "sandbox", false, "work on embedded servers; nothing real is touched")
+	f.BoolVar(&g.sandbox, "sandbox", false, "work on embedded servers, with no account; files are written here all the same")
 	f.Var((*jsonForm)(&g.json), "json", "print JSON: one object, or one event a line with --json=events")
 	f.Lookup("json").NoOptDefVal = "object"
 	f.BoolVar(&g.yes, "yes", false, "confirm without being asked")

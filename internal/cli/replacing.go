@@ -227,8 +227,8 @@ func (r *replacing) used(ctx context.Context) (last time.Time, err error) {
 		if err != nil {
 			return last, err
 		}
-		if t.LastUsedAt.After(last) {
-			last = t.LastUsedAt
+		if t.Used().After(last) {
+			last = t.Used()
 		}
 	}
 	return last, nil

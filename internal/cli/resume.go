@@ -19,6 +19,12 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 	if err != nil {
 		return err
 	}
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(k known) bool { return k.name == name }) {
+			return usageError{hint.New(fmt.Sprintf("this computer has begun nothing for a setup %q", display.Clean(name)),
+				"astro-ci status lists what it knows. What another computer has begun is finished by: astro-ci rotate "+display.Clean(name).String(), "")}
+		}
+	}
 	var todo []candidate
 	for _, k := range all {
 		switch {

@@ -4,16 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/parallel"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
@@ -62,48 +65,63 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	}
 	var changes []pipeline.Change
 	var warnings []display.Text
+	var left []ui.NextStep
+	var waiting []string // files that wait to be committed already
 	looks = append(looks,
-		func() (err error) { changes, err = w.changes(ctx, p, platform, true); return err },
-		func() (err error) { warnings, err = w.warnings(ctx, p, platform, stores); return err })
+		func() (err error) {
+			if changes, err = w.changes(ctx, p, platform, true); err == nil {
+				waiting = w.uncommitted(ctx, changes)
+			}
+			return err
+		},
+		func() (err error) { warnings, left, err = w.warnings(ctx, p, platform, stores); return err })
 	if err := parallel.Do(looks...); err != nil {
 		return ui.Review{}, err
 	}
 	return ui.Review{
 		Actions: actions, Checked: checked, Warnings: warnings, Changes: changes,
-		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return w.next(result, platform) },
+		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return append(w.next(result, platform, waiting), left...) },
 		Resume: func() string { return w.app.goesOn(p.Name, setup.RenewalName(p.Name)) },
 	}, nil
 }
 
 // unfinished is an error when an operation on the setup was broken off.
 func (w *world) unfinished(name string) error {
-	if w.book(name) != nil {
-		return nil // it is our own
-	}
-	dir, err := w.app.journalDir()
-	if err != nil {
-		return err
-	}
-	s, err := read(dir, name)
+	s, err := w.before(name)
 	if err == nil && s.Active() {
 		err = w.app.notFinished(name, s)
 	}
 	return err
 }
 
-// warnings collects what a careful colleague would say.
-func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform, stores map[string]providers.Store) (out []display.Text, err error) {
-	var advice []string
+// warnings collects what a careful colleague would say, and what of an earlier set-up is left over after this one.
+func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.Platform, stores map[string]providers.Store) (out []display.Text, left []ui.NextStep, err error) {
+	var advice astro.Remarks
 	there := make([]providers.State, len(p.Targets))
 	asks := []func() error{func() (err error) { advice, err = w.astro.Advise(ctx, p, time.Now()); return err }}
 	for i, t := range p.Targets {
 		asks = append(asks, func() (err error) { there[i], err = stores[t.Store].Stat(ctx, t); return err })
 	}
 	if err := parallel.Do(asks...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, s := range advice {
+	for _, s := range advice.Say {
 		out = append(out, display.Clean(s))
+	}
+	before, err := w.before(p.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range advice.Earlier {
+		if before.Knows(t.ID) || t.Name.String() == p.TokenName() { // or it may be somebody else's
+			left = append(left, ui.NextStep{Say: "Delete the earlier token " + t.ID + " as soon as nothing uses it", Command: w.app.again("token revoke " + t.ID)})
+		}
+	}
+	for _, t := range before.Setup().Targets {
+		if !slices.ContainsFunc(p.Targets, func(x setup.Target) bool { return x.String() == t.String() }) {
+			out = append([]display.Text{display.Clean("The secret of " + p.Name + " in " + t.String() + " stays as it is, and no rotation writes it any more. To keep the secret in one more place, use: astro-ci targets add " + p.Name)}, out...)
+			left = append(left, ui.NextStep{Say: "Remove the earlier secret " + t.String() + " as soon as nothing reads it"})
+		}
 	}
 	for i, t := range p.Targets {
 		if st := there[i]; st.Exists {
@@ -124,7 +142,20 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 			out = append(out, display.Clean("The pipeline file is written to "+w.files.Root()+", which is not a checkout of "+p.Repository.Path+"."))
 		}
 	}
-	return out, nil
+	return out, left, nil
+}
+
+// before is what an earlier set-up with the name has left here; the zero State where there is none, or this one
+// has begun.
+func (w *world) before(name string) (rotation.State, error) {
+	if w.book(name) != nil {
+		return rotation.State{}, nil
+	}
+	dir, err := w.app.journalDir()
+	if err != nil {
+		return rotation.State{}, err
+	}
+	return read(dir, name)
 }
 
 // changes are the differences that the run will make in the repository's files, with or without the one
@@ -185,8 +216,41 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 	return out, nil
 }
 
-// next says what is left to the person.
-func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
+// uncommitted are those of the files that git does not have as they are; none where git cannot say.
+func (w *world) uncommitted(ctx context.Context, changes []pipeline.Change) (out []string) {
+	git, err := exec.LookPath("git")
+	if err != nil || w.repo == nil {
+		return nil
+	}
+	args := []string{"status", "--porcelain", "-z", "--untracked-files=all", "--"}
+	for _, c := range changes {
+		args = append(args, c.Path)
+	}
+	said, err := w.app.program(git, w.files.Root())(ctx, nil, args...)
+	if err != nil {
+		return nil
+	}
+	for _, c := range changes {
+		if strings.Contains("\x00"+string(said), " "+c.Path+"\x00") {
+			out = append(out, c.Path)
+		}
+	}
+	return out
+}
+
+// next says what is left to the person. The files in waiting were not committed before.
+func (w *world) next(r *engine.Result, platform providers.Platform, waiting []string) []ui.NextStep {
+	if w.sandbox != nil {
+		out := append([]ui.NextStep{{Say: "Start the pipeline in the sandbox, and see that the token is used", Command: w.app.again("run " + r.Plan.Name)}}, w.later(r, platform)...)
+		return append(out,
+			ui.NextStep{Say: "Take everything back. What was written here is about the sandbox alone: push none of it", Command: w.app.again("remove " + r.Plan.Name)},
+			ui.NextStep{Say: "Do the same with your own Astro", Command: "astro-ci"})
+	}
+	return append(w.publish(r, platform, waiting), w.later(r, platform)...)
+}
+
+// publish says how the files get to where runs read them.
+func (w *world) publish(r *engine.Result, platform providers.Platform, waiting []string) (out []ui.NextStep) {
 	var changed []string
 	files, written := r.Files, r.Written()
 	if r.Renewal != nil {
@@ -197,7 +261,7 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
 			continue
 		}
-		if word := providers.ShellWord(f.Path); f.Changed && !slices.Contains(changed, word) {
+		if word := providers.ShellWord(f.Path); (f.Changed || slices.Contains(waiting, f.Path)) && !slices.Contains(changed, word) {
 			changed = append(changed, word)
 		}
 	}
@@ -220,7 +284,7 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			out = append([]ui.NextStep{{Say: f.Say}}, out...)
 			continue
 		}
-		watch := ui.NextStep{Say: "Then watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
+		watch := ui.NextStep{Say: "Watch the first run", Link: platform.Runs(r.Plan.Repository, f.Path)}
 		if i >= len(r.Files) {
 			watch.Say = "See there the runs that renew the token"
 		}
@@ -228,6 +292,11 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 			out = append(out, watch)
 		}
 	}
+	return out
+}
+
+// later says what is left for the days to come.
+func (w *world) later(r *engine.Result, platform providers.Platform) (out []ui.NextStep) {
 	if r.Token.EndAt.IsZero() {
 		return out
 	}
@@ -242,7 +311,7 @@ func (w *world) next(r *engine.Result, platform providers.Platform) (out []ui.Ne
 		warns = "note the date, your own pipeline does not warn"
 	}
 	return append(out, ui.NextStep{
-		Say: "Plan a new token before " + display.Day(r.Token.EndAt) + "; " + warns, Command: w.app.again("rotate " + r.Plan.Name),
+		Say: "Rotate the token after " + display.Day(rotation.DueAt(r.Token)) + " and before " + display.Day(r.Token.EndAt) + "; " + warns, Command: w.app.again("rotate " + r.Plan.Name),
 	})
 }
 

@@ -15,10 +15,10 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
-	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui"
 	"github.com/astro-ci/astro-ci/internal/ui/line"
 )
 
@@ -133,7 +133,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		todo = append(todo, c)
 	}
 	if len(todo) > 1 && !f.due && len(names) == 0 {
-		return &flow.MissingError{Items: []flow.Missing{{Step: flow.Step{ID: "setup", Flag: "due", Name: "which setup: name it, or give --due; there are " + words(todo)}}}}
+		return unansweredError{hint.New("it is not said which setup is to be rotated", "Name one of them: "+words(todo)+". Or give --due, for all whose time has come.", "")}
 	}
 	switch err := a.agree(ctx, f, todo, a.drain(f)); {
 	case err != nil:
@@ -218,11 +218,7 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 				if c.sweeps() && x.ID == c.carried.Held {
 					continue
 				}
-				last := "never used"
-				if !x.LastUsedAt.IsZero() {
-					last = "last used " + display.Minute(x.LastUsedAt)
-				}
-				_, _ = fmt.Fprintf(t, "Old:\t%s, %s\n", x.ID, last)
+				_, _ = fmt.Fprintf(t, "Old:\t%s, %s\n", x.ID, ui.LastUsed(x.Used()))
 			}
 			for _, x := range c.strange {
 				_, _ = fmt.Fprintf(t, "Beside:\t%s has the mark of this setup and is none of its own; it is left alone\n", x.ID)
@@ -271,7 +267,7 @@ func (a *app) typed(ctx context.Context, given, name, ask string) error {
 	case given != "":
 		return usageError{hint.New("--confirm says another name than "+name, "Give --confirm "+name+lookFirst, "")}
 	case !a.tty && !lines || a.noInput:
-		return unconfirmedError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+lookFirst, "")}
+		return unansweredError{hint.New("what this does to "+name+" needs a confirmation", "Give --confirm "+name+lookFirst, "")}
 	}
 	if lines {
 		if yes, err := line.Typed(ctx, ask, name, a.lines()); yes || err != nil {

@@ -42,18 +42,28 @@ type runReport struct {
 func (a *app) runCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use: "run", Short: "Start the pipeline, watch it, and ask Astro whether the token was used", Args: noArgs,
+		Use: "run [SETUP]", Short: "Start the pipeline, watch it, and ask Astro whether the token was used",
 		Long: "Starts the pipeline of a setup, follows it, and shows the last lines of a step that failed. When it has\n" +
 			"passed, Astro is asked when the setup's token was last used: that is the proof that the secret works. The\n" +
-			"pipeline file has to be pushed first.",
-		RunE: func(c *cobra.Command, _ []string) error { return a.start(c.Context(), f) },
+			"pipeline file has to be pushed first. The setup is named where the repository has several.",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return wrongUse(c, c.CommandPath()+" takes one setup")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				f.name = args[0]
+			}
+			return a.start(c.Context(), f)
+		},
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.platform, "platform", "", "the CI platform; the one of the repository when it is not given")
 	fl.StringVar(&f.repo, "repo", "", "the repository; the one that one stands in when it is not given")
 	fl.StringVar(&f.branch, "branch", "", "the branch; the default one when it is not given")
 	fl.StringVar(&f.file, "pipeline-file", "", "the pipeline file; the one that astro-ci wrote when it is not given")
-	fl.StringVar(&f.name, "name", "", "name of the setup, where the repository has several")
 	fl.StringVar(&f.token, "token", "", "id of the token on Astro; the newest one of the setup when it is not given")
 	fl.StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
 	fl.DurationVar(&f.every, "every", 0, "how often to look (5s; 1s in the sandbox)")
@@ -209,9 +219,10 @@ func (w *world) ours(p providers.Platform, f runFlags) (path, name string, err e
 	if err != nil {
 		return "", "", err
 	}
-	var all []string
+	var all, others []string
 	for _, x := range found {
 		for _, s := range pipeline.Setups(x.Content) {
+			others = append(others, s)
 			if (f.file == "" || x.Path == f.file) && (f.name == "" || s == f.name) {
 				path, name = x.Path, s
 				all = append(all, s+" in "+x.Path)
@@ -223,10 +234,12 @@ func (w *world) ours(p providers.Platform, f runFlags) (path, name string, err e
 		return path, name, nil
 	case len(all) == 0 && f.file != "":
 		return f.file, f.name, nil
+	case f.name != "" && len(others) > 0:
+		return "", "", usageError{hint.New(fmt.Sprintf("there is no pipeline file of a setup %q here", display.Clean(f.name)), "Give one of: "+display.Clean(strings.Join(others, ", ")).String()+".", "")}
 	case len(all) == 0:
 		return "", "", usageError{hint.New("there is no pipeline file of astro-ci here", "Change into the repository, or give the file with --pipeline-file.", "")}
 	}
-	return "", "", usageError{hint.New("there are several setups here: "+display.Clean(strings.Join(all, ", ")).String(), "Give one of them with --name.", "")}
+	return "", "", usageError{hint.New("there are several setups here: "+display.Clean(strings.Join(all, ", ")).String(), "Name one of them: astro-ci run SETUP", "")}
 }
 
 // usedToken is a token as it was before the run.

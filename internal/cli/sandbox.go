@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 			}
 			a.sandbox = true
 			_ = os.Remove(a.namesFile(nil)) // there may be none
-			_, err = fmt.Fprintln(a.err, "The sandbox is empty.")
+			_, err = fmt.Fprintln(a.err, "The sandbox is empty. Files that it wrote into repositories stay; git status shows them.")
 			return err
 		},
 	})
@@ -96,7 +97,7 @@ func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {
 	return nil
 }
 
-// commands is an output on which the commands that are printed work on the same world: in the sandbox they say so.
+// commands is an output on which the commands that are printed work on the same world.
 type commands struct {
 	io.Writer
 	a *app
@@ -105,9 +106,24 @@ type commands struct {
 var command = pattern.New(`\bastro-ci (setup|run|rotate|resume|status|verify|doctor|targets|apply|remove|token|whoami)([\s.,:;)"]|$)`)
 
 func (c commands) Write(p []byte) (int, error) {
-	if !c.a.sandbox {
-		return c.Writer.Write(p)
-	}
-	_, err := c.Writer.Write([]byte(command.ReplaceAllString(string(p), "astro-ci --sandbox $1$2")))
+	_, err := io.WriteString(c.Writer, c.a.asTyped(string(p)))
 	return len(p), err
+}
+
+// asTyped makes the commands in a text those that work on the same world as this one: in the sandbox, or with
+// another folder of state, they say so.
+func (a *app) asTyped(text string) string {
+	var flags []string
+	if a.sandbox {
+		flags = append(flags, "--sandbox")
+	}
+	for _, f := range []struct{ name, value string }{{"state-dir", a.stateDir}, {"ca-file", a.caFile}} {
+		if f.value != "" {
+			flags = append(flags, "--"+f.name, providers.ShellWord(f.value))
+		}
+	}
+	if len(flags) == 0 {
+		return text
+	}
+	return command.ReplaceAllString(text, "astro-ci "+strings.ReplaceAll(strings.Join(flags, " "), "$", "$$")+" $1$2")
 }

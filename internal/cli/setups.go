@@ -23,10 +23,14 @@ func (w *world) note(p setup.Plan) engine.Note {
 	if w.applies || p.Credential.Kind == setup.DeploymentKey || p.Job.Scheduled() {
 		return engine.Note{}
 	}
-	remarks := map[string]display.Text{"organization": p.Organization.Name, "workspace": p.Workspace.Name, "deployment": p.Deployment.Name}
 	return engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) {
-		return setupfile.Set(raw, p.Name, steps.Answers(p), remarks, w.steps)
+		return setupfile.Set(raw, p.Name, steps.Answers(p), remarks(p), w.steps)
 	}}
+}
+
+// remarks are the names of what the ids in astro-ci.yaml mean.
+func remarks(p setup.Plan) map[string]display.Text {
+	return map[string]display.Text{"organization": p.Organization.Name, "workspace": p.Workspace.Name, "deployment": p.Deployment.Name}
 }
 
 // setupFile reads astro-ci.yaml of the repository that one stands in; none is an empty one.

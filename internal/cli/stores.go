@@ -182,7 +182,7 @@ func openSops(_ context.Context, w *world) (providers.Backend, string, error) {
 
 func openKeyring(_ context.Context, w *world) (providers.Backend, string, error) {
 	if w.sandbox != nil {
-		return nil, "", hint.New("the sandbox has no keyring", "Nothing real is touched in the sandbox; choose another store to try.", "")
+		return nil, "", hint.New("the sandbox has no keyring", "Your keyring is left alone there. Choose another store to try.", "")
 	}
 	return keyring.Store{}, "of this session", nil
 }

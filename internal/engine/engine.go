@@ -98,6 +98,7 @@ func (r *Result) Written() []FileResult {
 type FileResult struct {
 	Path    string // slash-separated, relative to the repository's root
 	Changed bool
+	Gone    bool   // it is deleted
 	Say     string // what a person does with the file; "" for one that a run reads
 	Request string // where the request to merge it is seen; "" for a file in the working tree
 }

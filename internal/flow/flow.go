@@ -102,6 +102,7 @@ type Step struct {
 	Name  string // what the answer is called in summaries: "Role"
 	Title string // the question
 	Help  string // why it matters, one or two sentences
+	More  string // for who has not met these words: what the answers mean, in paragraphs; "" where Help says it all
 	Kind  Kind
 	Flag  string // the same answer on the command line, without dashes
 	Env   string // the same answer as an environment variable
@@ -276,7 +277,7 @@ func resolve(ctx context.Context, s Step, p setup.Plan, cs Choices, text string)
 				names = append(names, c.Value)
 			}
 		}
-		if len(names) > 8 {
+		if len(names) > 8 && len(s.Words) == 0 {
 			names = append(names[:8], fmt.Sprintf("and %d more", len(cs.Items)-8))
 		}
 		return Choice{}, hint.New(fmt.Sprintf("--%s %q is not among the choices", s.Flag, display.Clean(text)),

@@ -118,16 +118,16 @@ func (b *builder) findings(i Item) (out []Finding) {
 	}
 	if t.Expired(b.Now) {
 		news := b.Now.Sub(t.EndAt) < remember
-		missed := current && i.Whose == Ours || news && (current || t.EndAt.Sub(t.LastUsedAt) < needed)
+		missed := current && i.Whose == Ours || news && (current || t.EndAt.Sub(t.Used()) < needed)
 		add(Expired, missed, replace, "it expired on %s", display.Day(t.EndAt))
 		return out
 	}
-	idle := b.Now.Sub(later(t.LastUsedAt, t.CreatedAt)) >= b.Unused
+	idle := b.Now.Sub(later(t.Used(), t.CreatedAt)) >= b.Unused
 	switch {
 	case t.EndAt.IsZero():
 		add(NeverEnds, false, replace, "it never expires")
 	case b.ending(t):
-		add(Soon, current || !t.LastUsedAt.IsZero() && !idle, replace, "it ends on %s, %s", display.Day(t.EndAt), in(t.EndAt.Sub(b.Now)))
+		add(Soon, current || !t.Used().IsZero() && !idle, replace, "it ends on %s, %s", display.Day(t.EndAt), in(t.EndAt.Sub(b.Now)))
 	case current && !b.Now.Before(rotation.DueAt(t)):
 		add(Due, false, replace, "two thirds of its life are over; it ends on %s", display.Day(t.EndAt))
 	}
@@ -137,16 +137,20 @@ func (b *builder) findings(i Item) (out []Finding) {
 	say := b.duplicate(i)
 	if say != "" {
 		next := "astro-ci token show " + t.ID
-		if t.LastUsedAt.IsZero() || idle {
+		if t.Used().IsZero() || idle {
 			next = "astro-ci token revoke " + t.ID
 		}
 		add(Duplicate, false, next, "%s", say)
 	}
 	switch {
 	case b.unused(t) && (say == "" || i.Whose == Marked):
-		add(NeverUsed, false, "", "it was never used, and was made on %s", display.Day(t.CreatedAt))
-	case !t.LastUsedAt.IsZero() && idle:
-		add(Unused, false, "", "it was last used on %s, %s", display.Day(t.LastUsedAt), ago(b.Now.Sub(t.LastUsedAt)))
+		words := "it was never used"
+		if !t.LastUsedAt.IsZero() {
+			words = "no run has used it"
+		}
+		add(NeverUsed, false, "", "%s, and it was made on %s", words, display.Day(t.CreatedAt))
+	case !t.Used().IsZero() && idle:
+		add(Unused, false, "", "it was last used on %s, %s", display.Day(t.Used()), ago(b.Now.Sub(t.Used())))
 	}
 	return sorted(out)
 }
@@ -192,7 +196,7 @@ func (b *builder) ending(t astro.Token) bool {
 
 // unused reports whether a token was not used in the time in which it should have been.
 func (b *builder) unused(t astro.Token) bool {
-	return t.LastUsedAt.IsZero() && b.Now.Sub(t.CreatedAt) >= min(settled, b.Unused)
+	return t.Used().IsZero() && b.Now.Sub(t.CreatedAt) >= min(settled, b.Unused)
 }
 
 // newer reports whether x was made after y; the id decides when both were made at once.

@@ -310,7 +310,7 @@ func TestInventoryProperties(t *testing.T) {
 					t.Fatalf("%s and %s at once", both[0], both[1])
 				}
 			}
-			if x := i.Token; x != nil && (has[inventory.Expired] != x.Expired(now) && !unfinished(setups, i.Setup) || has[inventory.NeverUsed] && !x.LastUsedAt.IsZero()) {
+			if x := i.Token; x != nil && (has[inventory.Expired] != x.Expired(now) && !unfinished(setups, i.Setup) || has[inventory.NeverUsed] && !x.Used().IsZero()) {
 				t.Fatalf("%+v: %+v", x, i.Findings)
 			}
 			at, needs := len(inventory.Keys()), false

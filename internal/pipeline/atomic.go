@@ -103,6 +103,24 @@ func removeFolders(root *os.Root, folders []string) error {
 	return nil
 }
 
+// put brings an existing file to what a change says of it. A file that is deleted takes the folders with it
+// that are empty then: git knows none.
+func put(root *os.Root, c Change) error {
+	if !c.Gone {
+		return replace(root, c.Path, c.After, c.mode)
+	}
+	if err := noLinks(root, c.Path); err != nil {
+		return err
+	}
+	if err := root.Remove(c.Path); err != nil {
+		return err
+	}
+	if folders := slices.Collect(parents(path.Dir(c.Path))); path.Dir(c.Path) != "." {
+		_ = removeFolders(root, folders) // one that stays does no harm
+	}
+	return nil
+}
+
 // replace gives file the content, or leaves it as it was: the content goes to a temporary file in
 // the same folder, reaches the disk, and takes the file's name in one step. mode 0 stands for that
 // of a new file.

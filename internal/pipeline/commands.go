@@ -24,11 +24,17 @@ var (
 )
 
 // Commands finds the calls of the Astro CLI in pipeline files. It reads lines, not the language of
-// the file, so it works for all of them; comments are passed over.
+// the file, so it works for all of them; comments are passed over,
+// and so is what astro-ci has written.
 func Commands(files []Found) (out []Command) {
 	for _, f := range files {
+		blocks, _ := findBlocks(f.Content) // damaged ones are somebody's own
+		at := 0
 		for i, line := range strings.Split(string(f.Content), "\n") {
-			if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			here := at
+			at += len(line) + 1
+			ours := slices.ContainsFunc(blocks, func(b block) bool { return b.start <= here && here < b.end })
+			if ours || strings.HasPrefix(strings.TrimSpace(line), "#") {
 				continue
 			}
 			for _, m := range astroCommand.FindAllStringSubmatch(line, -1) {

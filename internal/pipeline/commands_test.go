@@ -22,6 +22,7 @@ func TestJobOfAPipelineFile(t *testing.T) {
 		"users":                     {"sh 'astro workspace user add a@b'\n", setup.ManageUsers, 1},
 		"dbt":                       {"astro dbt deploy x\n", setup.DeployCode, 1},
 		"looking is no job":         {"astro deployment list\nastro workspace list\n", "", 0},
+		"what astro-ci wrote":       {"# >>> astro-ci setup=a sha256=0123456789abcdef: managed, edits between these lines are replaced\nastro deployment create\n# <<< astro-ci setup=a\nastro deploy --dags\n", setup.DeployDAGs, 4},
 		"a comment":                 {"# astro deploy\n", "", 0},
 		"a word that only looks so": {"astronomer deploy; my-astro deploy\n", "", 0},
 	} {

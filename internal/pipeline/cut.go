@@ -25,7 +25,8 @@ func (f *Files) PlanCut(file providers.File, setup string, replaceEdits bool) (c
 }
 
 // Cut takes the part of a setup out of a pipeline file. file is the rendered one: when nothing but its
-// frame would be left, the file is deleted. A file that is not there, or has no such part, stays as it is.
+// frame would be left, the file is deleted, and so are the folders above it that are empty then. A file that is
+// not there, or has no such part, stays as it is.
 func (f *Files) Cut(file providers.File, setup string, replaceEdits bool) (c Change, err error) {
 	f.one.Lock()
 	defer f.one.Unlock()
@@ -33,10 +34,7 @@ func (f *Files) Cut(file providers.File, setup string, replaceEdits bool) (c Cha
 		if c, err = cutOut(root, file, setup, replaceEdits); err != nil || !c.Changed() {
 			return err
 		}
-		if c.Gone {
-			return root.Remove(c.Path)
-		}
-		return replace(root, c.Path, c.After, c.mode)
+		return put(root, c)
 	})
 	return c, err
 }

@@ -106,3 +106,61 @@ func TestCut(t *testing.T) {
 		t.Errorf("with leave: %v, %+v", err, c)
 	}
 }
+
+// A file that goes takes the folders with it that are empty then, and no other; never the repository's own.
+func TestFoldersGoWithTheirLastFile(t *testing.T) {
+	t.Parallel()
+	file := func(path string) providers.File { return providers.File{Path: path, Content: []byte("on: push\n")} }
+	for name, tc := range map[string]struct {
+		path, beside string
+		left         string // folders
+	}{
+		"all of them":      {".github/workflows/a.yml", "", ""},
+		"a file beside it": {".github/workflows/a.yml", ".github/workflows/mine.yml", ".github .github/workflows"},
+		"a file above it":  {".github/workflows/a.yml", ".github/CODEOWNERS", ".github"},
+		"at the root":      {".ci.yml", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			f := pipeline.NewFiles(dir)
+			if _, err := f.Write(file(tc.path), "a", false); err != nil {
+				t.Fatal(err)
+			}
+			if tc.beside != "" {
+				write(t, filepath.Join(dir, tc.beside), "x", 0o600)
+			}
+			if c, err := f.Cut(file(tc.path), "a", false); err != nil || !c.Gone {
+				t.Fatalf("%+v, %v", c, err)
+			}
+			var left []string
+			err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+				if rel, _ := filepath.Rel(dir, path); err == nil && d.IsDir() && rel != "." {
+					left = append(left, filepath.ToSlash(rel))
+				}
+				return err
+			})
+			if got := strings.Join(left, " "); err != nil || got != tc.left {
+				t.Errorf("left %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// An edit that leaves nothing deletes the file.
+func TestAnEditThatLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := pipeline.NewFiles(dir)
+	write(t, filepath.Join(dir, "list.yaml"), "x\n", 0o600)
+	nothing := func([]byte) ([]byte, error) { return nil, nil }
+	if c, err := f.PlanEdit("list.yaml", nothing); err != nil || !c.Gone || c.Summary() != "the file is deleted" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if c, err := f.Edit("list.yaml", nothing); err != nil || !c.Gone {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "list.yaml")); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
+	}
+}

@@ -104,7 +104,7 @@ func (f *Files) PlanEdit(file string, edit func([]byte) ([]byte, error)) (c Chan
 	return c, err
 }
 
-// Edit changes an existing file, which may belong to a person.
+// Edit changes an existing file, which may belong to a person. An edit that returns nil deletes it.
 func (f *Files) Edit(file string, edit func([]byte) ([]byte, error)) (c Change, err error) {
 	return f.edited(file, f.edit, edit)
 }
@@ -130,7 +130,7 @@ func (f *Files) edited(file string, plan func(*os.Root, string, func([]byte) ([]
 		if c, err = plan(root, file, edit); err != nil || !c.Changed() {
 			return err
 		}
-		return replace(root, c.Path, c.After, c.mode)
+		return put(root, c)
 	})
 	return c, err
 }
@@ -150,6 +150,7 @@ func (f *Files) edit(root *os.Root, file string, edit func([]byte) ([]byte, erro
 		return c, err
 	}
 	c.After, err = edit(c.Before)
+	c.Gone = err == nil && c.After == nil
 	return c, err
 }
 

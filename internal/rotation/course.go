@@ -33,6 +33,12 @@ func Course(s State) (out []Event) {
 			add(false, Act{Kind: Verify, Target: i})
 		}
 	}
+	if cur < 0 || s.CutFor != cur {
+		add(false, Act{Kind: List})
+	}
+	if cur < 0 || s.Marked != cur {
+		add(false, Act{Kind: Mark, Token: max(0, cur)})
+	}
 	if s.Mode == Leaked {
 		return out
 	}

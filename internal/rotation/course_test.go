@@ -25,18 +25,18 @@ func TestCourse(t *testing.T) {
 		}
 		return all, done
 	}
-	planned := []ActKind{Create, Prove, Write, Write, Verify, Verify, Wait, Delete}
+	planned := []ActKind{Create, Prove, Write, Write, Verify, Verify, List, Mark, Wait, Delete}
 	if all, done := kinds(); !slices.Equal(all, planned) || done != 0 {
 		t.Errorf("at the beginning: %v, %d done", all, done)
 	}
 	records = append(records, Record{Kind: RecIntent, Attempt: 1}, Record{Kind: RecCreated, Attempt: 1, Token: "new"},
 		Record{Kind: RecWriting, Token: "new"}, Record{Kind: RecWritten, Token: "new"}, Record{Kind: RecForgot, Target: 1})
-	if all, done := kinds(); !slices.Equal(all, []ActKind{Create, Prove, Write, Verify, Wait, Delete}) || done != 3 {
+	if all, done := kinds(); !slices.Equal(all, []ActKind{Create, Prove, Write, Verify, List, Mark, Wait, Delete}) || done != 3 {
 		t.Errorf("without the target that was given up: %v, %d done", all, done)
 	}
 	begin.Mode = Leaked
 	records = records[:1]
-	if all, done := kinds(); !slices.Equal(all, []ActKind{Delete, Create, Prove, Write, Write, Verify, Verify}) || done != 0 {
+	if all, done := kinds(); !slices.Equal(all, []ActKind{Delete, Create, Prove, Write, Write, Verify, Verify, List, Mark}) || done != 0 {
 		t.Errorf("leaked: %v, %d done", all, done)
 	}
 	begin.Mode, begin.Old, begin.Carried = Planned, []string{"old", "held"}, &Carried{Held: "held", Since: time.Now()}

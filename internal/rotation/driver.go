@@ -182,7 +182,7 @@ func (d *Driver) say(do Act) string {
 	case Verify:
 		return "Look whether " + d.target(do).String() + " still holds it"
 	case Mark:
-		return "Note on Astro that every target holds the token " + d.state.Tokens[do.Token].ID
+		return "Note on Astro that every target holds the new token"
 	case List:
 		return "List the tokens on Astro"
 	case Delete:

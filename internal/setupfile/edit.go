@@ -52,8 +52,26 @@ func Set(raw []byte, name string, answers Answers, remarks map[string]display.Te
 	}, name)
 }
 
-// Remove returns the file without a setup; one that is not there is no error.
-func Remove(raw []byte, name string, steps []flow.Step) ([]byte, error) {
+// Remove returns the file without a setup, or nil when nothing else is left than what Set begins a file with:
+// no other setup, no comment and no default of a person. answers and remarks are those that Set was given. A
+// setup that is not there is no error.
+func Remove(raw []byte, name string, answers Answers, remarks map[string]display.Text, steps []flow.Step) ([]byte, error) {
+	out, err := without(raw, name, steps)
+	if err != nil || bytes.Equal(out, raw) {
+		return out, err
+	}
+	fresh, err := Set(nil, name, answers, remarks, steps)
+	if err == nil {
+		fresh, err = without(fresh, name, steps)
+	}
+	if err == nil && bytes.Equal(fresh, bytes.ReplaceAll(out, []byte("\r\n"), []byte("\n"))) {
+		return nil, nil
+	}
+	return out, nil // whatever it is, it stays
+}
+
+// without takes an entry out.
+func without(raw []byte, name string, steps []flow.Step) ([]byte, error) {
 	return edit(raw, keys(steps), func(e *editor, f File) error {
 		at, ok := e.at.entries[name]
 		if !ok {

@@ -142,7 +142,7 @@ func TestANewFile(t *testing.T) {
 		t.Errorf("%v\n%s", err, got)
 	}
 	for _, name := range []string{"etl", "two", "none"} {
-		if got, err = setupfile.Remove(got, name, questions()); err != nil {
+		if got, err = setupfile.Remove(got, name, nil, nil, questions()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,6 +151,58 @@ func TestANewFile(t *testing.T) {
 	}
 	if got, err = setupfile.Set(got, "etl", one, nil, questions()); err != nil || !strings.HasSuffix(string(got), entries) {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// With its last setup a file goes, but only one in which nobody has written anything.
+func TestTheLastSetup(t *testing.T) {
+	t.Parallel()
+	remarks := map[string]display.Text{"organization": display.Clean("Acme")}
+	one := setupfile.Answers{"organization": "cm0000000000000000000org1", "platform": "github", "repo": "github.com/acme/etl", "branch": "main"}
+	whole, err := setupfile.Set(nil, "etl", one, remarks, questions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		change []string
+		gone   bool
+	}{
+		"as it was made":         {nil, true},
+		"with the ends of lines": {[]string{"\n", "\r\n"}, true},
+		"in the entry":           {[]string{"branch: main", "branch: develop # mine"}, true},
+		"a comment":              {[]string{"setups:", "# mine\nsetups:"}, false},
+		"a comment behind":       {[]string{"platform: github", "platform: github # mine"}, false},
+		"the header":             {[]string{"commit it.", "commit it!"}, false},
+		"another remark":         {[]string{"# Acme", "# ours"}, false},
+		"another default":        {[]string{"platform: github", "platform: gitlab"}, false},
+		"a default more":         {[]string{"  platform: github", "  platform: github\n  expires-in: 30"}, false},
+		"a default less":         {[]string{"  platform: github\n", ""}, false},
+		"at the end":             {[]string{"branch: main\n", "branch: main\n# mine\n"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw := string(whole)
+			if len(tc.change) > 0 {
+				raw = strings.ReplaceAll(raw, tc.change[0], tc.change[1])
+				if raw == string(whole) {
+					t.Fatal("nothing was changed")
+				}
+			}
+			got, err := setupfile.Remove([]byte(raw), "etl", one, remarks, questions())
+			if err != nil || (got == nil) != tc.gone {
+				t.Errorf("%v, left:\n%s", err, got)
+			}
+		})
+	}
+	two, err := setupfile.Set(whole, "two", one, remarks, questions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two, err = setupfile.Remove(two, "etl", one, remarks, questions()); err != nil || two == nil {
+		t.Fatalf("%v\n%s", err, two)
+	}
+	if two, err = setupfile.Remove(two, "two", one, remarks, questions()); err != nil || two != nil {
+		t.Errorf("after two of them: %v\n%s", err, two)
 	}
 }
 
@@ -197,8 +249,10 @@ func TestAnyOrderOfChanges(t *testing.T) {
 				answers["name"] = name
 				want[name] = answers
 			} else {
-				next, err = setupfile.Remove(raw, name, questions())
-				delete(want, name)
+				next, err = setupfile.Remove(raw, name, nil, nil, questions())
+				if delete(want, name); next == nil && err == nil && start != "" && len(raw) > 0 {
+					t.Fatalf("a file that a person began was given up:\n%s", raw)
+				}
 			}
 			if err != nil {
 				t.Fatalf("%v\n%s", err, raw)

@@ -15,6 +15,10 @@ func credential() flow.Step {
 		Title: "Which credential?",
 		Help: "A token that reaches less can lose less. Choose the smallest one that does the job. " +
 			"The way without any token is Astro's own GitHub integration; it is set up in Astro.",
+		More: "A Deployment API token reaches one Deployment, a Workspace API token one Workspace, an Organization API token all of them. " +
+			"Each is made here, with a role and an end. One token for each Workspace is better than one for all.\n\n" +
+			"A Deployment API key is the older kind, an id and a secret. Astro makes no new ones.\n\n" +
+			"The pipeline finds it in its environment: a token in ASTRO_API_TOKEN, a key in ASTRONOMER_KEY_ID and ASTRONOMER_KEY_SECRET.",
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			var cs flow.Choices
 			for _, a := range astro.Kinds(p.Job) {

@@ -18,9 +18,10 @@ func expiry() flow.Step {
 	return flow.Step{
 		ID: "expires-in", Name: "Expiry", Flag: "expires-in", Env: env("expires-in"),
 		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
-		Needs: []string{"credential"},
 		Title: "How long may the token live?",
 		Help:  "Shorter is safer. The pipeline warns 14 days before the end, and a new token takes one command.",
+		More: "When two thirds of its life are over, the token is due: from then on astro-ci rotate --due replaces it. Runs notice nothing, " +
+			"since the new one works before the old one ends. On the review, \"Renewed by\" has a schedule do that.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
 			cs := flow.Choices{Default: strconv.Itoa(setup.DefaultDays)}
 			for _, n := range []int{30, 60, 90, 180, 365} {

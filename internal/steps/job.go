@@ -14,6 +14,11 @@ func job(d Deps) flow.Step {
 		Words: words(setup.DeployCode, setup.DeployDAGs, setup.ManageDeployments, setup.PreviewDeployments, setup.ManageUsers),
 		Title: "What will the pipeline do?",
 		Help:  "The job decides which rights the token needs. It gets those and no others.",
+		More: "Deploy code builds the image of the Astro project and sends it with the DAGs. Most pipelines do that.\n\n" +
+			"Deploy DAGs only sends the dags folder and builds nothing; the Deployment has to allow it.\n\n" +
+			"Manage Deployments as code creates, updates and deletes Deployments from files in the repository.\n\n" +
+			"Preview pull requests gives each of them a Deployment of its own, and deletes it with the request.\n\n" +
+			"Manage users invites people and changes their roles from files in the repository.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
 			cs := flow.Choices{Default: string(setup.DeployCode), Items: []flow.Choice{
 				{Value: string(setup.DeployCode), Label: text("Deploy code"), Note: text("image and DAGs of one Deployment")},

@@ -61,6 +61,8 @@ func legacyKey(d Deps) flow.Step {
 		ID: "legacy-key", Name: "Old key", Flag: "legacy-key", Env: env("legacy-key"), Explicit: true, Needs: []string{"repo", "target", "environment", "credential"},
 		Title: "What becomes of the Deployment API key that is in use here?",
 		Help:  astro.KeysEnded,
+		More: "When the token takes its place, the pipeline file that names the key names the token instead, and the secrets of the key are removed. On Astro the key goes on working " +
+			"until somebody deletes it there.\n\nWhen it is left as it is, nothing about the key is touched, and the token gets a pipeline file of its own.",
 		When: func(p setup.Plan) bool {
 			return p.Credential.Kind == setup.DeploymentToken && p.Target().Store == p.Platform
 		},

@@ -13,6 +13,7 @@ func organization(d Deps) flow.Step {
 		ID: "organization", Name: "Organization", Flag: "organization", Env: env("organization"), Explicit: true,
 		Title: "Which Organization?",
 		Help:  "Everything else is looked up inside it.",
+		More:  "An Organization holds Workspaces, and is what a contract with Astronomer is about. The ones that your log-in sees are listed; another log-in may see others.",
 		Load: func(ctx context.Context, _ setup.Plan) (flow.Choices, error) {
 			page, err := d.Astro.Organizations(ctx)
 			return choices(page, func(o astro.Organization) flow.Choice { return flow.Choice{Value: o.ID, Label: o.Name} }), err

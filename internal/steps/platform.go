@@ -8,10 +8,15 @@ import (
 )
 
 func platform(d Deps) flow.Step {
+	var ids []string
+	for _, p := range d.Platforms {
+		ids = append(ids, p.ID)
+	}
 	return flow.Step{
-		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Quiet: d.Platform != "" && d.Opened(d.Platform) != nil,
+		ID: "platform", Name: "Platform", Flag: "platform", Env: env("platform"), Words: ids, Quiet: d.Platform != "" && d.Opened(d.Platform) != nil,
 		Title: "Which CI platform runs the pipeline?",
 		Help:  "It was looked for in the remotes and the files of the git repository.",
+		More:  "The platform runs the pipeline after a push, and keeps its secrets. The code may lie elsewhere: AWS CodeBuild and Jenkins, for example, build what is on GitHub.",
 		Load: func(context.Context, setup.Plan) (flow.Choices, error) {
 			cs := flow.Choices{Default: d.Platform}
 			for _, p := range d.Platforms {

@@ -23,7 +23,9 @@ func role(d Deps) flow.Step {
 		Needs: []string{"organization", "job", "credential"},
 		Title: "Which role does the token get?",
 		Help:  "The role is all that the token may do inside its scope. Choose the smallest one that does the job.",
-		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
+		More: "Roles of Astro go from looking to owning. The recommended one is the least that the job needs. Roles that your Organization has made are offered as well; " +
+			"what they may do, Astro knows. Nobody can give a token more than their own role.",
+		When: func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			all, err := d.Astro.Roles(ctx, p.Organization.ID)
 			if httpx.Status(err) == http.StatusForbidden {

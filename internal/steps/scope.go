@@ -16,6 +16,7 @@ func workspace(d Deps) flow.Step {
 		Needs: []string{"organization", "job", "credential"},
 		Title: "Which Workspace?",
 		Help:  "Each Workspace gets a token of its own, so that a leak in one does not open the others.",
+		More:  "A Workspace holds Deployments, and the people who work on them. For the next one, start astro-ci again: it proposes everything else as it is here.",
 		When: func(p setup.Plan) bool {
 			return p.Credential.Kind != setup.OrganizationToken || p.Job != setup.ManageUsers
 		},
@@ -57,6 +58,7 @@ func deployment(d Deps) flow.Step {
 		Needs: []string{"organization", "workspace", "job"},
 		Title: "Which Deployment?",
 		Help:  "The pipeline deploys to this one, by its id.",
+		More:  "A Deployment is one Airflow. Names can change and can be there twice, ids cannot: the pipeline file holds the id.",
 		When:  func(p setup.Plan) bool { return p.Job.OnDeployment() || p.Credential.Kind.Deployment() },
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			page, err := d.Astro.Deployments(ctx, p.Organization.ID, p.Workspace.ID)

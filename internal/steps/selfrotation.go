@@ -52,6 +52,8 @@ func selfRotate(d Deps) flow.Step {
 		Title: "Does a schedule renew the token?",
 		Help: "Runs that do it hold a credential that can make credentials: whoever changes the pipeline or reads its secrets could make more. " +
 			"A reminder holds none: it opens an issue when the end is near, and a person renews the token with one command.",
+		More: "Weekly or daily says how often a run looks whether the token is due; it renews the token then, and leaves it alone otherwise. Such runs are a pipeline " +
+			"of their own, with two more secrets.\n\nWithout a schedule, status and the pipeline itself say when the time has come.",
 		When: func(p setup.Plan) bool { return ourPipeline(p) && p.Credential.Kind != setup.DeploymentKey },
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			cs := flow.Choices{Default: byHand, Items: []flow.Choice{{Value: byHand, Label: text("A person"), Note: text("astro-ci rotate; the pipeline warns 14 days before the end")}}}
@@ -104,6 +106,7 @@ func rotationRole(d Deps) flow.Step {
 		Needs: []string{"self-rotate", "role", "credential", "organization"},
 		Title: "Which credential do the scheduled runs get on Astro?",
 		Help:  "It is the least that can make, list and delete the token. It is kept as a secret of its own, ends after 90 days, and is renewed by the same runs, last.",
+		More:  "Where you may make a role, the runs get one that can see, make and delete tokens of this one scope and nothing else. Elsewhere they get the least role of Astro that can.",
 		When:  rotates,
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			all, err := d.Astro.Roles(ctx, p.Organization.ID)

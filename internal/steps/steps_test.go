@@ -128,7 +128,13 @@ func fill(t *testing.T, given map[string]string) (setup.Plan, error) {
 
 func (x place) fill(t *testing.T, given map[string]string) (setup.Plan, error) {
 	t.Helper()
-	w := flow.NewWalk(setup.Plan{Key: x.key}, steps.SetUp(steps.Deps{
+	w := x.walk(given)
+	err := flow.Fill(t.Context(), w)
+	return w.Plan(), err
+}
+
+func (x place) walk(given map[string]string) *flow.Walk {
+	return flow.NewWalk(setup.Plan{Key: x.key}, steps.SetUp(steps.Deps{
 		KeyGiven: x.key.Given(),
 		Files: func([]string) (out []pipeline.Found, err error) {
 			for p, c := range x.files {
@@ -151,8 +157,6 @@ func (x place) fill(t *testing.T, given map[string]string) (setup.Plan, error) {
 			return setup.CLI{Version: v, BaseURL: "https://example.com", SHA256: map[string]string{"linux_amd64": strings.Repeat("a", 64)}}, "", nil
 		},
 	}), given)
-	err := flow.Fill(t.Context(), w)
-	return w.Plan(), err
 }
 
 func TestAnswersMakeAValidPlan(t *testing.T) {
@@ -234,6 +238,27 @@ func TestAnswersStandAlone(t *testing.T) {
 	}
 }
 
+// Another credential asks again for what depends on it, and for nothing else.
+func TestAnotherCredential(t *testing.T) {
+	t.Parallel()
+	w := place{}.walk(map[string]string{"credential": "deployment-token", "workspace": "Data", "expires-in": "45d"})
+	if err := flow.Fill(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	w.Reopen("credential")
+	s, _ := w.Current()
+	if err := w.Answer(s, flow.Choice{Value: string(setup.WorkspaceToken)}, flow.Asked); err != nil {
+		t.Fatal(err)
+	}
+	has := map[string]bool{}
+	for _, a := range w.Answers() {
+		has[a.Step.ID] = true
+	}
+	if !has["expires-in"] || has["role"] || w.Plan().Credential.ExpiresInDays != 45 {
+		t.Errorf("answered are %v, %d days", has, w.Plan().Credential.ExpiresInDays)
+	}
+}
+
 func TestWrongAnswers(t *testing.T) {
 	t.Parallel()
 	base := map[string]string{"credential": "deployment-token", "workspace": "ML", "deployment": "ml-prod"}
@@ -264,6 +289,9 @@ func TestEveryQuestionHasAFlag(t *testing.T) {
 	for _, s := range steps.SetUp(steps.Deps{}) {
 		if s.Flag == "" || !strings.HasPrefix(s.Env, "ASTRO") || s.Title == "" || s.Help == "" || s.Name == "" || s.Apply == nil {
 			t.Errorf("%s is incomplete: %+v", s.ID, s)
+		}
+		if (!s.Quiet || s.ID == "self-rotate") && s.Kind == flow.Select && len(s.More) < 100 {
+			t.Errorf("%s does not say what its answers mean", s.ID)
 		}
 		if seen[s.ID] {
 			t.Errorf("%s is there twice", s.ID)

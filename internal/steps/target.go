@@ -33,6 +33,10 @@ func target(d Deps) flow.Step {
 		ID: "target", Name: "Secret in", Flag: "target", Env: env("target"), Needs: []string{"repo", "credential"},
 		Title: "Where is the secret kept?",
 		Help:  "The narrower the place, the fewer runs can use the secret.",
+		More: "A secret of the repository can be used by every run of it, on any branch. One of an environment can be used only by runs that " +
+			"name the environment, and only as its rules allow: certain branches, after somebody's approval. One of a group or an organization is open to many repositories.\n\n" +
+			"A secrets backend keeps the secret outside of the platform: runs prove who they are and fetch it.\n\n" +
+			"On the review, \"Copies in\" keeps it in more places; a rotation writes them all.",
 		Load: func(ctx context.Context, p setup.Plan) (flow.Choices, error) {
 			x, err := d.platformOf(p)
 			if err != nil {

@@ -25,11 +25,12 @@ type Home struct {
 	Rotation func(name string) Rotation
 	// Verify asks Astro and the stores about one setup, and says what it found.
 	Verify func(ctx context.Context, name string) (Verified, error)
+	// Removal takes one setup back.
+	Removal func(name string) Removal
 	// These begin when the overview has closed: a set-up, for each of these Workspaces or for none in
-	// particular; the same setup for another Workspace; the end of one.
-	SetUp  func(ctx context.Context, workspaces []setup.Ref) error
-	Again  func(ctx context.Context, name string) error
-	Remove func(ctx context.Context, name string) error
+	// particular; the same setup for another Workspace.
+	SetUp func(ctx context.Context, workspaces []setup.Ref) error
+	Again func(ctx context.Context, name string) error
 }
 
 // Verified is what Astro and the stores say of a setup.
@@ -87,11 +88,13 @@ func (o Overview) Needs() (out []Need) {
 	return out
 }
 
-// Action is something that can be done with a setup. Just one of Rotation, Verify and After is set.
+// Action is something that can be done with a setup. Just one of Rotation, Verify, Removal and After is set.
 type Action struct {
 	Key, Does string // "r", "rotate"
 	Note      string // "a new token, without a broken run"
+	Not       string // why it cannot be done now, and what to do first; "": it can be
 	Rotation  func() Rotation
+	Removal   func() Removal
 	Verify    func(context.Context) (Verified, error)
 	After     func(context.Context) error // begins when the overview has closed
 }
@@ -106,7 +109,7 @@ func (h Home) Actions(s Setup) (out []Action) {
 	}
 	if h.Rotation != nil {
 		a := Action{Key: "r", Does: "rotate", Note: "a new token, without a broken run", Rotation: func() Rotation { return h.Rotation(s.Name) }}
-		if s.Health == Busy {
+		if s.Begun || s.Health == Busy {
 			a.Does, a.Note = "resume", "go on with what was begun"
 		}
 		out = append(out, a)
@@ -115,10 +118,23 @@ func (h Home) Actions(s Setup) (out []Action) {
 		out = append(out, Action{Key: "v", Does: "verify", Note: "ask Astro and the stores", Verify: func(ctx context.Context) (Verified, error) { return h.Verify(ctx, s.Name) }})
 	}
 	if h.Again != nil {
-		out = append(out, Action{Key: "a", Does: "again", Note: "the same for another Workspace", After: after(h.Again)})
+		out = append(out, s.later(Action{Key: "a", Does: "again", Note: "the same for another Workspace", After: after(h.Again)}, "repeated"))
 	}
-	if h.Remove != nil {
-		out = append(out, Action{Key: "x", Does: "remove", Note: "the token, its secrets and its file", After: after(h.Remove)})
+	if h.Removal != nil {
+		out = append(out, s.later(Action{Key: "x", Does: "remove", Note: "the token, its secrets and its file", Removal: func() Removal { return h.Removal(s.Name) }}, "removed"))
 	}
 	return out
+}
+
+// later puts an action off while something that was begun on the setup is not finished.
+func (s Setup) later(a Action, done string) Action {
+	if !s.Begun {
+		return a
+	}
+	a.Note = "not before it is resumed"
+	a.Not = s.Name + " was begun and is not finished. Resume it first; then it can be " + done + "."
+	if s.TakeBack != "" {
+		a.Not += " To take it back instead: " + s.TakeBack
+	}
+	return a
 }

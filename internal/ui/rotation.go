@@ -30,6 +30,10 @@ type Setup struct {
 	Targets    []string
 	Health     Health
 	Says       display.Text // the health in words: "due on 2027-01-22"
+	// Begun says that something was begun on it and is not finished; TakeBack is the command that takes that
+	// back, "" when it can only go on.
+	Begun    bool
+	TakeBack string
 }
 
 // Rotation leads through the replacement of tokens: a setup is picked, its plan is shown and

@@ -25,7 +25,7 @@ type Session struct {
 	Title string // "Set up a pipeline"
 	Then  string // what comes when it is over: "next Workspace"; "" for nothing
 	From  string // where it was begun, and leads back to: "overview"; "" for nowhere
-	// Sandbox is set when nothing real is touched; every screen says so.
+	// Sandbox is set when no account is touched; every screen says so.
 	Sandbox bool
 	// Find looks for what can be found without asking (log-in, repository, platform). It is called
 	// before the first question, again when the person wants to try again, and may take seconds.
@@ -64,6 +64,11 @@ type Review struct {
 	// Resume is the command that goes on with what a failed run left unfinished, "" when nothing is; nil is
 	// the same.
 	Resume func() string
+	// Removes is the setup that a removal takes back, Facts what is known of it, and Stays what is not taken
+	// back; "" and nothing for a set-up.
+	Removes string
+	Facts   []Fact
+	Stays   []display.Text
 }
 
 // GoesOn is Resume, which may be nil.

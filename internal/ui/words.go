@@ -20,9 +20,9 @@ func (s Setup) State() string {
 
 // Facts are all that is known of a setup.
 func (s Setup) Facts(now time.Time) []Fact {
-	used := Ago(s.Used, now)
+	used := "by no run yet"
 	if !s.Used.IsZero() {
-		used += ", at " + s.Used.Local().Format("15:04 on 2006-01-02")
+		used = Ago(s.Used, now) + ", at " + s.Used.Local().Format("15:04 on 2006-01-02")
 	}
 	out := []Fact{{"State", display.Clean(s.State())}, {"Workspace", s.Workspace}, {"Credential", s.Credential}, {"Life", display.Clean(s.Life(now))}, {"Last used", display.Clean(used)}}
 	name := "Targets"
@@ -70,6 +70,14 @@ func (s Setup) Left(now time.Time) string {
 		return Count(int(d.Hours()), "hour")
 	}
 	return Count(int(d.Round(24*time.Hour).Hours()/24), "day")
+}
+
+// LastUsed says when the token of a setup was last used by a run.
+func LastUsed(at time.Time) string {
+	if at.IsZero() {
+		return "used by no run yet"
+	}
+	return "last used " + display.Minute(at)
 }
 
 // Ago says how long ago something was: "2 hours ago", or "never".

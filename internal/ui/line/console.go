@@ -205,7 +205,7 @@ func (c *console) retry(ctx context.Context, failed error, back func() bool) (ag
 func (c *console) greet(title string, sandbox bool, rules string) {
 	c.say("%s", title)
 	if sandbox {
-		c.say("This is the sandbox: nothing real is touched.")
+		c.say("This is the sandbox: no account is touched.")
 	}
 	c.say("%s", rules)
 }

@@ -243,7 +243,7 @@ func TestFolding(t *testing.T) {
 			t.Errorf("%q is longer than the terminal", l)
 		}
 	}
-	for _, want := range []string{"or b to go back. Press\nEnter for no.\n", "Production, tok1, expires\n2027-02-21\n"} {
+	for _, want := range []string{"or b to go back. Enter\nalone means no.\n", "Production, tok1, expires\n2027-02-21\n"} {
 		if !strings.Contains(asked, want) {
 			t.Errorf("no %q in\n%s", want, asked)
 		}

@@ -128,7 +128,7 @@ func inShort(s ui.Setup, now time.Time) string {
 	if s.Made.IsZero() { // nothing is known of its token
 		return s.State()
 	}
-	used := "never used"
+	used := ui.LastUsed(s.Used)
 	if !s.Used.IsZero() {
 		used = "last used " + ui.Ago(s.Used, now)
 	}
@@ -238,6 +238,8 @@ func (v *overview) open(ctx context.Context, s ui.Setup) error {
 			return nil
 		case text == "?":
 			v.say("Nothing is changed before it was shown and confirmed.")
+		case notNumber == nil && n >= 1 && n <= len(actions) && actions[n-1].Not != "":
+			v.say("%s", actions[n-1].Not)
 		case notNumber == nil && n >= 1 && n <= len(actions):
 			return v.do(ctx, s, actions[n-1])
 		}
@@ -256,6 +258,13 @@ func (v *overview) do(ctx context.Context, s ui.Setup, a ui.Action) error {
 		return err
 	case a.Verify != nil:
 		return v.verify(ctx, s, a)
+	case a.Removal != nil:
+		e := &ending{console: v.console, removal: a.Removal(), home: true}
+		v.say("")
+		v.say("%s", e.removal.Title)
+		err := e.lead(ctx)
+		v.out.Confirmed, v.out.Err = v.out.Confirmed || e.outcome.Confirmed, e.outcome.Err
+		return err
 	}
 	v.after = a.After
 	return nil

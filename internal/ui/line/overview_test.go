@@ -89,7 +89,7 @@ func (x *house) home() ui.Home {
 		x.begun = append(x.begun, fmt.Sprint("set up ", all))
 		return nil
 	}
-	h.Again, h.Remove = begin("again"), begin("remove")
+	h.Again, h.Removal = begin("again"), x.removal
 	return h
 }
 
@@ -132,7 +132,8 @@ var round = []string{
 	"2", "1", "no", "b", // its rotation is not begun
 	"etl-2", "1", "YES", "w", "x", "", // it is
 	"2", "2", "", // verify
-	"3", "4", // remove
+	"3", "4", "?", "no", "b", "3", "4", "etl-3", "x", "", // remove
+	"3", "3", // again
 }
 
 func TestOverview(t *testing.T) {
@@ -141,7 +142,7 @@ func TestOverview(t *testing.T) {
 		x := newHouse(4, 3)
 		term := newTerminal(round...)
 		out, err := x.visit(t.Context(), t, term)
-		if err != nil || !out.Confirmed || out.Err != nil || !slices.Equal(x.did, []string{"Create a token", "Delete the token clx1"}) || !slices.Equal(x.begun, []string{"remove etl-3"}) {
+		if err != nil || !out.Confirmed || out.Err != nil || !slices.Equal(x.did, []string{"Create a token", "Delete the token clx1", "Remove the secret", "Delete the token"}) || !slices.Equal(x.begun, []string{"again etl-3"}) {
 			t.Errorf("outcome %+v, %v, did %v, began %v", out, err, x.did, x.begun)
 		}
 		golden(t, "overview", term.transcript.String())
@@ -320,14 +321,14 @@ func TestTyped(t *testing.T) {
 	}
 }
 
-// Whatever is typed, nothing begins without a yes, and nothing odd is printed.
+// Whatever is typed, nothing begins without a yes or the name of a setup, and nothing odd is printed.
 func FuzzOverview(f *testing.F) {
 	f.Add(strings.Join(round, "\n"))
 	f.Add("b\n=b\nm\n1,\n2 2\n-1\n99999999999999999999\n\x1b[A\n1\n1\nr")
 	f.Fuzz(func(t *testing.T, typed string) {
 		var script []string
 		for l := range strings.SplitSeq(typed, "\n") {
-			if !strings.EqualFold(strings.TrimSpace(l), "yes") {
+			if word := strings.TrimPrefix(strings.TrimSpace(l), "="); !strings.EqualFold(word, "yes") && !strings.HasPrefix(word, "etl-") {
 				script = append(script, l)
 			}
 		}

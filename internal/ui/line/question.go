@@ -44,7 +44,7 @@ func (t *talk) input(ctx context.Context, q flow.Prepared) error {
 		case err != nil:
 			return err
 		case text == "?":
-			t.say("%s", s.Help)
+			t.explain(s)
 			t.say("b goes back, q leaves. To answer with b, ? or q itself, type =b, =? or =q.")
 			t.say("%s", how)
 			continue
@@ -154,7 +154,7 @@ func (t *talk) choice(ctx context.Context, q flow.Prepared) error {
 		case err != nil:
 			return err
 		case text == "?":
-			t.say("%s", q.Step.Help)
+			t.explain(q.Step)
 			t.say("b goes back, q leaves. Type a number, or a name or a part of it to search.")
 			l.search("")
 			t.show(q, l)
@@ -281,4 +281,15 @@ func (t *talk) enter(q flow.Prepared, l *list) string {
 		out += ", the default"
 	}
 	return out + "."
+}
+
+// explain says what a question is about, for somebody who has not met its words.
+func (t *talk) explain(s flow.Step) {
+	t.say("%s", s.Help)
+	if s.More == "" {
+		return
+	}
+	for paragraph := range strings.SplitSeq(s.More, "\n\n") {
+		t.say("%s", paragraph)
+	}
 }

@@ -29,7 +29,7 @@ func (t *talk) review(ctx context.Context) (confirmed bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	how := "Nothing is created yet. Type yes to do it, d to see the files, a number to change that answer, or b to go back. Press Enter for no."
+	how := "Nothing is created yet. Type yes to do it, d to see the files, a number to change that answer, or b to go back. Enter alone means no."
 	if failed != nil {
 		report.Error(t, failed)
 		how = "Type a number to change that answer, r to try again, b to go back, or q to leave."

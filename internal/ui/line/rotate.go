@@ -95,11 +95,7 @@ func (t *turn) pick(ctx context.Context, all []ui.Setup) (string, error) {
 	t.say("")
 	t.say("Which setup?")
 	for i, s := range all {
-		used := "never used"
-		if !s.Used.IsZero() {
-			used = "last used " + display.Minute(s.Used)
-		}
-		t.say("%d. %s: %s, %s", i+1, s.Name, s.Says, used)
+		t.say("%d. %s: %s, %s", i+1, s.Name, s.Says, ui.LastUsed(s.Used))
 	}
 	for {
 		t.say("Type its number or its name.")
@@ -179,7 +175,7 @@ func (t *turn) confirm(ctx context.Context, p *ui.Replacement) (bool, error) {
 	for _, ev := range p.Course {
 		t.say("- %s", ev.Action.Say)
 	}
-	word, how := "yes", "Nothing is done yet. Type yes to begin, or q to leave. Press Enter for no."
+	word, how := "yes", "Nothing is done yet. Type yes to begin, or q to leave. Enter alone means no."
 	if p.Leaked {
 		word, how = p.Setup.Name, "Pipelines that use the old token fail until they have the new one. Type "+p.Setup.Name+" to accept that, or q to leave."
 	}

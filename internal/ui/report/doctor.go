@@ -9,7 +9,7 @@ import (
 )
 
 // Doctor prints the rows in their groups, in lines of so many cells. What needs somebody begins with an
-// exclamation mark.
+// exclamation mark, and is told at the end, where it is seen.
 func Doctor(w io.Writer, rows []doctor.Row, width int) {
 	p := &table{w: w, look: Look{Width: width}}
 	counts := map[doctor.State]int{}
@@ -23,12 +23,37 @@ func Doctor(w io.Writer, rows []doctor.Row, width int) {
 			say(w, "%s", strings.ToUpper(string(group)))
 		}
 		counts[r.State]++
-		p.entry(string(r.State), r.State == doctor.Stale, r.Subject, r.Reason, r.Next)
+		switch r.State {
+		case doctor.OK:
+			p.lines("  ok        ", oneLine(r.Subject+": "+r.Reason))
+		case doctor.Stale:
+			p.lines("! needs you ", oneLine(r.Subject))
+		default:
+			p.lines("  unknown   ", oneLine(r.Subject+": "+r.Reason))
+			if r.Next != "" {
+				p.lines("            -> ", oneLine(r.Next))
+			}
+		}
+	}
+	if counts[doctor.Stale] > 0 {
+		say(w, "\nWHAT NEEDS YOU")
+	}
+	for _, r := range rows {
+		if r.State == doctor.Stale {
+			p.entry("", true, r.Subject, r.Reason, r.Next)
+		}
 	}
 	if len(rows) > 0 {
 		say(w, "")
 	}
-	say(w, "%d ok, %d stale, %d unknown.", counts[doctor.OK], counts[doctor.Stale], counts[doctor.Unknown])
+	person := "nothing needs you"
+	if n := counts[doctor.Stale]; n > 0 {
+		person = fmt.Sprintf("%d needs you", n)
+		if n > 1 {
+			person = fmt.Sprintf("%d need you", n)
+		}
+	}
+	say(w, "%d ok, %d unknown, %s.", counts[doctor.OK], counts[doctor.Unknown], person)
 }
 
 // entry prints one thing that was looked at: its state and name, the reason, and what to do.
@@ -37,9 +62,12 @@ func (p *table) entry(state string, person bool, subject, reason, next string) {
 	if person {
 		mark = "!"
 	}
-
-	p.lines(fmt.Sprintf("%s %-8s ", mark, state), oneLine(subject))
-	const under = "           "
+	head := mark + " "
+	if state != "" {
+		head = fmt.Sprintf("%s %-8s ", mark, state)
+	}
+	p.lines(head, oneLine(subject))
+	under := strings.Repeat(" ", len(head))
 	p.lines(under, oneLine(reason))
 	if next != "" {
 		p.lines(under+"-> ", oneLine(next))

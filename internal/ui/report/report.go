@@ -76,10 +76,18 @@ func Result(w io.Writer, r *engine.Result, next []ui.NextStep) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	made(t, r)
 	_ = t.Flush()
+	if len(next) > 0 {
+		say(w, "")
+		Next(w, next)
+	}
+}
+
+// Next prints what is left to the person.
+func Next(w io.Writer, next []ui.NextStep) {
 	if len(next) == 0 {
 		return
 	}
-	say(w, "\nNext:")
+	say(w, "Next:")
 	for i, n := range next {
 		say(w, "%2d. %s", i+1, n.Say)
 		for _, more := range []string{n.Command, n.Link} {

@@ -15,8 +15,17 @@ import (
 // done is the last screen: what exists now, how sure that is, and what is left to the person.
 type done struct {
 	review *ui.Review
+	rows   []engine.Event // what was done, of a removal
 	win    scroll
 	h      int
+}
+
+func newDone(p *progress) *done {
+	d := &done{review: p.review}
+	if p.review.Removes != "" {
+		d.rows = p.rows
+	}
+	return d
 }
 
 func (d *done) init(*model) tea.Cmd { return nil }
@@ -25,6 +34,9 @@ func (d *done) update(m *model, msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		on := m.session.Then != "" || m.session.From != ""
 		switch name := k.String(); {
+		case (name == "enter" || name == "esc") && d.review.Removes != "":
+			_, aside, _ := m.aside(true)
+			return aside(m)
 		case name == "enter" && on, name == "esc" && m.session.From != "" && m.session.Then == "":
 			return m.return_()
 		case name == "enter", name == "q":
@@ -43,26 +55,50 @@ func (d *done) fit(m *model, w, h int) {
 
 func (d *done) view(m *model, w, h int) []string { return d.win.view(m.th, d.lines(m, w), h) }
 
-func (d *done) lines(m *model, wide int) []string {
-	w := min(wide, 90)
-	out := indent(m.th.good.Render(m.th.g.done)+" ", each(wrap("The pipeline has its own key to Astro", w-2), m.th.strong))
-	out = append(out, "")
-	out = append(out, m.th.pairs(results(d.review.Result), w)...)
-	if d.review.Next == nil {
-		return out
+func (d *done) lines(m *model, whole int) []string {
+	w := min(whole, 90)
+	title := "The pipeline has its own key to Astro"
+	if name := d.review.Removes; name != "" {
+		title = fmt.Sprintf(ui.Removed, name)
 	}
-	next := d.review.Next()
+	out := append(indent(m.th.good.Render(m.th.g.done)+" ", each(wrap(title, w-2), m.th.strong)), "")
+	if d.review.Removes == "" {
+		out = append(out, m.th.pairs(results(d.review.Result), w)...)
+	}
+	for _, ev := range d.rows {
+		out = append(out, m.th.act(ev, "", "", w)...)
+	}
+	if d.review.Next != nil {
+		out = append(out, m.th.left(d.review.Next(), w, whole)...)
+	}
+	return append(out, m.th.stays(d.review, w)...)
+}
+
+// stays lists what a removal does not take back.
+func (t theme) stays(r *ui.Review, w int) []string {
+	if len(r.Stays) == 0 {
+		return nil
+	}
+	out := []string{"", t.strong.Render(ui.Stays), ""}
+	for _, s := range r.Stays {
+		out = append(out, indent(t.dim.Render(t.g.dot)+" ", wrap(s.String(), w-2))...)
+	}
+	return out
+}
+
+// left lists what is left to the person. Commands and addresses, which are meant to be copied, have the whole width.
+func (t theme) left(next []ui.NextStep, w, whole int) []string {
 	if len(next) == 0 {
-		return out
+		return nil
 	}
-	out = append(out, "", m.th.strong.Render("What is left to you"), "")
+	out := []string{"", t.strong.Render("What is left to you"), ""}
 	for i, n := range next {
-		out = append(out, indent(m.th.dim.Render(fmt.Sprintf("%*d ", digits(len(next)), i+1)), wrap(n.Say, w-3))...)
+		out = append(out, indent(t.dim.Render(fmt.Sprintf("%*d ", digits(len(next)), i+1)), wrap(n.Say, w-3))...)
 		if n.Command != "" {
-			out = append(out, indent("    ", each(command(n.Command, wide-4), m.th.accent))...)
+			out = append(out, indent("    ", each(command(n.Command, whole-4), t.accent))...)
 		}
 		if n.Link != "" {
-			out = append(out, indent("    ", each(wrap(n.Link, w-4), m.th.accent.Hyperlink(n.Link)))...)
+			out = append(out, indent("    ", each(wrap(n.Link, whole-4), t.accent.Hyperlink(n.Link)))...)
 		}
 	}
 	return out
@@ -127,6 +163,9 @@ func proof(rung string) string {
 }
 
 func (d *done) keys(m *model) []keyHint {
+	if d.review.Removes != "" {
+		return append(m.over(m.aside(true)), d.win.hint(m.th.g.pages)...)
+	}
 	keys := []keyHint{{"enter", cmp.Or(m.session.Then, m.session.From, "leave")}}
 	if keys[0].does != "leave" {
 		keys = append(keys, keyHint{"q", "leave"})
@@ -134,4 +173,9 @@ func (d *done) keys(m *model) []keyHint {
 	return append(keys, d.win.hint(m.th.g.pages)...)
 }
 
-func (d *done) leaves(*model) string { return "leave; everything is created" }
+func (d *done) leaves(*model) string {
+	if d.review.Removes != "" {
+		return "leave; everything is done"
+	}
+	return "leave; everything is created"
+}

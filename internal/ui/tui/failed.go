@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -26,17 +27,20 @@ func newFailed(p *progress) *failed {
 	}
 	again := func(m *model) tea.Cmd { return m.open(p.again()) }
 	undo := func(m *model) tea.Cmd { return m.open(p.takeBack()) }
+	later := ""
+	if command := p.review.GoesOn(); command != "" {
+		later = command + " goes on"
+	}
 	switch {
+	case p.review.Removes != "":
+		add("Try again", "what is done stays done", again)
+		add("Leave", later, (*model).leave)
 	case p.undo && len(f.left) > 0:
 		add("Try again", "take back what is left", undo)
 		add("Leave it as it is", "", (*model).leave)
 	case len(f.left) > 0:
 		add("Try again from here", "what is done stays done", again)
 		add("Take back what was made", "", undo)
-		later := ""
-		if command := p.review.GoesOn(); command != "" {
-			later = command + " goes on"
-		}
 		add("Leave it as it is", later, (*model).leave)
 	default:
 		if !p.undo {
@@ -51,7 +55,12 @@ func newFailed(p *progress) *failed {
 	return f
 }
 
-func (f *failed) init(*model) tea.Cmd { return nil }
+func (f *failed) init(m *model) tea.Cmd {
+	if does, aside, ok := m.aside(true); ok && f.after.review.Removes != "" {
+		f.menu.items = slices.Insert(f.menu.items, 1, menuItem{strings.ToUpper(does[:1]) + does[1:], "", aside})
+	}
+	return nil
+}
 
 func (f *failed) update(m *model, msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
@@ -102,6 +111,16 @@ func (f *failed) lines(m *model, w int) []string {
 	if f.after.undo && len(f.left) == 0 {
 		return out
 	}
+	if f.after.review.Removes != "" {
+		out = append(out, "", m.th.strong.Render("Where it stands"))
+		for _, ev := range f.after.rows {
+			out = append(out, m.th.act(ev, "", "", w)...)
+		}
+		if f.after.err != nil {
+			out = append(out, m.th.cause(f.after.err, w)...)
+		}
+		return out
+	}
 	out = append(out, "", m.th.strong.Render("What exists now"))
 	if len(f.left) == 0 {
 		out = append(out, wrap("Nothing. No token, no secret and no file was made.", w)...)
@@ -148,7 +167,10 @@ func (f *failed) keys(m *model) []keyHint {
 }
 
 func (f *failed) leaves(*model) string {
-	if len(f.left) == 0 {
+	switch {
+	case f.after.review.Removes != "":
+		return "leave; what is done stays done"
+	case len(f.left) == 0:
 		return "leave; nothing exists of it"
 	}
 	return "leave; what exists stays as it is"

@@ -91,14 +91,14 @@ func (m *model) draw() string {
 	return strings.Join(lines[:min(len(lines), m.h)], "\n")
 }
 
-// header is the product, what is being done and, in the sandbox, that nothing real is touched.
+// header is the product, what is being done and, in the sandbox, that no account is touched.
 func (m *model) header(w int) string {
 	left := m.th.accent.Bold(true).Render("astro-ci") + "  " + m.th.dim.Render(m.title)
 	if !m.sandbox {
 		return m.th.cut(left, w)
 	}
 	badge := m.th.warn.Render("[sandbox]")
-	if long := m.th.warn.Render("[sandbox] ") + m.th.dim.Render("nothing real is touched"); w >= wide {
+	if long := m.th.warn.Render("[sandbox] ") + m.th.dim.Render("no account is touched"); w >= wide {
 		badge = long
 	}
 	room := w - ansi.StringWidth(badge) - 1
@@ -202,6 +202,16 @@ func (m *model) helpView(w int) []string {
 	}
 	if q, ok := m.screen.(*question); ok {
 		section(q.step.Title, wrap(q.step.Help, w))
+		var more []string
+		for i, paragraph := range strings.Split(q.step.More, "\n\n") {
+			if i > 0 {
+				more = append(more, "")
+			}
+			more = append(more, wrap(m.th.typed(paragraph), w)...)
+		}
+		if q.step.More != "" {
+			section("What the answers mean", more)
+		}
 		var other []string
 		if q.step.Flag != "" {
 			other = append(other, "--"+q.step.Flag)
@@ -232,7 +242,7 @@ func (m *model) leaves() string {
 	if s, ok := m.screen.(interface{ leaves(m *model) string }); ok {
 		return s.leaves(m)
 	}
-	if m.home != nil || m.rotation.Find != nil {
+	if m.session.Find == nil {
 		return "leave; nothing is changed before you confirm"
 	}
 	return "leave; nothing is created before you confirm"

@@ -76,6 +76,8 @@ func (d *desk) onYes() bool {
 	switch s := d.m.screen.(type) {
 	case *review:
 		return s.loaded != nil && s.yes && !d.m.help && !s.diff && s.cursor == len(d.w.walk.Answers())
+	case *remove:
+		return s.review != nil && s.typed.done() && !d.m.help
 	case *replace:
 		return s.plan != nil && s.agreed() && !d.m.help
 	}

@@ -8,12 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
-
-	"github.com/astro-ci/astro-ci/internal/engine"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -76,6 +73,7 @@ func scenes(t *testing.T, show func(d *desk, name string)) {
 	show(d, "done")
 	turns(t, show)
 	homes(t, show)
+	ends(t, show)
 }
 
 func TestGolden(t *testing.T) {
@@ -85,23 +83,9 @@ func TestGolden(t *testing.T) {
 			w, h := d.m.w, d.m.h
 			d.size(size[0], size[1])
 			defer d.size(w, h)
-			if p, ok := d.m.screen.(*progress); ok {
-				p.still()
-			}
-			if f, ok := d.m.screen.(*failed); ok {
-				f.after.still()
-			}
+			d.still()
 			compare(t, fmt.Sprintf("%s-%d.txt", name, size[0]), d.text()+"\n")
 		})
-	}
-}
-
-// still makes the times of all actions the same.
-func (p *progress) still() {
-	for i := range p.rows {
-		if s := p.rows[i].State; s == engine.Done || s == engine.Failed || s == engine.Undone {
-			p.rows[i].Took = 300 * time.Millisecond
-		}
 	}
 }
 

@@ -47,6 +47,7 @@ type model struct {
 	w, h  int
 	dark  bool
 	ascii bool
+	typed func(string) string
 	th    theme
 
 	screen  screen
@@ -61,6 +62,7 @@ type model struct {
 	leaving  bool           // the program ends as soon as the open action is done
 	out      ui.Outcome
 	place    string                      // the setup on which the overview stands
+	not      string                      // why what was asked for there cannot be done now
 	after    func(context.Context) error // is done when the program has ended
 }
 
@@ -69,14 +71,22 @@ func newModel(ctx context.Context, first screen, o Options) *model {
 		return func() tea.Cmd { return tea.Tick(d, func(time.Time) tea.Msg { return tickMsg{} }) }
 	}
 	m := &model{
-		ctx: ctx, grace: o.Grace, now: time.Now, ascii: o.ASCII,
+		ctx: ctx, grace: o.Grace, now: time.Now, ascii: o.ASCII, typed: o.Typed,
 		w: 80, h: 24, dark: true, cancel: func() {}, screen: first, tick: every(frame), second: every(time.Second),
 	}
 	if m.grace == 0 {
 		m.grace = DefaultGrace
 	}
-	m.th = newTheme(m.dark, m.ascii)
+	m.wear()
 	return m
+}
+
+// wear puts the theme on that fits the terminal.
+func (m *model) wear() {
+	m.th = newTheme(m.dark, m.ascii)
+	if m.typed != nil {
+		m.th.typed = m.typed
+	}
 }
 
 // frame is the time between two pictures of a spinner; nothing turns before the first one is over.
@@ -143,7 +153,7 @@ func (m *model) react(msg tea.Msg) tea.Cmd {
 		return nil
 	case tea.BackgroundColorMsg:
 		m.dark = msg.IsDark()
-		m.th = newTheme(m.dark, m.ascii)
+		m.wear()
 		return nil
 	case signalMsg:
 		return tea.Batch(m.stop(m.leaving), m.signals)
@@ -216,7 +226,7 @@ func (m *model) open(s screen) tea.Cmd {
 	m.cancel()
 	m.cancel = func() {}
 	m.gen++
-	m.screen, m.quiet, m.help = s, m.now(), false
+	m.screen, m.quiet, m.help, m.not = s, m.now(), false, ""
 	return tag(m.gen, s.init(m))
 }
 

@@ -34,6 +34,7 @@ func (o *one) update(m *model, msg tea.Msg) tea.Cmd {
 	if !ok {
 		return nil
 	}
+	m.not = ""
 	switch name := k.String(); name {
 	case "esc", "b":
 		return m.up()
@@ -52,18 +53,20 @@ func (o *one) update(m *model, msg tea.Msg) tea.Cmd {
 }
 
 func (o *one) fit(m *model, w, h int) {
-	o.h = max(1, h-len(o.menu.items)-2)
+	o.h = max(1, h-len(m.reason(w, h))-len(o.menu.items)-2)
 	o.win.fit(len(o.lines(m, w)), o.h)
 }
 
 func (o *one) view(m *model, w, h int) []string {
+	not := m.reason(w, h)
+	h -= len(not)
 	room := max(1, h-len(o.menu.items)-2)
 	out := o.win.view(m.th, o.lines(m, w), room)
 	if h < len(o.menu.items)+4 {
-		return append(out[:min(len(out), max(1, h-len(o.menu.items)))], o.menu.view(m.th, w)...)
+		return append(append(out[:min(len(out), max(1, h-len(o.menu.items)))], o.menu.view(m.th, w)...), not...)
 	}
 	out = append(out, "", m.th.rule.Render(strings.Repeat(m.th.g.line, min(w, 90))))
-	return append(out, o.menu.view(m.th, w)...)
+	return append(append(out, o.menu.view(m.th, w)...), not...)
 }
 
 func (o *one) lines(m *model, w int) []string {

@@ -97,6 +97,7 @@ func (o *overview) list() *finder {
 
 func (o *overview) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	name := k.String()
+	m.not = ""
 	switch {
 	case !o.ready:
 		if name == "q" {
@@ -149,6 +150,13 @@ func (m *model) act(s ui.Setup, key string) tea.Cmd {
 // do begins an action on a setup.
 func (m *model) do(s ui.Setup, a ui.Action) tea.Cmd {
 	switch {
+	case a.Not != "":
+		m.not = a.Not
+		return nil
+	case a.Removal != nil:
+		r := a.Removal()
+		m.title = r.Title
+		return m.open(&remove{removal: r})
 	case a.Rotation != nil:
 		m.rotation = a.Rotation()
 		m.title = m.rotation.Title
@@ -175,7 +183,17 @@ func (o *overview) head(h int) int {
 	return 2
 }
 
-func (o *overview) fit(_ *model, _, h int) {
+// reason says below a list or a menu of h lines why what was asked for cannot be done.
+func (m *model) reason(w, h int) []string {
+	out := each(wrap(m.not, min(w, 100)), m.th.warn)
+	if len(out) > 0 && h >= 16 {
+		out = append([]string{""}, out...)
+	}
+	return out[:min(len(out), max(0, h-2))]
+}
+
+func (o *overview) fit(m *model, w, h int) {
+	h -= len(m.reason(w, h))
 	if h = max(1, h-o.head(h)); o.second {
 		o.others.fit(h)
 	} else {
@@ -187,6 +205,14 @@ func (o *overview) view(m *model, w, h int) []string {
 	if !o.ready {
 		return o.wait.view(m.th)
 	}
+	not := m.reason(w, h)
+	h -= len(not)
+	out := o.lists(m, w, h)
+	return append(append(out, make([]string, max(0, h-len(out)))...), not...)
+}
+
+// lists are the page that is shown, in h lines.
+func (o *overview) lists(m *model, w, h int) []string {
 	what := m.th.dim.Render(m.th.cut("Space picks one or several; s sets them up, one after the other.", w))
 	out := []string{o.pages(m, w), "", what, ""}[:o.head(h)]
 	if o.second {
@@ -250,7 +276,9 @@ func (o *overview) keys(m *model) []keyHint {
 	s, ok := o.table.current()
 	if ok {
 		for _, a := range m.home.Actions(s) {
-			keys = append(keys, keyHint{a.Key, a.Does})
+			if a.Not == "" {
+				keys = append(keys, keyHint{a.Key, a.Does})
+			}
 		}
 	}
 	if ok {

@@ -72,8 +72,13 @@ func (x *house) home() ui.Home {
 		x.begun = append(x.begun, fmt.Sprint("set up ", all))
 		return nil
 	}
-	h.Again, h.Remove = begin("again"), begin("remove")
+	h.Again, h.Removal = begin("again"), x.removal
 	return h
+}
+
+// begin says of a setup that something was begun on it and is not finished.
+func (x *house) begin(i int) {
+	x.setups[i].Begun, x.setups[i].TakeBack = true, "astro-ci resume "+x.setups[i].Name+" --abort"
 }
 
 func (x *house) sit(t testing.TB) *desk {
@@ -116,8 +121,8 @@ func TestOverview(t *testing.T) {
 	d.wants("What Astro and the stores say of etl-002", "holds what astro-ci wrote last")
 	d.press("enter", "enter")
 	d.wants("› Rotate", "Verify", "Again", "Remove", "vault:secret/astro/etl/ASTRO_API_TOKEN")
-	d.press("down", "down", "down", "enter")
-	if !d.quit || d.m.after == nil || d.m.after(t.Context()) != nil || !slices.Equal(x.begun, []string{"remove etl-002"}) {
+	d.press("down", "down", "enter")
+	if !d.quit || d.m.after == nil || d.m.after(t.Context()) != nil || !slices.Equal(x.begun, []string{"again etl-002"}) {
 		t.Errorf("quit %v, began %v", d.quit, x.begun)
 	}
 }
@@ -235,10 +240,21 @@ func hearth(t *testing.T, rnd *rand.Rand) *desk {
 	x := newHouse(rnd.IntN(30), rnd.IntN(20))
 	x.bare = rnd.IntN(4) == 0
 	x.leaked = rnd.IntN(5) == 0
+	if len(x.setups) > 0 && rnd.IntN(3) == 0 {
+		x.begin(rnd.IntN(len(x.setups)))
+	}
+	if rnd.IntN(3) == 0 {
+		x.failing[deleting] = errors.New("broken: " + deleting)
+	}
 	if rnd.IntN(4) == 0 {
 		x.halts[0] = stuck()
 	}
-	return x.sit(t)
+	d := x.sit(t)
+	if len(x.setups) > 0 && !x.bare && rnd.IntN(2) == 0 {
+		d.press("x")
+		d.write(x.setups[0].Name)
+	}
+	return d
 }
 
 // One key on a long list, from the key to the drawn frame.

@@ -14,6 +14,7 @@ import (
 var pictured = map[string]string{
 	"setups": "rotate-setups", "replace": "rotate-plan", "draining": "rotate-waiting", "halted": "rotate-stopped", "forget": "rotate-give-up", "receipt": "rotate-done",
 	"showcase": "overview", "workspaces": "overview-workspaces", "one": "overview-setup", "verify": "overview-verify",
+	"remove": "remove-plan", "removed": "remove-done",
 }
 
 // showcase is an overview as a team of some size may have it.
@@ -53,6 +54,7 @@ func TestPictures(t *testing.T) {
 		}
 		const cols, rows = 116, 32
 		d.size(cols, rows)
+		d.still()
 		file, svg := filepath.Join("..", "..", "..", "assets", "pictures", pictured[name]+".svg"), testkit.Picture(d.m.draw(), cols, rows, false)
 		if *update {
 			if err := os.WriteFile(file, []byte(svg), 0o600); err != nil {
@@ -65,5 +67,6 @@ func TestPictures(t *testing.T) {
 	}
 	turns(t, draw)
 	homes(t, draw)
+	ends(t, draw)
 	draw(showcase().sit(t), "showcase")
 }

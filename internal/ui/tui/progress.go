@@ -116,7 +116,7 @@ func (p *progress) over(m *model) tea.Cmd {
 		return m.leave()
 	case p.review.Run.Finished():
 		m.out.Err = nil
-		return m.open(&done{review: p.review})
+		return m.open(newDone(p))
 	}
 	return m.open(newFailed(p))
 }
@@ -139,8 +139,10 @@ func (p *progress) lines(m *model, w int) (lines []string, now int) {
 	title := "At work"
 	if p.undo {
 		title = "Taking back what was made"
+	} else if p.review.Removes != "" {
+		title = "Removing " + p.review.Removes
 	}
-	lines = append(lines, m.th.strong.Render(title), "")
+	lines = append(each(wrap(title, w), m.th.strong), "")
 	open := -1
 	for i, ev := range p.rows {
 		if ev.State == engine.Started || p.undo && open < 0 && ev.State == engine.Planned {

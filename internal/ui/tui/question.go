@@ -294,7 +294,7 @@ func (q *question) problem(m *model, w int) []string {
 	h := hint.Of(q.err)
 	text := sentence(display.Clean(h.Error()).String())
 	out := append([]string{""}, indent(m.th.bad.Render(m.th.g.failed)+" ", each(wrap(text, w-2), m.th.bad))...)
-	return append(out, indent("  ", wrap(h.Next, w-2))...)
+	return append(out, indent("  ", wrap(m.th.typed(h.Next), w-2))...)
 }
 
 // remark is what there is to say about the choice under the cursor, and why the recommended one is

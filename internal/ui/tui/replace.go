@@ -2,11 +2,9 @@ package tui
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -22,8 +20,7 @@ type replace struct {
 	yes   bool
 	typed typed
 	note  string
-	win   scroll
-	h     int
+	page  planned
 }
 
 // planMsg is what Rotation.Plan returned.
@@ -100,14 +97,14 @@ func (r *replace) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 		}
 	case r.typing():
 		if !r.typed.key(k) {
-			r.win.key(name, r.h)
+			r.page.win.key(name, r.page.h)
 		}
 	case name == "left" || name == "right" || name == "tab" || name == "h" || name == "l":
 		r.yes = !r.yes
 	case name == "y" || name == "n":
 		r.yes = name == "y"
 	default:
-		r.win.key(name, r.h)
+		r.page.win.key(name, r.page.h)
 	}
 	return nil
 }
@@ -120,22 +117,16 @@ func (r *replace) agreed() bool {
 }
 
 func (r *replace) fit(m *model, w, h int) {
-	if r.plan == nil {
-		return
+	if r.plan != nil {
+		r.page.fit(r.lines(m, w), r.confirm(m, w), h)
 	}
-	r.h = max(1, h-len(r.confirm(m, w)))
-	r.win.fit(len(r.lines(m, w)), r.h)
 }
 
 func (r *replace) view(m *model, w, h int) []string {
 	if r.plan == nil {
 		return r.wait.view(m.th)
 	}
-	confirm := r.confirm(m, w)
-	room := max(1, h-len(confirm))
-	out := r.win.view(m.th, r.lines(m, w), room)
-	out = append(out, make([]string, max(0, room-len(out)))...)
-	return append(out, confirm...)
+	return r.page.view(m.th, r.lines(m, w), r.confirm(m, w), h)
 }
 
 // confirm is the part that never scrolls away.
@@ -152,11 +143,7 @@ func (r *replace) confirm(m *model, w int) []string {
 
 // lines are the facts and what will be done; side by side where there is room.
 func (r *replace) lines(m *model, w int) []string {
-	left, right := w, w
-	if w+4 >= 100 {
-		left = w * 53 / 100
-		right = w - left - 4
-	}
+	left, right := halves(w)
 	title := "Replace the token of " + r.name
 	if r.plan.Leaked {
 		title = "Replace the leaked token of " + r.name
@@ -169,18 +156,7 @@ func (r *replace) lines(m *model, w int) []string {
 		bar := m.th.life(s, m.now(), max(4, min(24, left-14-len(words))))
 		facts = append(facts[:2:2], append([]string{bar + "  " + m.th.dim.Render(words), ""}, facts[2:]...)...)
 	}
-	acts := []string{m.th.strong.Render("What will be done"), ""}
-	for i, ev := range r.plan.Course {
-		style := m.th.dim
-		if !ev.Action.Read {
-			style = lipgloss.NewStyle()
-		}
-		acts = append(acts, indent(m.th.dim.Render(fmt.Sprintf("%*d ", digits(len(r.plan.Course)), i+1)), each(wrap(ev.Action.Say, right-3), style))...)
-	}
-	if left == w {
-		return append(append(facts, ""), acts...)
-	}
-	return m.beside(max(len(facts), len(acts)), column{facts, left}, column{acts, right})
+	return m.plan(facts, m.th.course(r.plan.Course, right), nil, w)
 }
 
 // facts draws facts with their names at the left.
@@ -197,14 +173,14 @@ func (r *replace) keys(m *model) (keys []keyHint) {
 	switch {
 	case r.plan == nil:
 	case r.plan.Leaked:
-		return append([]keyHint{{"enter", "begin"}, {"esc", does}}, r.win.hint(m.th.g.pages)...)
+		return append([]keyHint{{"enter", "begin"}, {"esc", does}}, r.page.win.hint(m.th.g.pages)...)
 	default:
 		keys = []keyHint{{m.th.g.sides, "yes or no"}, {"enter", "confirm"}}
 	}
 	if ok {
 		keys = append(keys, keyHint{"esc", does})
 	}
-	return append(append(keys, keyHint{"q", "leave"}), r.win.hint(m.th.g.pages)...)
+	return append(append(keys, keyHint{"q", "leave"}), r.page.win.hint(m.th.g.pages)...)
 }
 
 // typed is a name that has to be typed, letter by letter, because of what follows.

@@ -269,7 +269,15 @@ func (r *review) answers(m *model, w int) (lines []string, rows []int) {
 }
 
 func (r *review) actions(m *model, w int) []string {
-	out := []string{m.th.strong.Render("What will be done"), ""}
+	var out []string
+	if len(r.loaded.Warnings) > 0 {
+		out = append(out, m.th.strong.Render("Worth knowing"), "")
+		for _, t := range r.loaded.Warnings {
+			out = append(out, indent(m.th.warn.Render(m.th.g.warn)+" ", wrap(m.th.typed(t.String()), w-2))...)
+		}
+		out = append(out, "")
+	}
+	out = append(out, m.th.strong.Render("What will be done"), "")
 	for i, a := range r.loaded.Actions {
 		style := m.th.dim // it only looks
 		if !a.Read {
@@ -286,12 +294,6 @@ func (r *review) actions(m *model, w int) []string {
 	}
 	if len(r.files()) > 0 {
 		out = append(out, each(wrap("d shows every line", w), m.th.dim)...)
-	}
-	if len(r.loaded.Warnings) > 0 {
-		out = append(out, "", m.th.strong.Render("Worth knowing"), "")
-		for _, t := range r.loaded.Warnings {
-			out = append(out, indent(m.th.warn.Render(m.th.g.warn)+" ", wrap(t.String(), w-2))...)
-		}
 	}
 	return out
 }

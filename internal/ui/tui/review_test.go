@@ -127,7 +127,7 @@ func TestReviewScrolls(t *testing.T) {
 	d.size(60, 16)
 	d.wants("more lines below", "Do all of this now?")
 	d.press("end")
-	d.wants("nobody can read the secret", "Do all of this now?")
+	d.wants("d shows every line", "Do all of this now?")
 	for range 12 {
 		d.press("up")
 	}

@@ -129,12 +129,16 @@ func (r *receipt) lines(m *model, w int) []string {
 }
 
 func (r *receipt) keys(m *model) []keyHint {
-	does, _, ok := m.aside(r.after.only)
+	return append(m.over(m.aside(r.after.only)), r.win.hint(m.th.g.pages)...)
+}
+
+// over are the keys of a last screen, from which one turns aside.
+func (m *model) over(does string, _ func(*model) tea.Cmd, ok bool) []keyHint {
 	keys := []keyHint{{"enter", does}}
 	if ok {
 		keys = append(keys, keyHint{"q", "leave"})
 	}
-	return append(keys, r.win.hint(m.th.g.pages)...)
+	return keys
 }
 
 func (r *receipt) leaves(*model) string { return "leave; everything is done" }

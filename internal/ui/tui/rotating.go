@@ -214,7 +214,7 @@ func (r *rotating) waiting(m *model, w int) (out []string) {
 	if r.known {
 		last := "The old token was last used " + ui.Ago(r.used, m.now()) + "."
 		if r.used.IsZero() {
-			last = "The old token was never used."
+			last = "No run has used the old token yet."
 		} else if m.now().Sub(r.used) >= time.Minute {
 			last = "The old token was last used " + ui.Ago(r.used, m.now()) + ", at " + r.used.Local().Format("15:04:05 on 2006-01-02") + "."
 		}

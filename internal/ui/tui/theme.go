@@ -13,6 +13,7 @@ type theme struct {
 	button                    lipgloss.Style
 	g                         glyphs
 	field                     *huh.Styles
+	typed                     func(string) string // Options.Typed
 }
 
 // glyphs are the marks on the screen.
@@ -38,6 +39,7 @@ func newTheme(dark, ascii bool) theme {
 		bad:    fg("#C22631", "#FF7A85"),
 		warn:   fg("#8F5A00", "#E5C07B"),
 		g:      unicodeGlyphs,
+		typed:  func(text string) string { return text },
 	}
 	if ascii {
 		t.g = asciiGlyphs

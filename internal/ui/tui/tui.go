@@ -34,6 +34,8 @@ type Options struct {
 	Grace   time.Duration // 0: DefaultGrace
 	ASCII   bool          // marks and lines from ASCII only
 	NoColor bool          // as with NO_COLOR in Environ
+	// Typed makes the commands in a text those that work where this program works; nil: they do.
+	Typed func(string) string
 }
 
 // Run leads a person through the session and gives the terminal back, also after a panic or a

@@ -39,7 +39,7 @@ func (t theme) problem(err error, w int) []string {
 	if h.Next != "" || h.Link != "" {
 		out = append(out, "")
 	}
-	out = append(out, t.labelled("What to do", h.Next, w, lipgloss.NewStyle())...)
+	out = append(out, t.labelled("What to do", t.typed(h.Next), w, lipgloss.NewStyle())...)
 	return append(out, t.labelled("More at", h.Link, w, t.accent.Hyperlink(h.Link))...)
 }
 

@@ -1,0 +1,8 @@
+// The one function that Go asks of a library which older versions of Wine lack.
+#include <windows.h>
+
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T count) {
+	return SystemFunction036(bytes, (ULONG)count);
+}
