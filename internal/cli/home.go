@@ -21,10 +21,25 @@ import (
 func (a *app) begin(ctx context.Context) error {
 	if a.frontEnd() != flagsOnly && !a.yes && !a.dryRun {
 		if all, err := a.journals(); err == nil && slices.ContainsFunc(all, known.lives) {
-			return a.overview(ctx)
+			return a.fromOverview(ctx)
 		}
 	}
 	return a.runSetup(ctx)
+}
+
+// fromOverview shows the overview, and shows it again after a set-up that was begun there.
+func (a *app) fromOverview(ctx context.Context) (all error) {
+	given, workspace := a.setup, *a.setup.answers["workspace"]
+	for {
+		a.setup, *a.setup.answers["workspace"] = given, workspace
+		if a.fullScreen() {
+			a.setup.from = "overview"
+		}
+		all = errors.Join(all, a.overview(ctx))
+		if !a.setup.ended.Back {
+			return all
+		}
+	}
 }
 
 // lives reports whether there is something of the setup: it was not taken back.
@@ -108,7 +123,8 @@ func (a *app) setupFor(ctx context.Context, workspaces []setup.Ref) error {
 			a.setup.title += fmt.Sprintf(", %d of %d", i+1, n)
 			a.setup.then = map[bool]string{true: "next Workspace"}[i+1 < n]
 		}
-		if err := a.runSetup(ctx); err != nil {
+		err := a.runSetup(ctx)
+		if on := a.setup.ended.Back && a.setup.ended.Confirmed; err != nil || a.setup.from != "" && !on {
 			for _, left := range workspaces[i+1:] {
 				a.tell("%s was not begun.", display.Clean(left.String()))
 			}
@@ -196,10 +212,10 @@ func (h *home) removal(name string) ui.Removal {
 }
 
 // verify asks Astro for the token of a setup, and each store for the last write.
-func (h *home) verify(ctx context.Context, name string) ([]ui.Fact, error) {
+func (h *home) verify(ctx context.Context, name string) (ui.Verified, error) {
 	c, ok := h.all[name]
 	if !ok {
-		return nil, hint.New("the journal of "+name+" cannot be read", "Its token and its secrets stay as they are. Put the journal back from a backup, or set it up anew.", "")
+		return ui.Verified{}, hint.New("the journal of "+name+" cannot be read", "Its token and its secrets stay as they are. Put the journal back from a backup, or set it up anew.", "")
 	}
-	return facts(h.w.verify(ctx, c)), nil
+	return verified(h.w.verify(ctx, c)), nil
 }

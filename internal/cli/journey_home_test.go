@@ -20,7 +20,7 @@ func TestJourneyFromTheOverview(t *testing.T) {
 	x.WaitFor("› ✓ etl-prod")
 	x.WaitFor("━━━━━━━━━━━━ 90 days")
 	x.WaitFor("2 Workspaces without a credential")
-	x.Send(esc)
+	x.Send("q")
 	if said := p.ends(x, 0); strings.TrimSpace(said) != "" {
 		t.Errorf("left: %s", said)
 	}
@@ -54,10 +54,20 @@ func TestJourneyFromTheOverview(t *testing.T) {
 		x.WaitFor(w + " · given")
 		agree(x)
 		x.WaitFor("What is left to you")
-		x.WaitFor("enter " + []string{"next Workspace", "leave"}[i])
+		x.WaitFor("enter " + []string{"next Workspace", "overview"}[i])
 		x.Send(enter)
 	}
-	p.ends(x, 0)
+	x.WaitFor("3 setups")
+	x.Send("s") // and once more, but back before the first answer
+	x.WaitFor("esc overview")
+	x.Send(enter)
+	x.WaitFor("What will the pipeline do?")
+	x.Send(esc)
+	x.WaitFor("3 setups")
+	x.Send("q")
+	if said := p.ends(x, 0); strings.Contains(said, "Nothing was created") || strings.Count(said, "git push") != 2 {
+		t.Errorf("what became of the set-ups is not said, or too much: %s", said)
+	}
 	if got := setupsOnAstro(s); len(got) != 3 || got["finance"] != 1 || got["machine-learning"] != 1 {
 		t.Errorf("on Astro: %v", got)
 	}

@@ -32,7 +32,11 @@ func TestJourneyOfManySetups(t *testing.T) {
 	x.WaitFor(".github/workflows/astro-ml-dev.yml")
 	x.Send(right + enter)
 	x.WaitFor("What is left to you")
+	x.WaitFor("enter overview")
 	x.Send(enter)
+	x.WaitFor("2 setups") // it ends where it was begun
+	x.WaitFor("ml-dev")
+	x.Send("q")
 	p.ends(x, 0)
 	const next = "ml-dev"
 	if got := setupsOnAstro(s); len(got) != 2 || got["etl-prod"] != 1 || got[next] != 1 {

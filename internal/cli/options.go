@@ -8,6 +8,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 // globals are the flags that every command knows.
@@ -67,6 +68,8 @@ type setupFlags struct {
 	like         string
 	handOver     string
 	title, then  string // no flags: of the screens, where they are for one of several Workspaces, and what follows
+	from         string // no flag: where it was begun on the screen, "overview" or ""
+	ended        ui.Outcome
 }
 
 // register makes a flag of every question.

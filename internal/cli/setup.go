@@ -129,7 +129,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	owned := w == nil
 	command, handed := "", []string(nil) // that hands over what the person may not do, and what was handed over
 	s := ui.Session{
-		Title: cmp.Or(a.setup.title, "Set up a pipeline"), Then: a.setup.then, Sandbox: a.sandbox,
+		Title: cmp.Or(a.setup.title, "Set up a pipeline"), Then: a.setup.then, From: a.setup.from, Sandbox: a.sandbox,
 		Find: func(ctx context.Context) ([]ui.Fact, error) {
 			if w == nil {
 				found, err := a.discover(ctx)
@@ -168,6 +168,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 	if owned {
 		err = errors.Join(err, w.close())
 	}
+	a.setup.ended = out
 	switch {
 	case err != nil && !errors.Is(err, context.Canceled):
 		if out.Confirmed && out.Review != nil {
@@ -176,6 +177,8 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 		return err
 	case !out.Confirmed && len(handed) > 0:
 		a.handed(handed)
+		return nil
+	case !out.Confirmed && out.Back:
 		return nil
 	case !out.Confirmed:
 		_, _ = fmt.Fprintln(a.err, "Nothing was created.")

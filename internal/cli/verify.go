@@ -263,10 +263,18 @@ func (w *world) verifyTarget(ctx context.Context, c candidate, i int, values boo
 	}))
 }
 
-// facts are what was verified, as the overview shows it.
-func facts(v doctor.Verified) (out []ui.Fact) {
-	say := func(name, text string) { out = append(out, ui.Fact{Name: name, Value: display.Clean(text)}) }
+// verified is what was verified, as the overview shows it.
+func verified(v doctor.Verified) (out ui.Verified) {
+	say := func(name, text string) {
+		out.Facts = append(out.Facts, ui.Fact{Name: name, Value: display.Clean(text)})
+	}
 	tell := func(name string, c doctor.Checked) {
+		switch {
+		case c.Verdict.Person():
+			out.Wrong++
+		case c.Verdict == doctor.Unclear:
+			out.Untold++
+		}
 		if c.Subject != "" {
 			say(name, c.Subject)
 			name = ""

@@ -35,6 +35,7 @@ type Choice struct {
 	Label       display.Text // what people see
 	Note        display.Text // one short remark, shown dimmed
 	Recommended bool         // the proposed one; Choices.Note says why
+	Rest        bool         // the question that follows asks for the rest of it, each time that it is chosen
 	Data        any          // for Apply: what was loaded together with the choice
 	Secret      *secret.Value
 }
@@ -128,6 +129,8 @@ type Step struct {
 	// answer to a Select.
 	Parse func(context.Context, setup.Plan, string) (Choice, error)
 	Apply func(*setup.Plan, Choice) error // the only writer of the plan
+	// Says is the answer in summaries, where the label of the choice does not tell it; nil: the label.
+	Says func(setup.Plan, Choice) display.Text
 	// Lives is how long what is chosen or typed lives; nil: it is no question of time.
 	Lives func(string) (time.Duration, bool)
 }

@@ -3,7 +3,9 @@ package flow_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -336,5 +338,56 @@ func TestSettled(t *testing.T) {
 		if err := flow.Fill(t.Context(), w); errors.As(err, &missing) != explicit {
 			t.Errorf("explicit %v: without a terminal: %v", explicit, err)
 		}
+	}
+}
+
+// A choice that leaves the rest to the question after it is followed by that question each time that it is chosen,
+// and the answer is told in the words of the rest. One that was only looked at stays, with all that builds on it.
+func TestAChoiceWithARest(t *testing.T) {
+	t.Parallel()
+	number := func(p *setup.Plan, c flow.Choice) error {
+		p.Credential.ExpiresInDays, _ = strconv.Atoi(c.Value)
+		return nil
+	}
+	life := flow.Step{
+		ID: "life", Apply: number, Load: func(context.Context, setup.Plan) (flow.Choices, error) { return flow.Choices{}, nil },
+		Says: func(p setup.Plan, _ flow.Choice) display.Text {
+			return display.Clean(fmt.Sprint(p.Credential.ExpiresInDays, " days"))
+		},
+	}
+	days := flow.Step{ID: "days", Kind: flow.Input, Needs: []string{"life"}, Apply: number, When: func(p setup.Plan) bool { return p.Credential.ExpiresInDays == 0 }}
+	w := flow.NewWalk(setup.Plan{}, []flow.Step{life, days, {ID: "end", Kind: flow.Input, Apply: func(*setup.Plan, flow.Choice) error { return nil }}}, nil)
+	other := flow.Choice{Value: "other", Rest: true}
+	answer := func(s flow.Step, c flow.Choice) {
+		t.Helper()
+		if err := w.Answer(s, c, flow.Asked); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(id string, number int) {
+		t.Helper()
+		if s, _ := w.Current(); s.ID != id || id != "" && w.Number() != number {
+			t.Fatalf("at %q, question %d", s.ID, w.Number())
+		}
+	}
+	at("life", 1)
+	answer(life, other)
+	at("days", 2)
+	answer(days, flow.Choice{Value: "45"})
+	at("end", 3)
+	was := w.Answers()
+	if len(was) != 1 || was[0].Choice.Label.String() != "45 days" {
+		t.Errorf("answers %+v", was)
+	}
+	w.Reopen("life")
+	if err := w.Restore(was[0]); err != nil {
+		t.Fatal(err)
+	}
+	at("end", 3)
+	w.Reopen("life")
+	answer(life, other)
+	at("days", 2)
+	if w.Last("days") != "45" {
+		t.Errorf("it starts with %q", w.Last("days"))
 	}
 }

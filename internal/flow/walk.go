@@ -73,10 +73,29 @@ func (w *Walk) Answers() []Answered {
 	var out []Answered
 	for _, s := range w.steps {
 		if a, ok := w.answers[s.ID]; ok && w.Applies(s) {
+			if s.Says != nil {
+				a.Choice.Label = s.Says(w.plan, a.Choice)
+			}
 			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// Number is the place of the current step among the questions that a person is asked, from 1. How many there will
+// be, nobody knows: it depends on the answers.
+func (w *Walk) Number() int {
+	n, counts := 1, w.counting()
+	current, _ := w.Current()
+	for _, s := range w.steps {
+		if s.ID == current.ID {
+			break
+		}
+		if a, ok := w.answers[s.ID]; ok && counts[s.ID] && a.Source == Asked {
+			n++
+		}
+	}
+	return n
 }
 
 // Last is the Value given when the step was answered before, or "".
@@ -84,8 +103,16 @@ func (w *Walk) Last(id string) string { return w.last[id] }
 
 // Answer takes an answer. A refused answer leaves the walk as it was.
 func (w *Walk) Answer(s Step, c Choice, from Source) error {
+	return w.take(s, c, from, w.last[s.ID] != c.Value || c.Rest)
+}
+
+// Restore puts an answer back that was reopened and not changed, with all that builds on it.
+func (w *Walk) Restore(a Answered) error { return w.take(a.Step, a.Choice, a.Source, false) }
+
+// take takes an answer; anew says that what builds on it is worthless.
+func (w *Walk) take(s Step, c Choice, from Source, anew bool) error {
 	answers, ask := maps.Clone(w.answers), maps.Clone(w.ask)
-	if w.last[s.ID] != c.Value {
+	if anew {
 		w.forget(s.ID) // first: an answer that goes anyway must not refuse this one
 	}
 	w.answers[s.ID] = Answered{s, c, from}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
@@ -26,7 +27,7 @@ func expiry() flow.Step {
 			for _, n := range []int{30, 60, 90, 180, 365} {
 				cs.Items = append(cs.Items, dayChoice(n))
 			}
-			cs.Items = append(cs.Items, flow.Choice{Value: custom, Label: text("Another number of days"), Note: text("1 to 3650")})
+			cs.Items = append(cs.Items, flow.Choice{Value: custom, Label: text("Another number of days"), Rest: true, Note: text("1 to 3650")})
 			return cs, nil
 		},
 		Parse: func(_ context.Context, _ setup.Plan, s string) (flow.Choice, error) {
@@ -41,6 +42,12 @@ func expiry() flow.Step {
 			n, err := parseDays(c.Value)
 			p.Credential.ExpiresInDays = n
 			return err
+		},
+		Says: func(p setup.Plan, c flow.Choice) display.Text {
+			if n := p.Credential.ExpiresInDays; c.Value == custom && n > 0 {
+				return dayChoice(n).Label
+			}
+			return c.Label
 		},
 		Lives: lives,
 	}

@@ -24,13 +24,33 @@ type Home struct {
 	// Rotation replaces the token of one setup.
 	Rotation func(name string) Rotation
 	// Verify asks Astro and the stores about one setup, and says what it found.
-	Verify func(ctx context.Context, name string) ([]Fact, error)
+	Verify func(ctx context.Context, name string) (Verified, error)
 	// Removal takes one setup back.
 	Removal func(name string) Removal
 	// These begin when the overview has closed: a set-up, for each of these Workspaces or for none in
 	// particular; the same setup for another Workspace.
 	SetUp func(ctx context.Context, workspaces []setup.Ref) error
 	Again func(ctx context.Context, name string) error
+}
+
+// Verified is what Astro and the stores say of a setup.
+type Verified struct {
+	Facts  []Fact
+	Wrong  int // how many things need somebody
+	Untold int // and of how many it cannot be told
+}
+
+// Verdict sums it up, with the sign that it has.
+func (v Verified) Verdict() (Health, string) {
+	switch {
+	case v.Wrong == 1:
+		return Bad, "1 thing " + needsYou
+	case v.Wrong > 1:
+		return Bad, fmt.Sprintf("%d things need you", v.Wrong)
+	case v.Untold > 0:
+		return Due, "Nothing is known to be wrong, but of " + Count(v.Untold, "thing") + " it cannot be told"
+	}
+	return Fine, "Everything is as astro-ci wrote it"
 }
 
 // What is said while something is looked at.
@@ -75,7 +95,7 @@ type Action struct {
 	Not       string // why it cannot be done now, and what to do first; "": it can be
 	Rotation  func() Rotation
 	Removal   func() Removal
-	Verify    func(context.Context) ([]Fact, error)
+	Verify    func(context.Context) (Verified, error)
 	After     func(context.Context) error // begins when the overview has closed
 }
 
@@ -95,7 +115,7 @@ func (h Home) Actions(s Setup) (out []Action) {
 		out = append(out, a)
 	}
 	if h.Verify != nil {
-		out = append(out, Action{Key: "v", Does: "verify", Note: "ask Astro and the stores", Verify: func(ctx context.Context) ([]Fact, error) { return h.Verify(ctx, s.Name) }})
+		out = append(out, Action{Key: "v", Does: "verify", Note: "ask Astro and the stores", Verify: func(ctx context.Context) (Verified, error) { return h.Verify(ctx, s.Name) }})
 	}
 	if h.Again != nil {
 		out = append(out, s.later(Action{Key: "a", Does: "again", Note: "the same for another Workspace", After: after(h.Again)}, "repeated"))

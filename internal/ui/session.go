@@ -24,6 +24,7 @@ type Fact struct {
 type Session struct {
 	Title string // "Set up a pipeline"
 	Then  string // what comes when it is over: "next Workspace"; "" for nothing
+	From  string // where it was begun, and leads back to: "overview"; "" for nowhere
 	// Sandbox is set when no account is touched; every screen says so.
 	Sandbox bool
 	// Find looks for what can be found without asking (log-in, repository, platform). It is called
@@ -91,6 +92,9 @@ type Outcome struct {
 	Confirmed bool
 	// Review is the last one shown; its Result says what exists now. nil when there was none.
 	Review *Review
+	// Back says that the person goes on with what comes next or goes back to where the session was begun,
+	// and has not left.
+	Back bool
 	// Err is the failure of the run that the person left standing, or nil.
 	Err error
 }

@@ -119,25 +119,12 @@ func (t *talk) step(ctx context.Context, s flow.Step) error {
 // pose shows a question and takes its answer.
 func (t *talk) pose(ctx context.Context, q flow.Prepared) error {
 	t.say("")
-	t.say("Step %d: %s", t.number(q.Step), q.Step.Name)
+	t.say("Question %d: %s", t.walk.Number(), q.Step.Name)
 	t.say("%s", q.Step.Title)
 	if q.Step.Kind != flow.Select {
 		return t.input(ctx, q)
 	}
 	return t.choice(ctx, q)
-}
-
-// number is the place of a step among those that apply, from 1.
-func (t *talk) number(step flow.Step) (n int) {
-	for _, s := range t.walk.Steps() {
-		if t.walk.Applies(s) {
-			n++
-		}
-		if s.ID == step.ID {
-			break
-		}
-	}
-	return n
 }
 
 // loadFailed shows why something could not be loaded and asks what to do; nil means to go on, after

@@ -274,10 +274,12 @@ func (v *overview) do(ctx context.Context, s ui.Setup, a ui.Action) error {
 func (v *overview) verify(ctx context.Context, s ui.Setup, a ui.Action) error {
 	for {
 		v.say("%s%s.", ui.Asking, s.Name)
-		facts, failed := a.Verify(ctx)
+		found, failed := a.Verify(ctx)
 		if failed == nil {
 			v.say("%s%s:", ui.Answer, s.Name)
-			v.facts(facts)
+			_, verdict := found.Verdict()
+			v.say("%s.", verdict)
+			v.facts(found.Facts)
 			return v.pause(ctx)
 		}
 		if again, err := v.retry(ctx, failed, func() bool { return true }); !again {

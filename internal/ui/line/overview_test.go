@@ -82,8 +82,8 @@ func (x *house) home() ui.Home {
 			return nil
 		}
 	}
-	h.Verify = func(_ context.Context, name string) ([]ui.Fact, error) {
-		return []ui.Fact{{Name: "Token", Value: text("clx1 of %s is on Astro", name)}, {Name: "Target", Value: text(place)}, {Value: text("it holds what was written")}}, x.failing("verify")
+	h.Verify = func(_ context.Context, name string) (ui.Verified, error) {
+		return ui.Verified{Facts: []ui.Fact{{Name: "Token", Value: text("clx1 of %s is on Astro", name)}, {Name: "Target", Value: text(place)}, {Value: text("it holds what was written")}}}, x.failing("verify")
 	}
 	h.SetUp = func(_ context.Context, all []setup.Ref) error {
 		x.begun = append(x.begun, fmt.Sprint("set up ", all))

@@ -29,7 +29,7 @@ func (t *talk) review(ctx context.Context) (confirmed bool, err error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	how := "Nothing is created yet. Type yes to do it, d to see the file, a number to change that answer, or b to go back. Enter alone means no."
+	how := "Nothing is created yet. Type yes to do it, d to see the files, a number to change that answer, or b to go back. Enter alone means no."
 	if failed != nil {
 		report.Error(t, failed)
 		how = "Type a number to change that answer, r to try again, b to go back, or q to leave."
@@ -97,7 +97,7 @@ func (t *talk) preview(r ui.Review) {
 		t.say("- %s", a.Say)
 	}
 	for _, c := range r.Changes {
-		t.say("The pipeline file %s: %s.", c.Path, c.Summary())
+		t.say("The file %s: %s.", c.Path, c.Summary())
 	}
 	for _, n := range r.Warnings {
 		t.say("Note: %s", n)

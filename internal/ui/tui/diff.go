@@ -12,13 +12,13 @@ import (
 
 // changed is the whole difference of a file. The signs at the left say what the colours say.
 func changed(m *model, c pipeline.Change, w int) []string {
-	out := []string{m.th.strong.Render(c.Path) + m.th.dim.Render("  "+c.Summary()), ""}
+	var out []string
 	diff := strings.TrimSuffix(strings.ReplaceAll(c.Diff(), "\t", "    "), "\n")
 	for line := range strings.SplitSeq(diff, "\n") {
 		style := m.th.dim
 		switch {
 		case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"):
-			continue // the path stands above
+			continue // the title names the path
 		case strings.HasPrefix(line, "+"):
 			out = append(out, m.th.added(line, w)...)
 			continue

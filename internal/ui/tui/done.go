@@ -32,14 +32,14 @@ func (d *done) init(*model) tea.Cmd { return nil }
 
 func (d *done) update(m *model, msg tea.Msg) tea.Cmd {
 	if k, ok := msg.(tea.KeyPressMsg); ok {
-		switch name := k.String(); name {
-		case "enter", "esc":
-			if d.review.Removes != "" {
-				_, aside, _ := m.aside(true)
-				return aside(m)
-			}
-			return m.leave()
-		case "q":
+		on := m.session.Then != "" || m.session.From != ""
+		switch name := k.String(); {
+		case (name == "enter" || name == "esc") && d.review.Removes != "":
+			_, aside, _ := m.aside(true)
+			return aside(m)
+		case name == "enter" && on, name == "esc" && m.session.From != "" && m.session.Then == "":
+			return m.return_()
+		case name == "enter", name == "q":
 			return m.leave()
 		default:
 			d.win.key(name, d.h)
@@ -95,7 +95,7 @@ func (t theme) left(next []ui.NextStep, w, whole int) []string {
 	for i, n := range next {
 		out = append(out, indent(t.dim.Render(fmt.Sprintf("%*d ", digits(len(next)), i+1)), wrap(n.Say, w-3))...)
 		if n.Command != "" {
-			out = append(out, indent("    ", each(wrap(n.Command, whole-4), t.accent))...)
+			out = append(out, indent("    ", each(command(n.Command, whole-4), t.accent))...)
 		}
 		if n.Link != "" {
 			out = append(out, indent("    ", each(wrap(n.Link, whole-4), t.accent.Hyperlink(n.Link)))...)
@@ -164,7 +164,18 @@ func proof(rung string) string {
 
 func (d *done) keys(m *model) []keyHint {
 	if d.review.Removes != "" {
-		return m.over(m.aside(true))
+		return append(m.over(m.aside(true)), d.win.hint(m.th.g.pages)...)
 	}
-	return []keyHint{{"enter", cmp.Or(m.session.Then, "leave")}, {m.th.g.arrows, "scroll"}}
+	keys := []keyHint{{"enter", cmp.Or(m.session.Then, m.session.From, "leave")}}
+	if keys[0].does != "leave" {
+		keys = append(keys, keyHint{"q", "leave"})
+	}
+	return append(keys, d.win.hint(m.th.g.pages)...)
+}
+
+func (d *done) leaves(*model) string {
+	if d.review.Removes != "" {
+		return "leave; everything is done"
+	}
+	return "leave; everything is created"
 }

@@ -163,5 +163,15 @@ func (f *failed) standing(m *model, a engine.Action, w int) []string {
 }
 
 func (f *failed) keys(m *model) []keyHint {
-	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"pgup/pgdn", "scroll"}, {"q", "leave"}}
+	return append([]keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"q", "leave"}}, f.win.hint("pgup pgdn")...)
+}
+
+func (f *failed) leaves(*model) string {
+	switch {
+	case f.after.review.Removes != "":
+		return "leave; what is done stays done"
+	case len(f.left) == 0:
+		return "leave; nothing exists of it"
+	}
+	return "leave; what exists stays as it is"
 }

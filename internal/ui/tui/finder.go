@@ -102,7 +102,7 @@ func (f *finder) move(name string) bool {
 // fit keeps the cursor in sight among rows lines.
 func (f *finder) fit(rows int) {
 	f.seen = rows
-	s := scroll{f.top}
+	s := scroll{top: f.top}
 	s.show(f.cursor, rows)
 	s.fit(len(f.matches), rows)
 	f.top = s.top

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -47,7 +48,7 @@ func (m *model) spare() (top, head, foot int) {
 // body is the space between header and keys.
 func (m *model) body() box {
 	top, head, foot := m.spare()
-	return box{m.inner(), max(1, m.h-2-top-head-foot)}
+	return box{m.inner(), max(1, m.h-1-len(m.footer(m.inner()))-top-head-foot)}
 }
 
 // View draws the window.
@@ -66,7 +67,7 @@ func (m *model) draw() string {
 	top, head, foot := m.spare()
 	body := m.screen.view(m, b.w, b.h)
 	if m.help {
-		body = m.helpView(b.w)
+		body = m.reading.view(m.th, m.helpView(b.w), b.h)
 	}
 	lines := make([]string, 0, m.h)
 	lines = append(lines, make([]string, top)...)
@@ -80,7 +81,7 @@ func (m *model) draw() string {
 		lines = append(lines, m.th.cut(line, b.w))
 	}
 	lines = append(lines, make([]string, foot)...)
-	lines = append(lines, m.footer(b.w))
+	lines = append(lines, m.footer(b.w)...)
 	left := strings.Repeat(" ", m.margin())
 	for i, l := range lines {
 		if l != "" {
@@ -107,29 +108,86 @@ func (m *model) header(w int) string {
 	return m.th.pad(left, room) + " " + badge
 }
 
-// footer names the keys, as many as there is room for. The help, which names all, has its room first.
-func (m *model) footer(w int) string {
-	keys := m.screen.keys(m)
+// tall is the height from which the keys may take two lines.
+const tall = 20
+
+// keyHint says what a key does.
+type keyHint struct{ key, does string }
+
+// sure reports whether the key is named whatever else has no room: the help, and the ways back and out.
+func (k keyHint) sure() bool {
+	return k.does == "help" || k.key == "esc" || k.key == "q" || k.key == "ctrl+c"
+}
+
+// scrolls is what scrolling is called. It is named where a line has room for it and takes no line of its own:
+// how much can be seen must not decide how much there is to see it in.
+const scrolls = "scroll"
+
+// hints are the keys of the screen, the help among them.
+func (m *model) hints() []keyHint {
+	ask := keyHint{"?", "help"}
+	if m.typing() {
+		ask.key = "f1"
+	}
+	return append(m.screen.keys(m), ask)
+}
+
+// footer names the keys. Those that have no room are left out, from the last one on.
+func (m *model) footer(w int) []string {
+	most := 1
+	if m.h >= tall {
+		most = 2
+	}
+	keys := m.hints()
 	if m.help {
 		keys = []keyHint{{"esc", "close help"}}
 	}
-	name := func(k keyHint) string { return m.th.strong.Render(k.key) + " " + m.th.dim.Render(k.does) }
-	last := ""
-	if n := len(keys); n > 1 && keys[n-1].does == "help" {
-		last, keys = "   "+name(keys[n-1]), keys[:n-1]
-	}
-	out := name(keys[0])
-	if ansi.StringWidth(out+last) > w {
-		return m.th.cut(out, w)
-	}
-	for _, k := range keys[1:] {
-		one := out + "   " + name(k)
-		if ansi.StringWidth(one+last) > w {
-			break
+	still := slices.DeleteFunc(slices.Clone(keys), func(k keyHint) bool { return k.does == scrolls })
+	return m.pack(keys, w, len(m.pack(still, w, most)))
+}
+
+// pack puts keys into lines of w cells, most of them at most. The last one goes first, and the first one stays as
+// long as any: of two ways out, that to leave goes before it.
+func (m *model) pack(keys []keyHint, w, most int) []string {
+	keys = slices.Clone(keys)
+	is := func(name string) func(keyHint) bool { return func(k keyHint) bool { return k.key == name } }
+	for {
+		lines := m.fill(keys, w)
+		if len(lines) <= most {
+			return lines
 		}
-		out = one
+		drop := len(keys) - 1
+		for drop > 0 && keys[drop].sure() {
+			drop--
+		}
+		if drop == 0 && slices.ContainsFunc(keys, is("esc")) {
+			drop = max(0, slices.IndexFunc(keys, is("q")))
+		}
+		if drop == 0 && keys[0].sure() || len(keys) == 1 {
+			if m.h >= 10 { // what is never left out
+				most = 2
+			}
+			return lines[:min(most, len(lines))]
+		}
+		keys = slices.Delete(keys, drop, drop+1)
 	}
-	return out + last
+}
+
+// fill puts all of the keys into lines of w cells.
+func (m *model) fill(keys []keyHint, w int) (lines []string) {
+	line := ""
+	for _, k := range keys {
+		one := m.th.strong.Render(k.key) + " " + m.th.dim.Render(k.does)
+		switch {
+		case line == "":
+			line = one
+		case ansi.StringWidth(line+one)+gap <= w:
+			line += strings.Repeat(" ", gap) + one
+		default:
+			lines, line = append(lines, m.th.cut(line, w)), one
+		}
+	}
+	return append(lines, m.th.cut(line, w))
 }
 
 // helpView is the longer help: why the question matters, every key, and how to answer without a
@@ -164,12 +222,30 @@ func (m *model) helpView(w int) []string {
 		section("The same without a terminal", wrap(strings.Join(other, " or "), w))
 	}
 	var rows [][2]string
+	named := false
 	for _, k := range m.screen.keys(m) {
 		rows = append(rows, [2]string{k.key, k.does})
+		if k.does == scrolls {
+			rows[len(rows)-1] = [2]string{k.key, "scroll; home and end do as well"}
+		}
+		named = named || k.key == "ctrl+c"
 	}
-	rows = append(rows, [2]string{"ctrl+c", "leave; nothing is created before you confirm"})
+	if !named {
+		rows = append(rows, [2]string{"ctrl+c", m.leaves()})
+	}
 	section("Keys", m.th.pairs(rows, w))
-	return out
+	return out[:len(out)-1]
+}
+
+// leaves says what ctrl+c does now.
+func (m *model) leaves() string {
+	if s, ok := m.screen.(interface{ leaves(m *model) string }); ok {
+		return s.leaves(m)
+	}
+	if m.session.Find == nil {
+		return "leave; nothing is changed before you confirm"
+	}
+	return "leave; nothing is created before you confirm"
 }
 
 // outline is one line of the list of steps.
@@ -181,7 +257,7 @@ type outline struct {
 
 // outline lists the steps that have an answer and those that are still to come. A question that
 // depends on an open answer is left out: nobody knows yet whether it will be asked.
-func (m *model) outline() (rows []outline, at, of int) {
+func (m *model) outline() (rows []outline) {
 	w := m.session.Walk()
 	answers := map[string]flow.Answered{}
 	for _, a := range w.Answers() {
@@ -199,13 +275,8 @@ func (m *model) outline() (rows []outline, at, of int) {
 			continue
 		}
 		rows = append(rows, row)
-		if !s.Quiet || row.current || answered && a.Source == flow.Asked {
-			if of++; row.current {
-				at = of
-			}
-		}
 	}
-	return rows, at, of
+	return rows
 }
 
 // pending reports whether the step builds on a question that is still open.
@@ -220,7 +291,7 @@ func pending(s flow.Step, answers map[string]flow.Answered) bool {
 
 // steps draws the list of steps, with the current one in sight.
 func (m *model) steps(w, h int) []string {
-	rows, _, _ := m.outline()
+	rows := m.outline()
 	names, now := 0, 0
 	for i, r := range rows {
 		names = max(names, ansi.StringWidth(r.step.Name))

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 
 	tea "charm.land/bubbletea/v2"
@@ -47,6 +48,8 @@ func (x *handOver) update(m *model, msg tea.Msg) tea.Cmd {
 				return cmd
 			}
 			return m.next()
+		case name == "enter" && x.files != nil && m.session.From != "":
+			return m.return_()
 		case name == "q", name == "enter" && x.files != nil:
 			return m.leave()
 		default:
@@ -77,9 +80,20 @@ func (x *handOver) lines(m *model, w int) []string {
 	return append(out, wrap("Give them the folder: its first file says which rights it takes and what to do, step by step. There is no secret in it, and nothing else was made.", w)...)
 }
 
-func (x *handOver) keys(*model) []keyHint {
+func (x *handOver) keys(m *model) []keyHint {
 	if x.files == nil {
-		return []keyHint{{"esc", "cancel"}}
+		return []keyHint{{"esc", "cancel"}, {"q", "leave"}}
 	}
-	return []keyHint{{"enter", "leave"}, {"b", "back"}}
+	keys := []keyHint{{"enter", cmp.Or(m.session.From, "leave")}, {"esc", "back"}}
+	if m.session.From != "" {
+		keys = append(keys, keyHint{"q", "leave"})
+	}
+	return append(keys, x.win.hint(m.th.g.pages)...)
+}
+
+func (x *handOver) leaves(*model) string {
+	if x.files == nil {
+		return "leave; nothing was created"
+	}
+	return "leave; what is written down stays, nothing else was made"
 }

@@ -21,12 +21,9 @@ type screen interface {
 	fit(m *model, w, h int)
 	// view draws the body; lines that are too many or too wide are cut.
 	view(m *model, w, h int) []string
-	// keys are shown at the bottom, the most important first.
+	// keys are shown at the bottom, the most important first; the help is added to them.
 	keys(m *model) []keyHint
 }
-
-// keyHint says what a key does.
-type keyHint struct{ key, does string }
 
 // model is the whole program.
 type model struct {
@@ -53,11 +50,12 @@ type model struct {
 	typed func(string) string
 	th    theme
 
-	screen screen
-	gen    int                // of the screen; a message of an older one is dropped
-	cancel context.CancelFunc // of the screen's work
-	quiet  time.Time          // when Enter last had to be ignored, or the screen opened
-	help   bool
+	screen  screen
+	gen     int                // of the screen; a message of an older one is dropped
+	cancel  context.CancelFunc // of the screen's work
+	quiet   time.Time          // when Enter last had to be ignored, or the screen opened
+	help    bool
+	reading scroll // of the help
 
 	reopened *flow.Answered // the answer that was reopened on the review, to return to
 	runner   *runner        // the run or undo under way
@@ -140,7 +138,11 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	}
 	m.pace.wake()
 	cmd := m.react(msg)
-	m.screen.fit(m, m.body().w, m.body().h)
+	b := m.body()
+	m.screen.fit(m, b.w, b.h)
+	if m.help {
+		m.reading.fit(len(m.helpView(b.w)), b.h)
+	}
 	return m, cmd
 }
 
@@ -190,10 +192,11 @@ func (m *model) key(k tea.KeyPressMsg) tea.Cmd {
 	case name == "ctrl+z":
 		return m.suspend
 	case name == "f1", name == "?" && !m.typing():
-		m.help = !m.help
+		m.help, m.reading = !m.help, scroll{}
 		return nil
 	case m.help:
 		m.help = name != "esc" && name != "q" && name != "enter"
+		m.reading.key(name, m.body().h)
 		return nil
 	case name == "enter" && !m.settled(k):
 		return nil
@@ -257,7 +260,7 @@ func (m *model) back() (tea.Cmd, bool) {
 	w := m.session.Walk()
 	if a := m.reopened; a != nil {
 		m.reopened = nil
-		if w.Answer(a.Step, a.Choice, a.Source) == nil {
+		if w.Restore(*a) == nil {
 			return m.next(), true
 		}
 	}
@@ -266,6 +269,15 @@ func (m *model) back() (tea.Cmd, bool) {
 	}
 	return m.next(), true
 }
+
+// return_ ends the program to go back to where the session came from.
+func (m *model) return_() tea.Cmd {
+	m.out.Back = true
+	return m.leave()
+}
+
+// twice is said after the first of two q that leave answers behind.
+const twice = "Press q again to leave. Nothing was created."
 
 // leave ends the program.
 func (m *model) leave() tea.Cmd {

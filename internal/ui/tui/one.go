@@ -73,6 +73,9 @@ func (o *one) lines(m *model, w int) []string {
 	w = min(w, 90)
 	s, now := o.setup, m.now()
 	out := indent(m.th.mark(s.Health)+" ", each(wrap(s.Name, w-2), m.th.strong))
+	if m.h < tall { // what is known, before how it looks
+		return append(out, m.th.facts(s.Facts(now), w)...)
+	}
 	out = append(out, "")
 	out = append(out, m.th.facts(s.Facts(now), w)...)
 	if w >= 24 && !s.Made.IsZero() && !s.Ends.IsZero() {
@@ -82,23 +85,23 @@ func (o *one) lines(m *model, w int) []string {
 }
 
 func (o *one) keys(m *model) []keyHint {
-	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"esc", "back"}, {"q", "leave"}}
+	return append([]keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"esc", "back"}, {"q", "leave"}}, o.win.hint("pgup pgdn")...)
 }
 
 // verify asks about one setup and says what was found.
 type verify struct {
 	setup ui.Setup
-	ask   func(context.Context) ([]ui.Fact, error)
+	ask   func(context.Context) (ui.Verified, error)
 	wait  waiting
 	ready bool
-	facts []ui.Fact
+	found ui.Verified
 	win   scroll
 	h     int
 }
 
 // verifiedMsg is what verify.ask returned.
 type verifiedMsg struct {
-	facts []ui.Fact
+	found ui.Verified
 	err   error
 }
 
@@ -106,8 +109,8 @@ func (v *verify) init(m *model) tea.Cmd {
 	v.wait = waiting{what: ui.Asking + v.setup.Name}
 	ask := v.ask
 	return m.work(func(ctx context.Context) tea.Msg {
-		facts, err := ask(ctx)
-		return verifiedMsg{facts, err}
+		found, err := ask(ctx)
+		return verifiedMsg{found, err}
 	})
 }
 
@@ -122,7 +125,7 @@ func (v *verify) update(m *model, msg tea.Msg) tea.Cmd {
 			again := func(m *model) tea.Cmd { return m.open(&verify{setup: v.setup, ask: v.ask}) }
 			return m.open(&failure{err: msg.err, retry: again, to: upwards})
 		}
-		v.ready, v.facts, m.quiet = true, msg.facts, m.now()
+		v.ready, v.found, m.quiet = true, msg.found, m.now()
 	case tea.KeyPressMsg:
 		switch name := msg.String(); name {
 		case "esc", "b":
@@ -152,13 +155,12 @@ func (v *verify) lines(m *model, w int) []string {
 	if !v.ready {
 		return v.wait.view(m.th)
 	}
-	out := each(wrap(ui.Answer+v.setup.Name, w), m.th.strong)
-	return append(append(out, ""), m.th.facts(v.facts, w)...)
+	health, verdict := v.found.Verdict()
+	out := indent(m.th.mark(health)+" ", each(wrap(verdict, w-2), m.th.health(health).Bold(true)))
+	out = append(append(out, ""), each(wrap(ui.Answer+v.setup.Name, w), m.th.strong)...)
+	return append(append(out, ""), m.th.facts(v.found.Facts, w)...)
 }
 
 func (v *verify) keys(m *model) []keyHint {
-	if !v.ready {
-		return []keyHint{{"esc", "back"}}
-	}
-	return []keyHint{{"enter", "back"}, {m.th.g.arrows, "scroll"}, {"q", "leave"}}
+	return append([]keyHint{{"esc", "back"}, {"q", "leave"}}, v.win.hint(m.th.g.pages)...)
 }

@@ -100,7 +100,7 @@ func (o *overview) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	m.not = ""
 	switch {
 	case !o.ready:
-		if name == "q" || name == "esc" {
+		if name == "q" {
 			return m.leave()
 		}
 		return nil
@@ -123,7 +123,7 @@ func (o *overview) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 		begin := m.home.SetUp
 		m.after = func(ctx context.Context) error { return begin(ctx, picked) }
 		return m.leave()
-	case name == "q", name == "esc":
+	case name == "q":
 		return m.leave()
 	}
 	s, ok := o.table.current()
@@ -254,7 +254,7 @@ func (o *overview) pages(m *model, w int) string {
 func (o *overview) keys(m *model) []keyHint {
 	switch {
 	case !o.ready:
-		return []keyHint{{"esc", "cancel"}}
+		return []keyHint{{"q", "leave"}}
 	case o.typing():
 		return []keyHint{{"enter", "keep"}, {"esc", "show all"}}
 	}
@@ -268,7 +268,7 @@ func (o *overview) keys(m *model) []keyHint {
 			}
 			keys = append(keys, keyHint{"s", does})
 		}
-		return append(keys, keyHint{"/", "find"}, keyHint{"tab", "setups"}, keyHint{"q", "leave"}, keyHint{"?", "help"})
+		return append(keys, keyHint{"/", "find"}, keyHint{"tab", "setups"}, keyHint{"q", "leave"})
 	}
 	if m.home.SetUp != nil {
 		keys = append(keys, keyHint{"s", "set up"})
@@ -281,7 +281,6 @@ func (o *overview) keys(m *model) []keyHint {
 			}
 		}
 	}
-	keys = append(keys, keyHint{"q", "leave"}) // before what can be found out
 	if ok {
 		keys = append(keys, keyHint{"enter", "more"})
 	}
@@ -289,7 +288,7 @@ func (o *overview) keys(m *model) []keyHint {
 	if len(o.found.Without) > 0 {
 		keys = append(keys, keyHint{"tab", "Workspaces"})
 	}
-	return append(keys, keyHint{"?", "help"})
+	return append(keys, keyHint{"q", "leave"})
 }
 
 // marks is a list of Workspaces of which several can be picked.

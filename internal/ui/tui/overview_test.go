@@ -22,6 +22,8 @@ type house struct {
 	*turning
 	without []setup.Ref
 	err     error
+	wrong   int // what is found of every setup
+	untold  int
 	bare    bool     // nothing but rotations can be done
 	begun   []string // what follows the overview, in words
 }
@@ -59,12 +61,12 @@ func (x *house) home() ui.Home {
 			return nil
 		}
 	}
-	h.Verify = func(_ context.Context, name string) ([]ui.Fact, error) {
-		return []ui.Fact{
+	h.Verify = func(_ context.Context, name string) (ui.Verified, error) {
+		return ui.Verified{Wrong: x.wrong, Untold: x.untold, Facts: []ui.Fact{
 			{Name: "Token", Value: clean("clx0000000000000000000001 is on Astro, role DEPLOYMENT_ADMIN")},
 			{Name: "Target", Value: clean("github:acme/%s/ASTRO_API_TOKEN", name)},
 			{Value: clean("holds what astro-ci wrote last")},
-		}, x.planErr
+		}}, x.planErr
 	}
 	h.SetUp = func(_ context.Context, all []setup.Ref) error {
 		x.begun = append(x.begun, fmt.Sprint("set up ", all))

@@ -64,6 +64,7 @@ func (q *question) update(m *model, msg tea.Msg) tea.Cmd {
 	case moreMsg:
 		return q.more(m, msg)
 	case tea.KeyPressMsg:
+		said := q.note
 		q.note = ""
 		if q.field != nil {
 			q.field.seek = "" // the person moves by hand now
@@ -82,6 +83,15 @@ func (q *question) update(m *model, msg tea.Msg) tea.Cmd {
 				return nil
 			}
 			return q.back(m)
+		case "q":
+			switch {
+			case q.typing():
+			case said == twice:
+				return m.leave()
+			default:
+				q.note = twice
+				return nil
+			}
 		}
 		q.err = nil
 	}
@@ -168,6 +178,9 @@ func (q *question) submit(m *model) tea.Cmd {
 
 func (q *question) back(m *model) tea.Cmd {
 	cmd, ok := m.back()
+	if !ok && m.session.From != "" {
+		return m.return_()
+	}
 	if !ok {
 		q.note = "This is the first question. ctrl+c leaves; nothing was created."
 	}
@@ -235,8 +248,7 @@ func (q *question) view(m *model, w, h int) []string {
 	body := q.body(m, main)
 	switch {
 	case steps == 0:
-		_, at, of := m.outline()
-		return append([]string{m.th.dim.Render(fmt.Sprintf("step %d of %d", at, of)), ""}, body...)
+		return append([]string{m.th.dim.Render(fmt.Sprintf("Question %d", m.session.Walk().Number())), ""}, body...)
 	case why == 0:
 		return m.beside(h, column{m.steps(steps, h), steps}, column{body, main})
 	}
@@ -261,7 +273,7 @@ func (q *question) body(m *model, w int) []string {
 	if n := q.show.note; n > 0 {
 		lines := q.remark(m, w)
 		if len(lines) > n {
-			lines = append(lines[:n-1:n-1], m.th.cut(lines[n-1], w-3)+m.th.dim.Render(m.th.g.more))
+			lines = append(lines[:n-1:n-1], m.th.shortened(lines[n-1], w))
 		}
 		out = append(append(out, ""), lines...)
 	}
@@ -306,10 +318,8 @@ func (q *question) remarkOn(m *model, c flow.Choice, w int) []string {
 			continue
 		case q.field.inline && r.Note.String() == note:
 			return out // it stands beside the choice
-		case r.Value == c.Value:
-			note = "Recommended. " + note
-		default:
-			note = r.Label.String() + " is recommended. " + note
+		case r.Value != c.Value && c.Value != "":
+			return out // why another one is recommended is said beside that one
 		}
 		break
 	}
@@ -353,16 +363,16 @@ func (q *question) why(m *model, w int) []string {
 }
 
 func (q *question) keys(m *model) []keyHint {
-	back := keyHint{"esc", "back"}
+	back, leave := keyHint{"esc", "back"}, keyHint{"q", "leave"}
 	switch {
 	case q.field == nil:
-		return []keyHint{back}
+		return []keyHint{back, leave}
 	case q.field.input != nil:
-		return []keyHint{{"enter", "next"}, back, {"f1", "help"}}
+		return []keyHint{{"enter", "next"}, back}
 	case q.field.filtering:
 		return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"esc", "clear the filter"}}
 	case len(q.field.items) > many:
-		return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, back, {"/", "find"}, {"?", "help"}}
+		return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"/", "find"}, back, leave}
 	}
-	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, back, {"?", "help"}}
+	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, back, leave}
 }

@@ -119,8 +119,8 @@ func (r *remove) lines(m *model, w int) []string {
 
 func (r *remove) keys(m *model) []keyHint {
 	if r.review == nil {
-		return []keyHint{{"esc", "cancel"}}
+		return []keyHint{{"esc", "cancel"}, {"q", "leave"}}
 	}
 	does, _, _ := m.aside(true)
-	return []keyHint{{"enter", "remove it"}, {"esc", does}, {m.th.g.arrows, "scroll"}}
+	return append([]keyHint{{"enter", "remove it"}, {"esc", does}}, r.page.win.hint(m.th.g.pages)...)
 }

@@ -68,7 +68,7 @@ func (r *replace) update(m *model, msg tea.Msg) tea.Cmd {
 // goOn carries a rotation out, after the targets were given up that the person named.
 func goOn(m *model, plan *ui.Replacement, only bool) tea.Cmd {
 	if len(plan.GiveUp) > 0 {
-		return m.open(&forget{plan: plan, target: plan.GiveUp[0], only: only, back: (*model).leave})
+		return m.open(&forget{plan: plan, target: plan.GiveUp[0], only: only, back: (*model).leave, does: "leave"})
 	}
 	return m.open(&rotating{plan: plan, only: only, rows: ui.Acts(plan.Course)})
 }
@@ -80,15 +80,18 @@ func (r *replace) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 	r.note = ""
 	switch {
 	case name == "esc":
-		_, aside, _ := m.aside(r.only)
-		return aside(m)
+		if _, aside, ok := m.aside(r.only); ok || r.typing() {
+			return aside(m)
+		}
+	case name == "q" && !r.typing():
+		return m.leave()
 	case r.plan == nil:
 	case name == "enter":
 		if r.agreed() {
 			m.out.Confirmed = true
 			return goOn(m, r.plan, r.only)
 		}
-		r.note = "Nothing was done. Choose Yes to begin, or esc to leave it."
+		r.note = "Nothing was done. Choose Yes to begin."
 		if r.plan.Leaked {
 			r.note = "Nothing was done. Type " + r.name + " to begin, or press esc to leave it."
 		}
@@ -100,8 +103,6 @@ func (r *replace) key(m *model, k tea.KeyPressMsg) tea.Cmd {
 		r.yes = !r.yes
 	case name == "y" || name == "n":
 		r.yes = name == "y"
-	case name == "q":
-		return m.leave()
 	default:
 		r.page.win.key(name, r.page.h)
 	}
@@ -167,16 +168,19 @@ func (t theme) facts(all []ui.Fact, w int) []string {
 	return t.pairs(rows, w)
 }
 
-func (r *replace) keys(m *model) []keyHint {
-	does, _, _ := m.aside(r.only)
-	back := keyHint{"esc", does}
+func (r *replace) keys(m *model) (keys []keyHint) {
+	does, _, ok := m.aside(r.only)
 	switch {
 	case r.plan == nil:
-		return []keyHint{{"esc", "cancel"}}
 	case r.plan.Leaked:
-		return []keyHint{{"enter", "begin"}, back, {m.th.g.arrows, "scroll"}}
+		return append([]keyHint{{"enter", "begin"}, {"esc", does}}, r.page.win.hint(m.th.g.pages)...)
+	default:
+		keys = []keyHint{{m.th.g.sides, "yes or no"}, {"enter", "confirm"}}
 	}
-	return []keyHint{{m.th.g.sides, "yes or no"}, {"enter", "confirm"}, back, {m.th.g.arrows, "scroll"}, {"?", "help"}}
+	if ok {
+		keys = append(keys, keyHint{"esc", does})
+	}
+	return append(append(keys, keyHint{"q", "leave"}), r.page.win.hint(m.th.g.pages)...)
 }
 
 // typed is a name that has to be typed, letter by letter, because of what follows.

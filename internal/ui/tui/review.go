@@ -24,7 +24,8 @@ type review struct {
 	note   string
 	win    scroll
 	follow bool // the window moves with the cursor
-	diff   bool // the whole change of the pipeline file instead
+	diff   bool // the whole change of one of the files instead
+	file   int  // which of those that change
 	diffAt scroll
 	w, h   int
 }
@@ -36,7 +37,16 @@ type reviewMsg struct {
 }
 
 // labels are the keys of the answers; the letters that mean something else are left out.
-const labels = "123456789abcefimoprstuvwxz"
+const labels = "123456789abcefimoprstuvwxzABCDEFHIJKLMNOPQRSTUVWXYZ"
+
+// label is the key of an answer: the same whatever else was asked.
+func (m *model) label(s flow.Step) string {
+	i := slices.IndexFunc(m.session.Walk().Steps(), func(x flow.Step) bool { return x.ID == s.ID })
+	if i < 0 || i >= len(labels) {
+		return ""
+	}
+	return labels[i : i+1]
+}
 
 func (r *review) init(m *model) tea.Cmd {
 	r.wait = waiting{what: "Checking your rights and preparing the review"}
@@ -60,19 +70,20 @@ func (r *review) update(m *model, msg tea.Msg) tea.Cmd {
 		r.loaded, m.out.Review = &msg.review, &msg.review
 		r.cursor, m.quiet = len(m.session.Walk().Answers()), m.now()
 	case tea.KeyPressMsg:
+		said, name := r.note, msg.String()
 		r.note = ""
-		name := msg.String()
 		switch {
+		case name == "q" && !r.diff:
+			if said == twice {
+				return m.leave()
+			}
+			r.note = twice
 		case r.loaded == nil:
 			if name == "esc" || name == "shift+tab" || name == "ctrl+b" {
 				return r.back(m)
 			}
 		case r.diff:
-			if name == "esc" || name == "d" || name == "q" || name == "enter" {
-				r.diff = false
-			} else {
-				r.diffAt.key(name, r.h)
-			}
+			r.page(name)
 		default:
 			return r.key(m, name)
 		}
@@ -87,7 +98,7 @@ func (r *review) key(m *model, name string) tea.Cmd {
 	case "esc", "shift+tab", "ctrl+b":
 		return r.back(m)
 	case "d":
-		r.diff = r.changes()
+		r.diff, r.file, r.diffAt = len(r.files()) > 0, 0, scroll{}
 	case "up", "k":
 		r.cursor, r.follow = max(0, r.cursor-1), true
 	case "down", "j":
@@ -107,14 +118,34 @@ func (r *review) key(m *model, name string) tea.Cmd {
 			m.out.Confirmed, m.out.Err = true, nil
 			return m.open(newProgress(r.loaded))
 		}
-		r.note = "Nothing was created. Choose Yes to go on, an answer to change it, or ctrl+c to leave."
+		r.note = "Nothing was created. Choose Yes to go on, an answer to change it, or q to leave."
 	default:
-		if i := strings.Index(labels, name); len(name) == 1 && i >= 0 && i < len(answers) {
-			return r.reopen(m, answers[i])
+		for _, a := range answers {
+			if m.label(a.Step) == name {
+				return r.reopen(m, a)
+			}
 		}
 		r.win.key(name, r.h)
 	}
 	return nil
+}
+
+// page moves through the files that change, or leaves them.
+func (r *review) page(name string) {
+	to := r.file
+	switch name {
+	case "esc", "d", "q", "enter":
+		r.diff = false
+	case "right", "tab", "l":
+		to++
+	case "left", "shift+tab", "h":
+		to--
+	default:
+		r.diffAt.key(name, r.h)
+	}
+	if to = max(0, min(to, len(r.files())-1)); to != r.file {
+		r.file, r.diffAt = to, scroll{}
+	}
 }
 
 func (r *review) reopen(m *model, a flow.Answered) tea.Cmd {
@@ -128,7 +159,7 @@ func (r *review) reopen(m *model, a flow.Answered) tea.Cmd {
 func (r *review) back(m *model) tea.Cmd {
 	cmd, ok := m.back()
 	if !ok {
-		r.note = "Every answer was given beforehand. Press its number to change one."
+		r.note = "Every answer was given beforehand. Press its number or letter to change one."
 	}
 	return cmd
 }
@@ -161,8 +192,8 @@ func (t theme) yesNo(yes, here bool) string {
 func (r *review) fit(m *model, w, h int) {
 	r.w, r.h = w, max(1, h-len(r.confirm(m, w)))
 	if r.diff {
-		r.h = h
-		r.diffAt.fit(len(r.change(m, w)), h)
+		r.h = max(1, h-len(r.title(m, w, h)))
+		r.diffAt.fit(len(changed(m, r.files()[r.file], w)), r.h)
 		return
 	}
 	if r.loaded == nil {
@@ -185,7 +216,8 @@ func (r *review) view(m *model, w, h int) []string {
 		return append(r.wait.view(m.th), each(wrap(r.note, w), m.th.dim)...)
 	}
 	if r.diff {
-		return r.diffAt.view(m.th, r.change(m, w), h)
+		title := r.title(m, w, h)
+		return append(title, r.diffAt.view(m.th, changed(m, r.files()[r.file], w), h-len(title))...)
 	}
 	lines, _ := r.lines(m, w)
 	room := max(1, h-len(r.confirm(m, w)))
@@ -198,7 +230,7 @@ func (r *review) view(m *model, w, h int) []string {
 // which line each answer stands.
 func (r *review) lines(m *model, w int) (lines []string, rows []int) {
 	left, right := w, w
-	if w+4 >= 80 {
+	if w+4 >= 100 { // below, names would be broken
 		left = w * 47 / 100
 		right = w - left - 4
 	}
@@ -219,10 +251,7 @@ func (r *review) answers(m *model, w int) (lines []string, rows []int) {
 	names = min(names, w/2)
 	lines = append(lines, m.th.strong.Render("Your answers"), "")
 	for i, a := range all {
-		key := " "
-		if i < len(labels) {
-			key = labels[i : i+1]
-		}
+		key := m.th.pad(m.label(a.Step), 1)
 		mark, room := "  ", w-names-6
 		value, name := wrap(a.Choice.Label.String(), room), m.th.dim.Render(m.th.pad(a.Step.Name, names))
 		if len(value) == 0 {
@@ -256,55 +285,58 @@ func (r *review) actions(m *model, w int) []string {
 		}
 		out = append(out, indent(m.th.dim.Render(fmt.Sprintf("%*d ", digits(len(r.loaded.Actions)), i+1)), each(wrap(a.Say, w-3), style))...)
 	}
-	for i, c := range r.loaded.Changes {
-		title := "Pipeline file"
-		if i > 0 {
-			title = "And beside it"
-		}
-		out = append(out, "", m.th.strong.Render(title), "")
+	if n := len(r.loaded.Changes); n > 0 {
+		out = append(out, "", m.th.strong.Render(map[bool]string{true: "File", false: "Files"}[n == 1]), "")
+	}
+	for _, c := range r.loaded.Changes {
 		out = append(out, wrap(c.Path, w)...)
-		summary := c.Summary()
-		if c.Diff() != "" {
-			summary += "; d shows every line"
-		}
-		out = append(out, each(wrap(summary, w), m.th.dim)...)
+		out = append(out, indent("  ", each(wrap(c.Summary(), w-2), m.th.dim))...)
+	}
+	if len(r.files()) > 0 {
+		out = append(out, each(wrap("d shows every line", w), m.th.dim)...)
 	}
 	return out
 }
 
-// change is the whole difference of the pipeline files. The signs at the left say what the colours
-// say.
-func (r *review) change(m *model, w int) (out []string) {
-	for i, c := range r.loaded.Changes {
-		if i > 0 {
-			out = append(out, "")
-		}
-		out = append(out, changed(m, c, w)...)
-	}
-	return out
+// files are those that change.
+func (r *review) files() []pipeline.Change {
+	return slices.DeleteFunc(slices.Clone(r.loaded.Changes), func(c pipeline.Change) bool { return c.Diff() == "" })
 }
 
-// changes reports whether there is a difference to show.
-func (r *review) changes() bool {
-	return slices.ContainsFunc(r.loaded.Changes, func(c pipeline.Change) bool { return c.Diff() != "" })
+// title says above the lines of a file which one it is; nothing where there is hardly room for the lines.
+func (r *review) title(m *model, w, h int) []string {
+	all := r.files()
+	which, c := "", all[r.file]
+	if len(all) > 1 {
+		which = fmt.Sprintf("File %d of %d: ", r.file+1, len(all))
+	}
+	out := append(each(wrap(which+c.Path, w), m.th.strong), each(wrap(c.Summary(), w), m.th.dim)...)
+	if h < len(out)+5 {
+		return nil
+	}
+	return append(out, "")
 }
 
 func (r *review) keys(m *model) []keyHint {
+	back, leave := keyHint{"esc", "back"}, keyHint{"q", "leave"}
 	switch {
 	case r.loaded == nil:
-		return []keyHint{{"esc", "back"}}
+		return []keyHint{back, leave}
 	case r.diff:
-		return []keyHint{{m.th.g.arrows, "scroll"}, {"esc", "close"}}
-	case r.cursor < len(m.session.Walk().Answers()):
-		return []keyHint{{"enter", "change this answer"}, {m.th.g.arrows, "move"}, {"d", "pipeline file"}, {"esc", "back"}}
+		keys := []keyHint{{"esc", "close"}}
+		if len(r.files()) > 1 {
+			keys = append(keys, keyHint{m.th.g.sides, "other file"})
+		}
+		return append(keys, r.diffAt.hint(m.th.g.pages)...)
 	}
-	return []keyHint{{m.th.g.sides, "yes or no"}, {"enter", "confirm"}, {numbers(m), "change an answer"}, {"d", "pipeline file"}, {"esc", "back"}, {"?", "help"}}
-}
-
-// numbers are the keys of the answers, from the first to the last.
-func numbers(m *model) string {
-	n := min(len(m.session.Walk().Answers()), len(labels))
-	return labels[:1] + "-" + labels[n-1:n]
+	keys := []keyHint{{m.th.g.sides, "yes or no"}, {"enter", "confirm"}}
+	if r.cursor < len(m.session.Walk().Answers()) {
+		keys = []keyHint{{"enter", "change this answer"}, {m.th.g.arrows, "move"}}
+	}
+	if len(r.files()) > 0 {
+		keys = append(keys, keyHint{"d", "files"})
+	}
+	return append(append(keys, back, leave, keyHint{"its number or letter:", "change"}), r.win.hint("pgup pgdn")...)
 }
 
 func digits(n int) int { return len(fmt.Sprint(n)) }

@@ -85,8 +85,10 @@ func (x *halted) lines(m *model, w int) []string {
 }
 
 func (x *halted) keys(m *model) []keyHint {
-	return []keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"pgup/pgdn", "scroll"}, {"q", "leave"}}
+	return append([]keyHint{{m.th.g.arrows, "move"}, {"enter", "choose"}, {"q", "leave"}}, x.win.hint("pgup pgdn")...)
 }
+
+func (x *halted) leaves(*model) string { return "leave; what is done stays done" }
 
 // receipt is the last screen of a rotation: what exists now.
 type receipt struct {
@@ -126,13 +128,17 @@ func (r *receipt) lines(m *model, w int) []string {
 	return append(append(out, ""), each(wrap(r.after.plan.Afterwards(), w), m.th.dim)...)
 }
 
-func (r *receipt) keys(m *model) []keyHint { return m.over(m.aside(r.after.only)) }
+func (r *receipt) keys(m *model) []keyHint {
+	return append(m.over(m.aside(r.after.only)), r.win.hint(m.th.g.pages)...)
+}
 
 // over are the keys of a last screen, from which one turns aside.
 func (m *model) over(does string, _ func(*model) tea.Cmd, ok bool) []keyHint {
-	keys := []keyHint{{"enter", does}, {m.th.g.arrows, "scroll"}}
+	keys := []keyHint{{"enter", does}}
 	if ok {
 		keys = append(keys, keyHint{"q", "leave"})
 	}
 	return keys
 }
+
+func (r *receipt) leaves(*model) string { return "leave; everything is done" }

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -219,6 +220,9 @@ func (r *rotating) waiting(m *model, w int) (out []string) {
 		}
 		out = append(out, wrap(last, w)...)
 	}
+	if !r.looked.IsZero() {
+		out = append(out, each(wrap("Looked at "+r.looked.Local().Format(time.TimeOnly)+".", w), m.th.dim)...)
+	}
 	out = append(out, "")
 	out = append(out, each(wrap(r.halt.Why, w), m.th.dim)...)
 	if r.halt.Resume == "" {
@@ -229,7 +233,7 @@ func (r *rotating) waiting(m *model, w int) (out []string) {
 	names := max(len(r.halt.Resume), len(r.halt.Status))
 	for _, row := range [][2]string{{r.halt.Resume, "goes on"}, {r.halt.Status, "says what is left, and when"}} {
 		if w < names+30 { // a command is meant to be copied whole
-			out = append(out, each(wrap(row[0], w), m.th.accent)...)
+			out = append(out, each(command(row[0], w), m.th.accent)...)
 			continue
 		}
 		out = append(out, m.th.accent.Render(m.th.pad(row[0], names))+"  "+m.th.dim.Render(row[1]))
@@ -256,11 +260,21 @@ func (r *rotating) keys(m *model) []keyHint {
 	case m.runner != nil:
 		return []keyHint{{"q", "leave after the open request"}}
 	}
-	keys := []keyHint{{"q", "leave, it can go on later"}, {"r", "look now"}}
+	keys := []keyHint{{"r", "look now"}}
 	if does, _, ok := m.aside(r.only); ok {
 		keys = append(keys, keyHint{"esc", does})
 	}
-	return append(keys, keyHint{m.th.g.arrows, "scroll"})
+	return append(append(keys, keyHint{"q", "leave, it can go on later"}), r.win.hint(m.th.g.pages)...)
+}
+
+func (r *rotating) leaves(m *model) string {
+	switch {
+	case m.runner != nil:
+		return "leave after the open request"
+	case r.halt.Resume != "":
+		return "leave; later, " + r.halt.Resume + " goes on"
+	}
+	return "leave; it can go on later"
 }
 
 // forget gives a target up, after the name of the setup was typed.
@@ -269,6 +283,7 @@ type forget struct {
 	target string
 	only   bool
 	back   func(*model) tea.Cmd
+	does   string // what back does; "": it goes back
 	typed  typed
 	busy   bool
 	note   string
@@ -334,5 +349,5 @@ func (f *forget) view(m *model, w, _ int) []string {
 }
 
 func (f *forget) keys(*model) []keyHint {
-	return []keyHint{{"enter", "give it up"}, {"esc", "back"}}
+	return []keyHint{{"enter", "give it up"}, {"esc", cmp.Or(f.does, "back")}}
 }

@@ -75,7 +75,7 @@ func (s *setups) update(m *model, msg tea.Msg) tea.Cmd {
 			case "q":
 				return m.leave()
 			case "esc":
-				return m.up()
+				return s.back(m)
 			}
 		case name == "enter" && ok:
 			return m.open(&replace{name: row.Name})
@@ -83,12 +83,20 @@ func (s *setups) update(m *model, msg tea.Msg) tea.Cmd {
 			return m.up()
 		case s.table.update(msg):
 		case name == "esc":
-			return m.up()
+			return s.back(m)
 		case name == "q":
 			return m.leave()
 		}
 	}
 	return nil
+}
+
+// back leads to the overview; where there is none, esc does nothing.
+func (s *setups) back(m *model) tea.Cmd {
+	if m.home == nil {
+		return nil
+	}
+	return m.up()
 }
 
 func (s *setups) typing() bool { return s.table.filtering }
@@ -117,14 +125,16 @@ func (s *setups) view(m *model, w, h int) []string {
 	return append(out, s.table.view(m, w, h-len(out))...)
 }
 
-func (s *setups) keys(m *model) []keyHint {
+func (s *setups) keys(m *model) (keys []keyHint) {
 	switch {
-	case !s.ready:
-		return []keyHint{{"esc", "cancel"}}
-	case len(s.table.rows) == 0:
-		return []keyHint{{"q", "leave"}}
+	case !s.ready, len(s.table.rows) == 0:
 	case s.table.filtering:
 		return []keyHint{{"enter", "choose"}, {"esc", "all setups"}}
+	default:
+		keys = []keyHint{{"enter", "choose"}, {m.th.g.arrows, "move"}, {"/", "find"}}
 	}
-	return []keyHint{{"enter", "choose"}, {m.th.g.arrows, "move"}, {"/", "find"}, {"q", "leave"}, {"?", "help"}}
+	if m.home != nil {
+		keys = append(keys, keyHint{"esc", "overview"})
+	}
+	return append(keys, keyHint{"q", "leave"})
 }

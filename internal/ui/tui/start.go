@@ -40,13 +40,15 @@ func (s *start) update(m *model, msg tea.Msg) tea.Cmd {
 		}
 	case foundMsg:
 		if msg.err != nil {
-			return m.open(&failure{err: msg.err, first: true, retry: func(m *model) tea.Cmd { return m.open(&start{}) }})
+			return m.open(&failure{err: msg.err, first: m.session.From == "", retry: func(m *model) tea.Cmd { return m.open(&start{}) }, to: func(m *model) (tea.Cmd, bool) { return m.return_(), true }})
 		}
 		s.ready, s.facts, m.quiet = true, msg.facts, m.now()
 	case tea.KeyPressMsg:
 		switch name := msg.String(); {
-		case name == "q", name == "esc" && !s.ready:
+		case name == "q":
 			return m.leave()
+		case name == "esc" && m.session.From != "":
+			return m.return_()
 		case name == "enter" && s.ready:
 			return m.next()
 		default:
@@ -85,9 +87,12 @@ func (s *start) lines(m *model, w int) []string {
 	return out
 }
 
-func (s *start) keys(*model) []keyHint {
-	if !s.ready {
-		return []keyHint{{"esc", "cancel"}}
+func (s *start) keys(m *model) (keys []keyHint) {
+	if s.ready {
+		keys = []keyHint{{"enter", "begin"}}
 	}
-	return []keyHint{{"enter", "begin"}, {"q", "leave"}, {"?", "help"}}
+	if m.session.From != "" {
+		keys = append(keys, keyHint{"esc", m.session.From})
+	}
+	return append(append(keys, keyHint{"q", "leave"}), s.win.hint(m.th.g.pages)...)
 }

@@ -165,6 +165,13 @@ func (t *table) parts(h int) (head, rows, foot, about int) {
 	if h >= 12 {
 		about = min(8, h/2)
 	}
+	spare := h - head - max(1, len(t.rows))
+	if t.filtering || t.filter != "" {
+		spare--
+	}
+	if spare >= 4 { // nothing else needs these lines
+		about = max(about, spare)
+	}
 	if t.filtering || t.filter != "" || len(t.rows) > h-head-about {
 		foot = min(1, h-1)
 	}
@@ -243,7 +250,7 @@ func (t *table) about(m *model, cols [colCount]int, w, h int) []string {
 		return nil
 	}
 	var rows [][2]string
-	for c := range colCount {
+	for _, c := range urgency {
 		if text := t.text(s, c); c != colTargets && (cols[c] == 0 || c != colEnd && ansi.StringWidth(text) > cols[c]) && text != "" {
 			rows = append(rows, [2]string{titles[c], text})
 		}

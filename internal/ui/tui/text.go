@@ -21,6 +21,12 @@ func (t theme) cut(s string, w int) string {
 	return ansi.Truncate(s, w, t.g.more)
 }
 
+// shortened ends s, which goes on, with the theme's "more" mark.
+func (t theme) shortened(s string, w int) string {
+	s = ansi.Truncate(s, max(0, w-ansi.StringWidth(t.g.more)), "")
+	return strings.TrimRight(s, " .,;:") + t.dim.Render(t.g.more)
+}
+
 // pad makes s exactly w cells wide.
 func (t theme) pad(s string, w int) string {
 	s = t.cut(s, w)
@@ -33,6 +39,47 @@ func wrap(s string, w int) []string {
 		return nil
 	}
 	return ui.Fold(s, w)
+}
+
+// command breaks a command into lines that a shell still takes as one command when they are copied: between two
+// words, and never inside quotes. Only a word that is longer than a line is broken as it comes.
+func command(s string, w int) (lines []string) {
+	const on = ` \`
+	all := words(s)
+	line := ""
+	for i, word := range all {
+		room := w - len(on)
+		if i == len(all)-1 {
+			room = w
+		}
+		switch {
+		case line == "":
+			line = word
+		case ansi.StringWidth(line+" "+word) <= room:
+			line += " " + word
+		default:
+			lines, line = append(lines, line+on), word
+		}
+	}
+	return strings.Split(ansi.Hardwrap(strings.Join(append(lines, line), "\n"), max(1, w), true), "\n")
+}
+
+// words are the parts of a command between spaces that are in no quotes.
+func words(s string) (out []string) {
+	from, quote := 0, rune(0)
+	for i, r := range s {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '\'' || r == '"':
+			quote = r
+		case r == ' ':
+			out, from = append(out, s[from:i]), i+1
+		}
+	}
+	return append(out, s[from:])
 }
 
 // each applies a style to every line, so that no style crosses a line break.
@@ -72,7 +119,10 @@ func (t theme) pairs(rows [][2]string, w int) []string {
 }
 
 // scroll is a window onto lines that are too many.
-type scroll struct{ top int }
+type scroll struct {
+	top  int
+	over bool // there are more lines than can be seen
+}
 
 // key moves the window by the keys that scroll; h is its height.
 func (s *scroll) key(name string, h int) {
@@ -93,7 +143,15 @@ func (s *scroll) key(name string, h int) {
 }
 
 // fit keeps the window on n lines of which h can be seen.
-func (s *scroll) fit(n, h int) { s.top = max(0, min(s.top, n-h)) }
+func (s *scroll) fit(n, h int) { s.top, s.over = max(0, min(s.top, n-h)), n > h }
+
+// hint names the keys that scroll, where there is something to scroll.
+func (s *scroll) hint(keys string) []keyHint {
+	if !s.over {
+		return nil
+	}
+	return []keyHint{{keys, scrolls}}
+}
 
 // show moves the window until line i can be seen.
 func (s *scroll) show(i, h int) {

@@ -18,10 +18,11 @@ type theme struct {
 
 // glyphs are the marks on the screen.
 type glyphs struct {
-	done, now, todo, failed, back, warn, pick string
-	bar, line, more, dot, arrows, sides       string
-	full, gone                                string // of a gauge
-	spinner                                   []string
+	done, now, todo, failed, back, warn, pick  string
+	bar, line, more, dot, arrows, sides, pages string
+	below                                      string // points at what stands below
+	full, gone                                 string // of a gauge
+	spinner                                    []string
 }
 
 func newTheme(dark, ascii bool) theme {
@@ -51,13 +52,15 @@ func newTheme(dark, ascii bool) theme {
 
 var unicodeGlyphs = glyphs{
 	done: "✓", now: "●", todo: "○", failed: "✗", back: "↩", warn: "!", pick: "›",
-	bar: "│", line: "─", more: "…", dot: "·", arrows: "↑↓", sides: "←→", full: "━", gone: "─",
+	bar: "│", line: "─", more: "…", dot: "·", arrows: "↑↓", sides: "←→", pages: "↑↓ pgup pgdn", full: "━", gone: "─",
+	below:   "↓",
 	spinner: []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"},
 }
 
 var asciiGlyphs = glyphs{
 	done: "+", now: "*", todo: "-", failed: "X", back: "<", warn: "!", pick: ">",
-	bar: "|", line: "-", more: "..", dot: "-", arrows: "up/down", sides: "left/right", full: "#", gone: ".",
+	bar: "|", line: "-", more: "..", dot: "-", arrows: "up/down", sides: "left/right", pages: "up/down pgup/pgdn", full: "#", gone: ".",
+	below:   "v",
 	spinner: []string{"|", "/", "-", "\\"},
 }
 

@@ -131,7 +131,7 @@ func (f *failure) keys(m *model) []keyHint {
 		keys = append(keys, keyHint{"h", "hand it over"})
 	}
 	if !f.first {
-		keys = append(keys, keyHint{"b", "back"})
+		keys = append(keys, keyHint{"esc", "back"})
 	}
-	return append(keys, keyHint{"q", "leave"})
+	return append(append(keys, keyHint{"q", "leave"}), f.win.hint(m.th.g.pages)...)
 }
