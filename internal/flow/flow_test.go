@@ -391,3 +391,24 @@ func TestAChoiceWithARest(t *testing.T) {
 		t.Errorf("it starts with %q", w.Last("days"))
 	}
 }
+
+// What makes a question impossible can be answered anew, also where a flag gave it; what was the only choice cannot.
+func TestBackToWhatItBuildsOn(t *testing.T) {
+	w := story(map[string]string{"workspace": "w1"})
+	step(t, w, "job", "users")
+	step(t, w, "workspace", "")
+	role, _ := w.Current()
+	if role.ID != "role" || !w.BackTo(role) {
+		t.Fatalf("there is no way back from %s", role.ID)
+	}
+	if s, _ := w.Current(); s.ID != "workspace" {
+		t.Errorf("back leads to %s", s.ID)
+	}
+	step(t, w, "workspace", "w2")
+	if s, _ := w.Current(); s.ID != "role" {
+		t.Errorf("then comes %s", s.ID)
+	}
+	if w.BackTo(w.Steps()[0]) {
+		t.Error("the first question builds on something")
+	}
+}

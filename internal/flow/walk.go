@@ -143,6 +143,17 @@ func (w *Walk) Back() bool {
 	return false
 }
 
+// BackTo reopens the last answer on which a step builds, whether a person gave it here or by a flag: what makes
+// the step impossible lies there. It returns false when there is none.
+func (w *Walk) BackTo(s Step) bool {
+	for _, before := range slices.Backward(w.steps) {
+		if a, ok := w.answers[before.ID]; ok && (a.Source == Asked || a.Source == Given) && slices.Contains(s.Needs, before.ID) && w.Applies(before) {
+			return w.Reopen(before.ID)
+		}
+	}
+	return false
+}
+
 // Reopen makes a step the current one again, whatever its source. Later answers stay; those that
 // build on it are forgotten once the new answer differs.
 func (w *Walk) Reopen(id string) bool {

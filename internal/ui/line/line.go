@@ -78,7 +78,7 @@ func (t *talk) find(ctx context.Context) error {
 			t.facts(facts)
 			return nil
 		}
-		left := t.loadFailed(ctx, err, false)
+		left := t.loadFailed(ctx, err, nil)
 		if errors.Is(left, errEnded) {
 			return err // nobody is there; the cause says more
 		}
@@ -92,7 +92,7 @@ func (t *talk) find(ctx context.Context) error {
 func (t *talk) step(ctx context.Context, s flow.Step) error {
 	q, err := t.walk.Prepare(s)(ctx)
 	if err != nil {
-		return t.loadFailed(ctx, err, true)
+		return t.loadFailed(ctx, err, &s)
 	}
 	if q.Answer != nil {
 		if err = t.walk.Answer(s, *q.Answer, q.Source); err == nil && q.Source == flow.Moot {
@@ -108,7 +108,7 @@ func (t *talk) step(ctx context.Context, s flow.Step) error {
 		report.Error(t, q.Refused)
 	}
 	if q.Choices, err = q.Choices.All(ctx); err != nil {
-		return t.loadFailed(ctx, err, true)
+		return t.loadFailed(ctx, err, &s)
 	}
 	if s.Kind == flow.Secret {
 		return t.hidden(func() error { return t.pose(ctx, q) })
@@ -128,12 +128,12 @@ func (t *talk) pose(ctx context.Context, q flow.Prepared) error {
 }
 
 // loadFailed shows why something could not be loaded and asks what to do; nil means to go on, after
-// b with an earlier question.
-func (t *talk) loadFailed(ctx context.Context, failed error, back bool) error {
+// b with an earlier question: of the one that could not be asked (nil: there was none), what it builds on.
+func (t *talk) loadFailed(ctx context.Context, failed error, s *flow.Step) error {
 	var earlier func() bool
-	if back {
+	if s != nil {
 		earlier = func() bool {
-			if t.walk.Back() {
+			if t.walk.BackTo(*s) || t.walk.Back() {
 				return true
 			}
 			t.say("There is no earlier question.")

@@ -111,7 +111,12 @@ func (q *question) update(m *model, msg tea.Msg) tea.Cmd {
 func (q *question) prepared(m *model, msg preparedMsg) tea.Cmd {
 	w := m.session.Walk()
 	if msg.err != nil {
-		return m.open(&failure{err: msg.err, retry: (*model).next})
+		return m.open(&failure{err: msg.err, retry: (*model).next, to: func(m *model) (tea.Cmd, bool) {
+			if m.reopened == nil && w.BackTo(q.step) {
+				return m.next(), true
+			}
+			return m.back()
+		}})
 	}
 	q.ready, q.err = msg.ready, msg.ready.Refused
 	if a := q.ready.Answer; a != nil {
