@@ -38,7 +38,7 @@ func (d *done) update(m *model, msg tea.Msg) tea.Cmd {
 			_, aside, _ := m.aside(true)
 			return aside(m)
 		case name == "enter" && on, name == "esc" && m.session.From != "" && m.session.Then == "":
-			return m.return_()
+			return m.goBack()
 		case name == "enter", name == "q":
 			return m.leave()
 		default:

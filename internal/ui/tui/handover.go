@@ -49,7 +49,7 @@ func (x *handOver) update(m *model, msg tea.Msg) tea.Cmd {
 			}
 			return m.next()
 		case name == "enter" && x.files != nil && m.session.From != "":
-			return m.return_()
+			return m.goBack()
 		case name == "q", name == "enter" && x.files != nil:
 			return m.leave()
 		default:

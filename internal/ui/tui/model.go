@@ -270,8 +270,8 @@ func (m *model) back() (tea.Cmd, bool) {
 	return m.next(), true
 }
 
-// return_ ends the program to go back to where the session came from.
-func (m *model) return_() tea.Cmd {
+// goBack ends the program to go back to where the session came from.
+func (m *model) goBack() tea.Cmd {
 	m.out.Back = true
 	return m.leave()
 }

@@ -184,7 +184,7 @@ func (q *question) submit(m *model) tea.Cmd {
 func (q *question) back(m *model) tea.Cmd {
 	cmd, ok := m.back()
 	if !ok && m.session.From != "" {
-		return m.return_()
+		return m.goBack()
 	}
 	if !ok {
 		q.note = "This is the first question. ctrl+c leaves; nothing was created."

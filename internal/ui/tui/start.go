@@ -40,7 +40,7 @@ func (s *start) update(m *model, msg tea.Msg) tea.Cmd {
 		}
 	case foundMsg:
 		if msg.err != nil {
-			return m.open(&failure{err: msg.err, first: m.session.From == "", retry: func(m *model) tea.Cmd { return m.open(&start{}) }, to: func(m *model) (tea.Cmd, bool) { return m.return_(), true }})
+			return m.open(&failure{err: msg.err, first: m.session.From == "", retry: func(m *model) tea.Cmd { return m.open(&start{}) }, to: func(m *model) (tea.Cmd, bool) { return m.goBack(), true }})
 		}
 		s.ready, s.facts, m.quiet = true, msg.facts, m.now()
 	case tea.KeyPressMsg:
@@ -48,7 +48,7 @@ func (s *start) update(m *model, msg tea.Msg) tea.Cmd {
 		case name == "q":
 			return m.leave()
 		case name == "esc" && m.session.From != "":
-			return m.return_()
+			return m.goBack()
 		case name == "enter" && s.ready:
 			return m.next()
 		default:
