@@ -181,12 +181,13 @@ func lasts(t Token) string {
 	return "until " + display.Day(t.EndAt)
 }
 
-// earlier are the living tokens of a setup with the name of s, and those that were made for the same target and
-// reach the same thing.
+// earlier are the living tokens of a setup with the name of s, and those without a setup that were made for the same
+// target and reach the same thing.
 func earlier(s setup.Setup, tokens []Token, now time.Time) (out []Token) {
 	for _, t := range tokens {
 		same := t.Name.String() == s.TokenName() && t.Scope == s.Credential.Kind.Scope() && t.On().EntityID == s.Entity().ID
-		if (same || setup.ParseMark(t.Description.String()).Setup == s.Name) && !t.Expired(now) {
+		of := setup.ParseMark(t.Description.String()).Setup
+		if (same && of == "" || of == s.Name) && !t.Expired(now) {
 			out = append(out, t)
 		}
 	}

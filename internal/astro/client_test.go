@@ -358,6 +358,14 @@ func TestAdvise(t *testing.T) {
 	if got := say(); !strings.Contains(got, token.ID) || !strings.Contains(got, "IP access list") {
 		t.Errorf("got %q", got)
 	}
+	another := w.s
+	another.Name = "etl-two"
+	if _, _, err := w.client.CreateToken(t.Context(), w.s, another.Marker("op")); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := w.client.Advise(t.Context(), w.plan(), time.Now()); err != nil || len(all.Earlier) != 1 || all.Earlier[0].ID != token.ID {
+		t.Errorf("the token of another setup in the same place is taken for an earlier one: %+v, %v", all.Earlier, err)
+	}
 	later, err := w.client.Advise(t.Context(), w.plan(), time.Now().AddDate(1, 0, 0))
 	if err != nil || len(later.Earlier) > 0 {
 		t.Errorf("a token that has ended is one of the earlier ones: %+v, %v", later, err)
@@ -451,7 +459,7 @@ func TestUsed(t *testing.T) {
 		by    display.Text
 		after time.Duration
 		used  bool
-	}{{ours, 20 * time.Second, false}, {ours, time.Minute, true}, {theirs, 20 * time.Second, true}} {
+	}{{ours, 5 * time.Second, false}, {ours, 15 * time.Second, true}, {theirs, 5 * time.Second, true}} {
 		token := astro.Token{Description: tc.by, CreatedAt: made, LastUsedAt: made.Add(tc.after)}
 		if got := token.Used(); got.IsZero() == tc.used || tc.used && !got.Equal(token.LastUsedAt) {
 			t.Errorf("%q, used %s after it was made: %v", tc.by, tc.after, got)

@@ -38,7 +38,7 @@ type Token struct {
 // Used is when a token was last used by something that needs it: not counted is the use by which astro-ci proves
 // a token of its own right after it was made. Zero: never.
 func (t Token) Used() time.Time {
-	const proof = time.Minute
+	const proof = 15 * time.Second
 	if setup.ParseMark(t.Description.String()).Setup != "" && t.LastUsedAt.Sub(t.CreatedAt) < proof {
 		return time.Time{}
 	}

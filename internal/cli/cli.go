@@ -80,8 +80,8 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	}
 	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)
 	defer func() { _, _ = stdout.Close(), stderr.Close() }()
-	a.footer = &footer{to: commands{stderr, a}}
-	a.out, a.err = commands{stdout, a}, a.footer
+	a.footer = &footer{to: commands{stderr, a, false}}
+	a.out, a.err = commands{stdout, a, true}, a.footer
 	if in := a.env.get("ASTRO_API_TOKEN"); in != "" {
 		a.redactor.Add(secret.New([]byte(in)))
 	}
@@ -196,14 +196,18 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			number := version.Number
-			if info, ok := debug.ReadBuildInfo(); ok && number == "dev" && info.Main.Version != "" {
-				number = info.Main.Version
-			}
-			_, err := io.WriteString(a.out, version.Line(number))
+			_, err := io.WriteString(a.out, version.Line(release()))
 			return err
 		},
 	}
+}
+
+// release is the version of this program: its number, or what Go knows of a build without one.
+func release() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version.Number == "dev" && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return version.Number
 }
 
 // The front ends.

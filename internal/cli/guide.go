@@ -166,11 +166,6 @@ func entry(c candidate) ui.Setup {
 	return x
 }
 
-// again is a command of astro-ci as it has to be typed to work on the same world.
-func (a *app) again(command string) string {
-	return a.asTyped("astro-ci " + command)
-}
-
 // plan checks that a setup's token can be replaced and says how.
 func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) {
 	c, known := g.all[name]

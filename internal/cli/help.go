@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/astro-ci/astro-ci/assets"
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -181,26 +183,56 @@ func columns(rows []row, width int) string {
 	return out.String()
 }
 
-// reflow folds paragraphs to a width; what is indented or a list stays as it is.
+// reflow folds paragraphs and lists to a width; what is indented otherwise stays as it is.
 func reflow(text string, width int) string {
-	var out, paragraph []string
+	var out, paragraph, list []string
 	end := func() {
 		if len(paragraph) > 0 {
-			out, paragraph = append(out, ui.Fold(strings.Join(paragraph, " "), width)...), nil
+			out = append(out, ui.Fold(strings.Join(paragraph, " "), width)...)
 		}
+		out = append(out, foldList(list, width)...)
+		paragraph, list = nil, nil
 	}
 	for line := range strings.Lines(strings.Trim(text, "\n")) {
 		line = strings.TrimRight(line, "\n")
-		if line != "" && !strings.HasPrefix(line, " ") {
+		switch {
+		case line == "":
+			end()
+			out = append(out, "")
+		case strings.HasPrefix(line, " "):
+			if len(paragraph) > 0 {
+				end()
+			}
+			list = append(list, line)
+		default:
+			if len(list) > 0 {
+				end()
+			}
 			paragraph = append(paragraph, line)
-			continue
 		}
-		end()
-		out = append(out, line)
 	}
 	end()
 	return strings.Join(out, "\n")
 }
+
+// foldList folds the second column of lines that do not fit; where there is none they stay as they are.
+func foldList(lines []string, width int) []string {
+	if !slices.ContainsFunc(lines, func(l string) bool { return ansi.StringWidth(l) > width }) {
+		return lines
+	}
+	var rows []row
+	for _, l := range lines {
+		m := twoColumns.FindStringSubmatch(l)
+		if m == nil {
+			return lines
+		}
+		rows = append(rows, row{m[1], m[2]})
+	}
+	return strings.Split(strings.TrimRight(columns(rows, width), "\n"), "\n")
+}
+
+// twoColumns is a line with a name and, behind two spaces or more, what it means.
+var twoColumns = pattern.New(`^ +(\S.*?) {2,}(\S.*)$`)
 
 // allStores are all platforms and backends, as far as their descriptions go.
 func allStores() (out []providers.Info) {

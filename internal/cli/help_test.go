@@ -67,14 +67,15 @@ func TestHelp(t *testing.T) {
 func TestNarrowHelp(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	for _, args := range [][]string{{"--help"}, {"setup", "--help"}, {"help", "log-ins"}} {
+	for _, args := range [][]string{{"--help"}, {"setup", "--help"}, {"help", "log-ins"}, {"help", "stores"}, {"help", "files"}, {"help", "credentials"}, {"help", "exit-codes"}} {
 		s := testkit.StartScreen(t, p.command(args...), 60, 200)
-		s.WaitFor(map[bool]string{true: "address of the API", false: "confirm without being asked"}[args[0] == "help"])
+		if code := s.Wait(); code != 0 || len(s.Raw()) < 500 {
+			t.Errorf("%v: exit %d, %q", args, code, s.Raw())
+		}
 		for line := range strings.SplitSeq(strings.ReplaceAll(string(s.Raw()), "\r", ""), "\n") {
 			if w := ansi.StringWidth(line); w > 60 && !strings.Contains(line, "'Data Platform'") && !strings.Contains(line, "--platform github") {
 				t.Errorf("%v: %d cells: %q", args, w, line)
 			}
 		}
-		s.Wait()
 	}
 }

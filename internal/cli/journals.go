@@ -11,6 +11,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/journal"
 	"github.com/astro-ci/astro-ci/internal/rotation"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // journalDir is where the journals are; those of the sandbox are apart.
@@ -143,4 +144,42 @@ func read(dir, name string) (rotation.State, error) {
 	}
 	records, err := rotation.Decode(raw)
 	return rotation.Fold(records), err
+}
+
+// earlierTargets are the places in which set-ups of the same name before this plan kept their secret, since the
+// setup was last removed.
+func (w *world) earlierTargets(p setup.Plan) (out []setup.Target, err error) {
+	dir, err := w.app.journalDir()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := journal.Read(dir, p.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	records, err := rotation.Decode(raw)
+	var last []setup.Target
+	same := func(t setup.Target) func(setup.Target) bool {
+		return func(x setup.Target) bool { return x.String() == t.String() }
+	}
+	for _, r := range records {
+		switch r.Kind {
+		case rotation.RecRemoved:
+			out = nil
+		case rotation.RecForgot: // it was removed, or given up
+			out = slices.DeleteFunc(out, same(last[r.Target]))
+		case rotation.RecPlanned:
+			last = r.Begin.Plan.Targets
+			for _, t := range last {
+				if !slices.ContainsFunc(out, same(t)) {
+					out = append(out, t)
+				}
+			}
+		default:
+		}
+	}
+	return slices.DeleteFunc(out, func(t setup.Target) bool { return slices.ContainsFunc(p.Targets, same(t)) }), err
 }

@@ -4,8 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What is left to a person is what git does not have yet, whoever wrote it when.
@@ -39,6 +41,13 @@ func TestLeftToCommit(t *testing.T) {
 		return stdout
 	}
 	run("init", "-q")
+	index := func() string {
+		raw, err := os.ReadFile(filepath.Join(p.dir, ".git", "index"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
 	const add = "git add .github/workflows/astro-etl-prod.yml astro-ci.yaml && git commit"
 	if said := setUp(); !strings.Contains(said, add) || !strings.Contains(said, "git push") {
 		t.Errorf("after the first set-up: %s", said)
@@ -48,6 +57,14 @@ func TestLeftToCommit(t *testing.T) {
 	}
 	run("add", "-A")
 	run("commit", "-q", "-m", "Deploy")
+	later := time.Now().Add(time.Hour) // git would note the new time in its index
+	if err := os.Chtimes(p.path(".github/workflows/astro-etl-prod.yml"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	before := index()
+	if _, stderr, code := p.run(append(slices.Clone(byFlags), "--dry-run")...); code != 0 || index() != before {
+		t.Errorf("--dry-run wrote into .git: exit %d: %s", code, stderr)
+	}
 	if said := setUp(); strings.Contains(said, "git add") || !strings.Contains(said, "Watch the first run") {
 		t.Errorf("everything is committed, and the third says: %s", said)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
-	"github.com/astro-ci/astro-ci/internal/version"
 )
 
 func (a *app) manCommand() *cobra.Command {
@@ -67,7 +66,7 @@ func pageOf(cmd *cobra.Command) (name, section string) {
 func writePage(w io.Writer, cmd *cobra.Command) {
 	name, section := pageOf(cmd)
 	put := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
-	put(`.TH "%s" %s "" "astro-ci %s" "astro-ci"`, strings.ToUpper(name), section, roff(strings.TrimPrefix(version.Number, "v")))
+	put(`.TH "%s" %s "" "astro-ci %s" "astro-ci"`, strings.ToUpper(name), section, roff(strings.TrimPrefix(release(), "v")))
 	put(".SH NAME\n%s \\- %s", roff(name), roff(cmd.Short))
 	if section == "1" {
 		put(".SH SYNOPSIS\n.B %s", roff(cmd.UseLine()))

@@ -9,7 +9,6 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
-	"github.com/astro-ci/astro-ci/internal/version"
 )
 
 // base is the transport below all clients, or below those of a service that trusts one file more; from
@@ -41,7 +40,7 @@ func (a *app) wire(base http.RoundTripper) httpx.Options {
 	if a.around != nil {
 		base = a.around(base)
 	}
-	o := httpx.Options{Base: base, Agent: "astro-ci/" + version.Number, Jitter: mathrand.Float64, Hosts: &a.hosts, Waiting: a.waiting}
+	o := httpx.Options{Base: base, Agent: "astro-ci/" + release(), Jitter: mathrand.Float64, Hosts: &a.hosts, Waiting: a.waiting}
 	if a.debug {
 		o.Debug = func(line string) { _, _ = fmt.Fprintln(a.err, line) }
 	}

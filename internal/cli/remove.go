@@ -12,7 +12,6 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/engine"
-	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
@@ -127,9 +126,23 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 			}
 		}
 	}
+	before, err := w.earlierTargets(p)
+	if err != nil {
+		return r, err
+	}
+	for _, t := range before {
+		r.Stays = append(r.Stays, "the secret "+t.String()+", which an earlier set-up of this name wrote, if nobody has removed it")
+	}
+	var paths []string
+	for _, f := range r.Files {
+		paths = append(paths, f.Path)
+	}
+	git := gitSays{known: w.tracked(ctx, paths), waiting: w.uncommitted(ctx, paths), there: w.there()}
+	if f := p.Pipeline.File; f != "" && !p.Pipeline.Own && w.sandbox == nil && (git.known == nil || git.known[f]) {
+		r.Stays = append([]string{"runs of the pipeline go on until the change of " + f + " is pushed to " + p.Pipeline.Branch + ", and fail: they have no token any more"}, r.Stays...)
+	}
 	r.facts = removed(p, own)
-	known := w.tracked(ctx, r.Files)
-	r.next = func() []ui.NextStep { return w.afterRemoval(r, known, platform, stores) }
+	r.next = func() []ui.NextStep { return w.afterRemoval(r, git, platform, stores) }
 	return r, nil
 }
 
@@ -206,16 +219,17 @@ func (a *app) receipt(r removal, run *engine.Run, failed error) error {
 		State string `json:"state"`
 	}
 	out := struct {
-		Setup   string   `json:"setup"`
-		Actions []action `json:"actions"`
-		Stays   []string `json:"stays"`
-		Error   string   `json:"error,omitempty"`
-	}{Setup: r.plan.Name, Stays: append([]string{}, r.Stays...)}
+		Setup   string              `json:"setup"`
+		Actions []action            `json:"actions"`
+		Stays   []string            `json:"stays"`
+		Error   *report.ErrorObject `json:"error,omitempty"`
+		Resume  string              `json:"resume,omitempty"`
+	}{Setup: r.plan.Name, Stays: append([]string{}, r.Stays...), Error: report.ErrorOf(failed)}
 	for _, e := range run.Actions() {
 		out.Actions = append(out.Actions, action{e.Action.Key, e.Action.Say, string(e.State)})
 	}
 	if failed != nil {
-		out.Error = hint.Of(failed).Error()
+		out.Resume = a.again("remove " + r.plan.Name)
 	}
 	e := json.NewEncoder(a.out)
 	e.SetEscapeHTML(false)
@@ -223,7 +237,7 @@ func (a *app) receipt(r removal, run *engine.Run, failed error) error {
 		return err
 	}
 	if failed != nil {
-		report.Error(a.err, failed)
+		a.goOn(r.plan.Name, failed)
 		return errShown
 	}
 	return nil

@@ -128,19 +128,27 @@ func removed(p setup.Plan, own []astro.Token) (out []ui.Fact) {
 	return out
 }
 
-// afterRemoval says what is left to the person. known are the files that git has.
-func (w *world) afterRemoval(r removal, known map[string]bool, platform providers.Platform, stores map[string]providers.Store) (out []ui.NextStep) {
+// gitSays is what git says of the files before a removal.
+type gitSays struct {
+	known   map[string]bool // those that it has; nil: it cannot say
+	waiting []string        // those that it does not have as they are
+	there   string          // leads a shell to them
+}
+
+// afterRemoval says what is left to the person.
+func (w *world) afterRemoval(r removal, git gitSays, platform providers.Platform, stores map[string]providers.Store) (out []ui.NextStep) {
 	p := r.plan
 	branch := cmp.Or(p.Pipeline.Branch, "the branch that deploys")
 	var changed []string
 	for _, f := range r.Files {
-		lost := !known[f.Path] && (w.sandbox != nil || f.Gone && known != nil) // git never had it, or never should
-		if word := providers.ShellWord(f.Path); f.Changed && !lost && !slices.Contains(changed, word) {
+		lost := !git.known[f.Path] && (w.sandbox != nil || f.Gone && git.known != nil) // git never had it, or never should
+		now := f.Changed || git.known[f.Path] && slices.Contains(git.waiting, f.Path)  // by this removal, or one that was broken off
+		if word := word(f.Path); now && !lost && !slices.Contains(changed, word) {
 			changed = append(changed, word)
 		}
 	}
 	if len(changed) > 0 {
-		out = append(out, ui.NextStep{Say: "Commit the change", Command: w.there() + "git add " + strings.Join(changed, " ") + " && git commit -m \"Remove the Astro setup " + p.Name + "\""})
+		out = append(out, ui.NextStep{Say: "Commit the change", Command: git.there + "git add " + strings.Join(changed, " ") + " && git commit -m \"Remove the Astro setup " + p.Name + "\""})
 	}
 	if len(changed) > 0 && w.sandbox == nil {
 		out = append(out, ui.NextStep{Say: "Push it, or open a pull request into " + branch + "; until then runs start and fail", Command: "git push"})
@@ -148,7 +156,7 @@ func (w *world) afterRemoval(r removal, known map[string]bool, platform provider
 	switch {
 	case p.Pipeline.Own:
 		out = append(out, ui.NextStep{Say: "Take " + p.Target().Secret + " out of your own pipeline: its runs fail without it"})
-	case len(r.Files) > 0 && r.Files[0].Path == p.Pipeline.File && !r.Files[0].Changed && w.sandbox == nil:
+	case len(r.Files) > 0 && r.Files[0].Path == p.Pipeline.File && !r.Files[0].Changed && !slices.Contains(changed, word(p.Pipeline.File)) && w.sandbox == nil:
 		out = append(out, ui.NextStep{
 			Say:  "Look whether " + p.Pipeline.File + " is still on " + branch + " of " + p.Repository.Path + ", and take it out there: it is not in this folder",
 			Link: platform.Runs(p.Repository, p.Pipeline.File),

@@ -67,7 +67,11 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	looks = append(looks,
 		func() (err error) {
 			if changes, err = w.changes(ctx, p, platform, true); err == nil {
-				waiting = w.uncommitted(ctx, changes)
+				var paths []string
+				for _, c := range changes {
+					paths = append(paths, c.Path)
+				}
+				waiting = w.uncommitted(ctx, paths)
 			}
 			return err
 		},
@@ -75,9 +79,10 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	if err := parallel.Do(looks...); err != nil {
 		return ui.Review{}, err
 	}
+	there := w.there()
 	return ui.Review{
 		Actions: actions, Checked: checked, Warnings: warnings, Changes: changes,
-		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return append(w.next(result, platform, waiting), left...) },
+		Run: engine.NewRun(actions), Result: result, Next: func() []ui.NextStep { return append(w.next(result, platform, waiting, there), left...) },
 		Resume: func() string { return w.app.goesOn(p.Name, setup.RenewalName(p.Name)) },
 	}, nil
 }
@@ -110,7 +115,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 		return nil, nil, err
 	}
 	for _, t := range advice.Earlier {
-		if before.Knows(t.ID) || t.Name.String() == p.TokenName() { // or it may be somebody else's
+		if before.Knows(t.ID) || t.Name.String() == p.TokenName() { // or it may be of somebody else's namesake
 			left = append(left, ui.NextStep{Say: "Delete the earlier token " + t.ID + " as soon as nothing uses it", Command: w.app.again("token revoke " + t.ID)})
 		}
 	}
@@ -213,19 +218,19 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 	return out, nil
 }
 
-// next says what is left to the person. The files in waiting were not committed before.
-func (w *world) next(r *engine.Result, platform providers.Platform, waiting []string) []ui.NextStep {
+// next says what is left to the person. The files in waiting were not committed before; there leads to them.
+func (w *world) next(r *engine.Result, platform providers.Platform, waiting []string, there string) []ui.NextStep {
 	if w.sandbox != nil {
 		out := append([]ui.NextStep{{Say: "Start the pipeline in the sandbox, and see that the token is used", Command: w.app.again("run " + r.Plan.Name)}}, w.later(r, platform)...)
 		return append(out,
 			ui.NextStep{Say: "Take everything back. What was written here is about the sandbox alone: push none of it", Command: w.app.again("remove " + r.Plan.Name)},
 			ui.NextStep{Say: "Do the same with your own Astro", Command: "astro-ci"})
 	}
-	return append(w.publish(r, platform, waiting), w.later(r, platform)...)
+	return append(w.publish(r, platform, waiting, there), w.later(r, platform)...)
 }
 
 // publish says how the files get to where runs read them.
-func (w *world) publish(r *engine.Result, platform providers.Platform, waiting []string) (out []ui.NextStep) {
+func (w *world) publish(r *engine.Result, platform providers.Platform, waiting []string, there string) (out []ui.NextStep) {
 	var changed []string
 	files, written := r.Files, r.Written()
 	if r.Renewal != nil {
@@ -236,7 +241,7 @@ func (w *world) publish(r *engine.Result, platform providers.Platform, waiting [
 			out = append(out, ui.NextStep{Say: "Have the request merged into " + r.Plan.Pipeline.Branch, Link: f.Request})
 			continue
 		}
-		if word := providers.ShellWord(f.Path); (f.Changed || slices.Contains(waiting, f.Path)) && !slices.Contains(changed, word) {
+		if word := word(f.Path); (f.Changed || slices.Contains(waiting, f.Path)) && !slices.Contains(changed, word) {
 			changed = append(changed, word)
 		}
 	}
@@ -246,7 +251,7 @@ func (w *world) publish(r *engine.Result, platform providers.Platform, waiting [
 			into = "the branch that deploys"
 		}
 		out = append(out,
-			ui.NextStep{Say: "Commit the pipeline file", Command: w.there() + "git add " + strings.Join(changed, " ") + " && git commit -m \"Deploy to Astro from " + platform.Info().Name + "\""},
+			ui.NextStep{Say: "Commit the pipeline file", Command: there + "git add " + strings.Join(changed, " ") + " && git commit -m \"Deploy to Astro from " + platform.Info().Name + "\""},
 			ui.NextStep{Say: "Push it, or open a pull request into " + into, Command: "git push"},
 		)
 	}

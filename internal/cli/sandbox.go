@@ -3,14 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -95,35 +92,4 @@ func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {
 	_, _ = fmt.Fprintln(a.err, "The sandbox is running. Paste the lines above into another terminal. Ctrl-C ends it.")
 	<-ctx.Done()
 	return nil
-}
-
-// commands is an output on which the commands that are printed work on the same world.
-type commands struct {
-	io.Writer
-	a *app
-}
-
-var command = pattern.New(`\bastro-ci (setup|run|rotate|resume|status|verify|doctor|targets|apply|remove|token|whoami)([\s.,:;)"]|$)`)
-
-func (c commands) Write(p []byte) (int, error) {
-	_, err := io.WriteString(c.Writer, c.a.asTyped(string(p)))
-	return len(p), err
-}
-
-// asTyped makes the commands in a text those that work on the same world as this one: in the sandbox, or with
-// another folder of state, they say so.
-func (a *app) asTyped(text string) string {
-	var flags []string
-	if a.sandbox {
-		flags = append(flags, "--sandbox")
-	}
-	for _, f := range []struct{ name, value string }{{"state-dir", a.stateDir}, {"ca-file", a.caFile}} {
-		if f.value != "" {
-			flags = append(flags, "--"+f.name, providers.ShellWord(f.value))
-		}
-	}
-	if len(flags) == 0 {
-		return text
-	}
-	return command.ReplaceAllString(text, "astro-ci "+strings.ReplaceAll(strings.Join(flags, " "), "$", "$$")+" $1$2")
 }

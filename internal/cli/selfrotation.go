@@ -11,7 +11,6 @@ import (
 	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
-	"github.com/astro-ci/astro-ci/internal/version"
 )
 
 // platformToken is the log-in by which scheduled runs write secrets, as far as it was given beforehand.
@@ -39,7 +38,7 @@ func (a *app) platformToken() (*secret.Value, error) {
 // wanted.
 func (w *world) program(ctx context.Context, wanted string) (setup.CLI, string, error) {
 	from := cmp.Or(w.app.setup.ownURL, pipeline.ProgramURL)
-	out := setup.CLI{Version: cmp.Or(wanted, strings.TrimPrefix(version.Number, "v")), BaseURL: from, SHA256: map[string]string{}}
+	out := setup.CLI{Version: cmp.Or(wanted, strings.TrimPrefix(release(), "v")), BaseURL: from, SHA256: map[string]string{}}
 	read := from // as with the Astro CLI: what is read here may be elsewhere than where the runs install from
 	if w.sandbox != nil {
 		read, out.Version = w.sandbox.ReleasesURL(), cmp.Or(wanted, w.sandbox.Program())

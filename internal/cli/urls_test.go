@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/astro-ci/astro-ci/internal/pipeline"
+	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -278,5 +280,34 @@ func TestPrintedCommands(t *testing.T) {
 		if _, stderr, _ := p.run(append([]string{"check", "x.yml"}, args[3:]...)...); strings.Contains(stderr, "--sandbox setup=") {
 			t.Errorf("in the sandbox %v: %s", inside, stderr)
 		}
+	}
+}
+
+// What says where the files are goes with the commands, whole and from anywhere, and JSON stays JSON.
+func TestPrintedFlags(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	const folder = `st "a'te`
+	at := p.path(folder)
+	out, stderr, code := p.run("--sandbox", "--state-dir", folder, "--json", "status")
+	var all struct {
+		Items []struct {
+			Findings []struct{ Next string }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code == 2 {
+		t.Fatalf("exit %d, %v: %s%s", code, err, out, stderr)
+	}
+	want := "astro-ci --sandbox --state-dir " + providers.ShellWord(at) + " token "
+	if !slices.ContainsFunc(all.Items, func(i struct{ Findings []struct{ Next string } }) bool {
+		return slices.ContainsFunc(i.Findings, func(f struct{ Next string }) bool { return strings.HasPrefix(f.Next, want) })
+	}) {
+		t.Errorf("no command begins with %s: %s", want, out)
+	}
+	if _, stderr, _ := p.run("--state-dir", folder, "whoami"); !strings.Contains(stderr, "astro-ci --state-dir "+providers.ShellWord(at)+" login") {
+		t.Errorf("a log-in elsewhere: %s", stderr)
+	}
+	if out, _, _ := p.run("--sandbox", "--state-dir", folder, "sandbox", "--help"); !strings.Contains(out, "astro-ci --state-dir "+providers.ShellWord(at)+" sandbox reset") {
+		t.Errorf("another sandbox would be forgotten: %s", out)
 	}
 }

@@ -82,9 +82,9 @@ func Token(name, id string, t astro.Token, err error, now time.Time) Checked {
 		c.Verdict, c.Reason, c.Next = Ended, "it expired on "+display.Day(t.EndAt), "astro-ci rotate "+name
 	default:
 		words, _ := rotation.Due(t, now)
-		used := "never used"
-		if !t.LastUsedAt.IsZero() {
-			used = "last used on " + display.Day(t.LastUsedAt)
+		used := "used by no run yet"
+		if !t.Used().IsZero() {
+			used = "last used on " + display.Day(t.Used())
 		}
 		c.Reason = fmt.Sprintf("it is on Astro, role %s; %s; %s", t.On().Role, words, used)
 	}

@@ -36,7 +36,6 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 			return out, err
 		}
 		out.Files = append(out.Files, b.drop("pipeline:remove", file))
-		stays("runs of the pipeline go on until the change of " + file.Path + " is pushed to " + p.Pipeline.Branch + ", and fail: they have no token any more")
 	}
 	policy, _, err := Grant(platform, p)
 	if err != nil {
@@ -44,7 +43,7 @@ func Remove(p setup.Plan, platform providers.Platform, tokens []string, d Deps) 
 	}
 	if policy.Path != "" {
 		out.Files = append(out.Files, b.drop("policy:remove", policy))
-		stays("what " + policy.Path + " had allowed stays allowed until somebody takes it back there")
+		stays("what " + policy.Path + " had allowed in " + b.Stores[p.Target().Store].Info().Name + " stays allowed until somebody takes it back")
 	}
 	b.unschedule()
 	targets := p.Targets

@@ -16,7 +16,7 @@ func workspace(d Deps) flow.Step {
 		Needs: []string{"organization", "job", "credential"},
 		Title: "Which Workspace?",
 		Help:  "Each Workspace gets a token of its own, so that a leak in one does not open the others.",
-		More:  "A Workspace holds Deployments, and the people who work on them. For the next one, start astro-ci again: it proposes everything else as it is here.",
+		More:  "A Workspace holds Deployments, and the people who work on them. For the next one, press a in the overview, or use astro-ci setup --like SETUP: everything else stays as it is here.",
 		When: func(p setup.Plan) bool {
 			return p.Credential.Kind != setup.OrganizationToken || p.Job != setup.ManageUsers
 		},

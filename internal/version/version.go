@@ -1,5 +1,5 @@
-// Package version says which version of astro-ci this is, in a release before the rest of the program has
-// started: docs/adr/0017.
+// Package version says which version of astro-ci this is, where the linker has set it before the rest of the program
+// has started: docs/adr/0017.
 package version
 
 import "os"

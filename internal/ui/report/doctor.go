@@ -91,7 +91,7 @@ func Verified(w io.Writer, all []doctor.Verified, width int) {
 		}
 		say(w, "%s", v.Setup)
 		if v.Err != nil {
-			f := failureOf(v.Err)
+			f := ErrorOf(v.Err)
 			p.entry("unclear", false, "the setup", f.What, f.Next)
 			continue
 		}
@@ -114,26 +114,26 @@ type (
 		Person  bool            `json:"person"`
 		Token   *checkedObject  `json:"token"` // null: the setup is not known
 		Targets []checkedObject `json:"targets"`
-		Error   *failure        `json:"error,omitempty"`
+		Error   *ErrorObject    `json:"error,omitempty"`
 	}
 	checkedObject struct {
 		Subject string         `json:"subject"`
 		Verdict doctor.Verdict `json:"verdict"`
 		Reason  string         `json:"reason"`
 		Next    string         `json:"next"`
-		Error   *failure       `json:"error,omitempty"`
+		Error   *ErrorObject   `json:"error,omitempty"`
 	}
 )
 
 // VerifiedJSON prints the same as one object; docs/doctor.md describes it.
 func VerifiedJSON(w io.Writer, all []doctor.Verified) error {
 	object := func(c doctor.Checked) checkedObject {
-		return checkedObject{c.Subject, c.Verdict, c.Reason, c.Next, failureOf(c.Err)}
+		return checkedObject{c.Subject, c.Verdict, c.Reason, c.Next, ErrorOf(c.Err)}
 	}
 	out := []verifiedObject{}
 	person := false
 	for _, v := range all {
-		x := verifiedObject{Setup: v.Setup, Person: v.Person(), Targets: []checkedObject{}, Error: failureOf(v.Err)}
+		x := verifiedObject{Setup: v.Setup, Person: v.Person(), Targets: []checkedObject{}, Error: ErrorOf(v.Err)}
 		person = person || x.Person
 		if v.Err == nil {
 			t := object(v.Token)

@@ -193,15 +193,15 @@ func (p *table) left(t astro.Token) string {
 }
 
 func (p *table) used(t astro.Token) string {
-	switch d := p.now.Sub(t.LastUsedAt); {
-	case t.LastUsedAt.IsZero():
+	switch d := p.now.Sub(t.Used()); {
+	case t.Used().IsZero():
 		return "never"
 	case d < 24*time.Hour:
 		return "within a day"
 	case d < 999*24*time.Hour:
 		return days(d) + " ago"
 	}
-	return display.Day(t.LastUsedAt)
+	return display.Day(t.Used())
 }
 
 // The names below stay the same from version to version; docs/status.md describes them.
@@ -215,7 +215,7 @@ type (
 		Items        []itemObject  `json:"items"`
 		Bare         []namedObject `json:"workspacesWithoutToken"`
 		Unknown      []string      `json:"unknown"`
-		Error        *failure      `json:"error,omitempty"`
+		Error        *ErrorObject  `json:"error,omitempty"`
 	}
 	namedObject struct {
 		ID   string `json:"id"`
@@ -245,7 +245,7 @@ type (
 func InventoryJSON(w io.Writer, v inventory.Inventory, failed error) error {
 	out := inventoryObject{
 		At: v.At.UTC(), Asked: v.Asked, Whole: v.Whole, Person: v.Person(), Items: []itemObject{}, Bare: []namedObject{},
-		Unknown: append([]string{}, v.Unknown...), Error: failureOf(failed),
+		Unknown: append([]string{}, v.Unknown...), Error: ErrorOf(failed),
 	}
 	if o := v.Organization; o.ID != "" {
 		out.Organization = &namedObject{o.ID, o.Name.String()}

@@ -22,7 +22,7 @@ type object struct {
 	Renewal  *renewal      `json:"renewal,omitempty"` // the setup that renews the token by itself
 	Noted    *file         `json:"noted,omitempty"`   // the file that lists the setups
 	Actions  []action      `json:"actions"`
-	Error    *failure      `json:"error,omitempty"`
+	Error    *ErrorObject  `json:"error,omitempty"`
 	Exists   []string      `json:"exists,omitempty"`  // with an error: what stands in the world
 	Missing  []missingItem `json:"missing,omitempty"` // with an error: the answers that are needed
 }
@@ -67,12 +67,13 @@ type action struct {
 // event is one line of --json=events.
 type event struct {
 	action
-	Detail  string   `json:"detail,omitempty"`
-	Seconds float64  `json:"seconds,omitempty"`
-	Error   *failure `json:"error,omitempty"`
+	Detail  string       `json:"detail,omitempty"`
+	Seconds float64      `json:"seconds,omitempty"`
+	Error   *ErrorObject `json:"error,omitempty"`
 }
 
-type failure struct {
+// ErrorObject is an error as JSON shows it.
+type ErrorObject struct {
 	What string `json:"what"`
 	Next string `json:"next"`
 	Link string `json:"link"`
@@ -95,7 +96,7 @@ type missingChoice struct {
 // ResultJSON prints one object: what was made, by which actions, and, when the run failed, why and
 // what it left. Before a run it is the preview: every action is planned and there is no token.
 func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed error) error {
-	out := object{Setup: r.Plan.Name, Actions: []action{}, Error: failureOf(failed)}
+	out := object{Setup: r.Plan.Name, Actions: []action{}, Error: ErrorOf(failed)}
 	out.Token, out.Targets, out.Files = parts(r)
 	if len(out.Files) > 0 {
 		out.Pipeline = &out.Files[0]
@@ -140,7 +141,7 @@ func parts(r *engine.Result) (t *token, targets []target, files []file) {
 
 // ErrorJSON prints one object for an error that ended the program before anything was made.
 func ErrorJSON(w io.Writer, err error) error {
-	out := object{Targets: []target{}, Actions: []action{}, Error: failureOf(err)}
+	out := object{Targets: []target{}, Actions: []action{}, Error: ErrorOf(err)}
 	if missing, ok := errors.AsType[*flow.MissingError](err); ok {
 		out.Missing = missingItems(missing.Items)
 	}
@@ -163,19 +164,19 @@ func missingItems(items []flow.Missing) (out []missingItem) {
 
 // Event prints one event as one line of JSON.
 func Event(w io.Writer, ev engine.Event) {
-	_ = encode(w, event{actionOf(ev), oneLine(ev.Detail), ev.Took.Round(time.Millisecond).Seconds(), failureOf(ev.Err)})
+	_ = encode(w, event{actionOf(ev), oneLine(ev.Detail), ev.Took.Round(time.Millisecond).Seconds(), ErrorOf(ev.Err)})
 }
 
 func actionOf(ev engine.Event) action {
 	return action{ev.Action.Key, ev.Action.Say, string(ev.State)}
 }
 
-// failureOf is err in one object; of several errors the words follow one another.
-func failureOf(err error) *failure {
+// ErrorOf is err in one object; of several errors the words follow one another.
+func ErrorOf(err error) *ErrorObject {
 	if err == nil {
 		return nil
 	}
-	var out failure
+	var out ErrorObject
 	var what, next []string
 	for _, p := range explain(err) {
 		what = append(what, p.sentence())

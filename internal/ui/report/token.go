@@ -122,13 +122,14 @@ func ends(t astro.Token, now time.Time) string {
 }
 
 func used(t astro.Token, now time.Time) string {
-	if t.LastUsedAt.IsZero() {
+	at := t.Used()
+	if at.IsZero() {
 		return "never"
 	}
-	if now.Sub(t.LastUsedAt) < 24*time.Hour {
-		return display.Day(t.LastUsedAt) + ", within a day"
+	if now.Sub(at) < 24*time.Hour {
+		return display.Day(at) + ", within a day"
 	}
-	return fmt.Sprintf("%s, %s ago", display.Day(t.LastUsedAt), days(now.Sub(t.LastUsedAt)))
+	return fmt.Sprintf("%s, %s ago", display.Day(at), days(now.Sub(at)))
 }
 
 func days(d time.Duration) string {

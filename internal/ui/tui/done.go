@@ -81,7 +81,7 @@ func (t theme) stays(r *ui.Review, w int) []string {
 	}
 	out := []string{"", t.strong.Render(ui.Stays), ""}
 	for _, s := range r.Stays {
-		out = append(out, indent(t.dim.Render(t.g.dot)+" ", wrap(s.String(), w-2))...)
+		out = append(out, indent(t.dim.Render(t.g.dot)+" ", wrap(t.typed(s.String()), w-2))...)
 	}
 	return out
 }

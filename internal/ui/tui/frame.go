@@ -138,6 +138,9 @@ func (m *model) footer(w int) []string {
 	if m.h >= tall {
 		most = 2
 	}
+	if s, ok := m.screen.(interface{ asks() string }); ok && s.asks() != "" && !m.help {
+		return []string{m.th.warn.Render(m.th.cut(s.asks(), w))} // where it is seen on every terminal
+	}
 	keys := m.hints()
 	if m.help {
 		keys = []keyHint{{"esc", "close help"}}

@@ -97,7 +97,10 @@ func TestQLeaves(t *testing.T) {
 	if d.quit {
 		t.Fatal("two q with another key between left")
 	}
-	d.wants("Press q again to leave. Nothing was created.")
+	for _, size := range [][2]int{{120, 40}, {80, 24}, {40, 12}, {30, 9}, {80, 10}} {
+		d.size(size[0], size[1])
+		d.wants("Press q again to leave.")
+	}
 	d.press("q")
 	if !d.quit || d.m.out.Confirmed || d.m.out.Back {
 		t.Errorf("quit %v, outcome %+v", d.quit, d.m.out)
@@ -292,7 +295,7 @@ func TestVerdict(t *testing.T) {
 // A command that is longer than a line is still one command when it is copied from the screen.
 func TestCommandsStayWhole(t *testing.T) {
 	t.Parallel()
-	const long = `git add .github/workflows/astro.yml && git commit -m 'Deploy to Astro from  GitHub Actions' -m "it's so"`
+	const long = `cd '/home/ada/it'\''s here' && git add .github/workflows/astro.yml && git commit -m 'Deploy to Astro from  GitHub Actions' -m "it's so"`
 	for w := 45; w < 120; w++ {
 		lines := command(long, w)
 		for i, l := range lines {

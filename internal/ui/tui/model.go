@@ -277,7 +277,15 @@ func (m *model) goBack() tea.Cmd {
 }
 
 // twice is said after the first of two q that leave answers behind.
-const twice = "Press q again to leave. Nothing was created."
+const twice = "Press q again to leave. Nothing of this was created."
+
+// asked is a note that has to be seen, "" for all others.
+func asked(note string) string {
+	if note == twice {
+		return note
+	}
+	return ""
+}
 
 // leave ends the program.
 func (m *model) leave() tea.Cmd {

@@ -288,9 +288,12 @@ func (q *question) body(m *model, w int) []string {
 	return out
 }
 
+// asks is what the next key decides; "" for nothing.
+func (q *question) asks() string { return asked(q.note) }
+
 // problem is what is wrong with the answer, or with the last key.
 func (q *question) problem(m *model, w int) []string {
-	if q.note != "" {
+	if q.note != "" && q.note != q.asks() {
 		return append([]string{""}, each(wrap(q.note, w), m.th.dim)...)
 	}
 	if q.err == nil {

@@ -169,7 +169,7 @@ func (r *review) confirm(m *model, w int) []string {
 	here := r.cursor == len(m.session.Walk().Answers())
 	out := []string{m.th.rule.Render(strings.Repeat(m.th.g.line, w))}
 	out = append(out, m.th.strong.Render("Do all of this now?")+"  "+m.th.yesNo(r.yes, here))
-	if r.note != "" {
+	if r.note != "" && r.note != r.asks() {
 		out = append(out, each(wrap(r.note, w), m.th.dim)...)
 	}
 	return out
@@ -213,7 +213,7 @@ func (r *review) fit(m *model, w, h int) {
 
 func (r *review) view(m *model, w, h int) []string {
 	if r.loaded == nil {
-		return append(r.wait.view(m.th), each(wrap(r.note, w), m.th.dim)...)
+		return r.wait.view(m.th)
 	}
 	if r.diff {
 		title := r.title(m, w, h)
@@ -316,6 +316,9 @@ func (r *review) title(m *model, w, h int) []string {
 	}
 	return append(out, "")
 }
+
+// asks is what the next key decides; "" for nothing.
+func (r *review) asks() string { return asked(r.note) }
 
 func (r *review) keys(m *model) []keyHint {
 	back, leave := keyHint{"esc", "back"}, keyHint{"q", "leave"}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"runtime"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,7 +45,10 @@ func wrap(s string, w int) []string {
 // command breaks a command into lines that a shell still takes as one command when they are copied: between two
 // words, and never inside quotes. Only a word that is longer than a line is broken as it comes.
 func command(s string, w int) (lines []string) {
-	const on = ` \`
+	on := ` \`
+	if runtime.GOOS == "windows" {
+		on = "" // its shells have no sign for it in common
+	}
 	all := words(s)
 	line := ""
 	for i, word := range all {
@@ -66,9 +70,13 @@ func command(s string, w int) (lines []string) {
 
 // words are the parts of a command between spaces that are in no quotes.
 func words(s string) (out []string) {
-	from, quote := 0, rune(0)
+	from, quote, escaped := 0, rune(0), false
 	for i, r := range s {
 		switch {
+		case escaped:
+			escaped = false
+		case quote == 0 && r == '\\':
+			escaped = true
 		case quote != 0:
 			if r == quote {
 				quote = 0
