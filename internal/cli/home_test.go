@@ -85,7 +85,7 @@ func TestPlainHome(t *testing.T) {
 
 	manage := []string{"3", "", "", "", "yes"} // the job, and what is proposed
 	home(lines(slices.Concat([]string{"1", "2", "", "1", "1", "yes", "b", "1", "1", "w", "", "2 3"}, manage, manage)...), 0,
-		"1. etl-prod: due on ", "; 90 days left, until ", "; last used ", "\n\n2 Workspaces without a credential:\n2. Finance\n3. Machine Learning\n",
+		"1. etl-prod: due on ", "; 90 days left, until ", "; used by no run yet", "\n\n2 Workspaces without a credential:\n2. Finance\n3. Machine Learning\n",
 		"it holds what astro-ci wrote last", "b shows the overview", "1 setup, 1 unfinished:", "1. Resume: ", "Every target holds the new token",
 		"Workspace: Finance, given", "Workspace: Machine Learning, given", "etl-prod is done: ")
 	now := p.owns()
@@ -100,7 +100,7 @@ func TestPlainHome(t *testing.T) {
 	}
 
 	// What is not agreed to is not done.
-	home(lines("finance", "4", "yes", "b", "q"), 0, "Delete the token "+now.ours["finance"][0], "What stays:", "Nothing was done: that needs the name finance.", "b for the overview, or q to leave.")
+	home(lines("finance", "4", "yes", "b", "q"), 0, "Delete the token "+now.ours["finance"][0], "Nothing was done: that needs the name finance.", "b for the overview, or q to leave.")
 	if after := p.owns(); len(after.ours) != 3 || len(after.files) != 3 {
 		t.Errorf("without the name: %+v", after)
 	}
