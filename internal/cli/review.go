@@ -114,19 +114,28 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	if err != nil {
 		return nil, nil, err
 	}
+	held, err := w.heldBy(p.Name)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, t := range advice.Earlier {
 		if before.Knows(t.ID) || t.Name.String() == p.TokenName() { // or it may be of somebody else's namesake
 			left = append(left, ui.NextStep{Say: "Delete the earlier token " + t.ID + " as soon as nothing uses it", Command: w.app.again("token revoke " + t.ID)})
 		}
 	}
 	for _, t := range before.Setup().Targets {
-		if !slices.ContainsFunc(p.Targets, func(x setup.Target) bool { return x.String() == t.String() }) {
+		of := held[t.String()]
+		if of == "" && before.Last != "" && !slices.ContainsFunc(p.Targets, func(x setup.Target) bool { return x.String() == t.String() }) {
 			out = append([]display.Text{display.Clean("The secret of " + p.Name + " in " + t.String() + " stays as it is, and no rotation writes it any more. To keep the secret in one more place, use: astro-ci targets add " + p.Name)}, out...)
 			left = append(left, ui.NextStep{Say: "Remove the earlier secret " + t.String() + " as soon as nothing reads it"})
 		}
 	}
 	for i, t := range p.Targets {
 		if st := there[i]; st.Exists {
+			if of := held[t.String()]; of != "" {
+				out = append([]display.Text{display.Clean("The secret " + t.String() + " is that of the setup " + of + ": its pipeline would use this token from then on. Choose another name for the secret, or another place.")}, out...)
+				continue
+			}
 			then := "Its old value cannot be read back."
 			if _, ok := stores[t.Store].(providers.Historian); ok && st.Version != "" {
 				then = "The store keeps its earlier value."
@@ -145,6 +154,21 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 		}
 	}
 	return out, left, nil
+}
+
+// heldBy are the setups of this computer, but for one, by the secrets that they live from.
+func (w *world) heldBy(but string) (map[string]string, error) {
+	all, err := w.app.journals()
+	out := map[string]string{}
+	for _, k := range all {
+		if k.name == but || k.err != nil || !k.lives() {
+			continue
+		}
+		for _, t := range k.state.Setup().Targets {
+			out[t.String()] = k.name
+		}
+	}
+	return out, err
 }
 
 // before is what an earlier set-up with the name has left here; the zero State where there is none, or this one
@@ -221,9 +245,13 @@ func (w *world) changes(ctx context.Context, p setup.Plan, platform providers.Pl
 // next says what is left to the person. The files in waiting were not committed before; there leads to them.
 func (w *world) next(r *engine.Result, platform providers.Platform, waiting []string, there string) []ui.NextStep {
 	if w.sandbox != nil {
+		where := "here"
+		if there != "" {
+			where = "in " + w.app.shown(w.files.Root())
+		}
 		out := append([]ui.NextStep{{Say: "Start the pipeline in the sandbox, and see that the token is used", Command: w.app.again("run " + r.Plan.Name)}}, w.later(r, platform)...)
 		return append(out,
-			ui.NextStep{Say: "Take everything back. What was written here is about the sandbox alone: push none of it", Command: w.app.again("remove " + r.Plan.Name)},
+			ui.NextStep{Say: "Take everything back. What was written " + where + " is about the sandbox alone: push none of it", Command: w.app.again("remove " + r.Plan.Name)},
 			ui.NextStep{Say: "Do the same with your own Astro", Command: "astro-ci"})
 	}
 	return append(w.publish(r, platform, waiting, there), w.later(r, platform)...)

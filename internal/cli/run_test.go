@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,35 @@ func TestRunInTheSandbox(t *testing.T) {
 	}
 	if _, stderr, code := p.run("run", "--sandbox", "--every", "1ms"); code != 0 || !strings.Contains(stderr, "The run passed") {
 		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+// In the sandbox a run reads what its file names: the secret of its environment, or one with another name.
+func TestRunReadsItsOwnSecret(t *testing.T) {
+	t.Parallel()
+	for _, platform := range []string{"github", "gitlab"} {
+		t.Run(platform, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.env = append(p.env, "ASTRO_CI_PLATFORM="+platform, "ASTRO_CI_REPO=acme/etl")
+			base := []string{"setup", "--sandbox", "--no-input", "--yes", "--credential", "deployment-token", "--role", "DEPLOYMENT_ADMIN"}
+			for _, args := range [][]string{
+				{"--workspace", "Data Platform", "--deployment", "etl-prod", "--environment", "production"},
+				{"--workspace", "Machine Learning", "--deployment", "ml-dev", "--secret-name", "ASTRO_ML"},
+			} {
+				if _, stderr, code := p.run(append(slices.Clone(base), args...)...); code != 0 {
+					t.Fatalf("exit %d: %s", code, stderr)
+				}
+			}
+			p.nextSecond() // Astro says in seconds when a token was used
+			for _, name := range []string{"etl-prod", "ml-dev"} {
+				_, stderr, code := p.run("run", name, "--sandbox", "--every", "1ms", "--platform", platform, "--repo", "acme/etl")
+				if code != 0 || !strings.Contains(stderr, "The run passed, and Astro saw the token") {
+					t.Errorf("%s: exit %d: %s", name, code, stderr)
+				}
+				p.nextSecond()
+			}
+		})
 	}
 }
 

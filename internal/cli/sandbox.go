@@ -53,7 +53,7 @@ func (a *app) sandboxDir() (string, error) {
 
 // startSandbox starts the embedded servers for this run; repos exist beside those they have, and the
 // pipeline files count as pushed.
-func (a *app) startSandbox(repos []setup.Repository, pushed []string) (*sandbox.Sandbox, error) {
+func (a *app) startSandbox(repos []setup.Repository, pushed []sandbox.File) (*sandbox.Sandbox, error) {
 	dir, err := a.sandboxDir()
 	if err != nil {
 		return nil, err

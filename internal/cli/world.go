@@ -218,10 +218,10 @@ func (w *world) enterSandbox() error {
 }
 
 // pushed are the paths of the pipeline files in the working tree.
-func (w *world) pushed() (out []string) {
+func (w *world) pushed() (out []sandbox.File) {
 	all, _ := pipeline.NewFiles(w.repo.Root).Find(pipeline.Globs()) // none is fine
 	for _, f := range all {
-		out = append(out, f.Path)
+		out = append(out, sandbox.File{Path: f.Path, Content: f.Content})
 	}
 	return out
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/filelock"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
 	"github.com/astro-ci/astro-ci/internal/sandbox/awsd"
 	"github.com/astro-ci/astro-ci/internal/sandbox/azured"
@@ -58,14 +59,48 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
-	// Pushed are the paths of pipeline files on the default branches: nothing can be pushed to the
-	// sandbox, so what lies in the working tree counts as pushed.
-	Pushed []string
+	// Pushed are the pipeline files on the default branches: nothing can be pushed to the sandbox, so what lies in
+	// the working tree counts as pushed.
+	Pushed []File
 	// Samples fills a new Astro with tokens as they are found where nobody looks after them.
 	Samples bool
 	// Around may watch what passes between the clients and a service: "astro", or the id of a platform;
 	// nil: nobody.
 	Around func(service string, h http.Handler) http.Handler
+}
+
+// File is a pipeline file.
+type File struct {
+	Path    string // from the root of the repository
+	Content []byte
+}
+
+// What a workflow of GitHub and the jobs of GitLab read, in the form that astro-ci writes.
+var (
+	hubSecret      = pattern.New(`(?m)^ +ASTRO_API_TOKEN: \$\{\{ secrets\.(\w+) \}\}`)
+	hubEnvironment = pattern.New(`(?m)^ +environment: "?([^"\n]+?)"?$`)
+	labJob         = pattern.New(`(?ms)^    SECRET: "(\w+)"$(?:.*?^  environment:\n    name: "?([^"\n]+?)"?$)?`)
+)
+
+// reads tells the servers what a file reads.
+func (s *Sandbox) reads(r setup.Repository, f File) {
+	text := string(f.Content)
+	owner, name, _ := strings.Cut(r.Path, "/")
+	if workflow, ok := strings.CutPrefix(f.Path, ".github/workflows/"); ok {
+		if m := hubSecret.FindStringSubmatch(text); m != nil {
+			environment := append(hubEnvironment.FindStringSubmatch(text), "", "")[1]
+			s.github.Reads(owner, name, workflow, m[1], environment)
+		}
+	}
+	if f.Path == ".gitlab-ci.yml" {
+		var jobs []gitlabd.Job
+		for part := range strings.SplitSeq(text, "# >>> astro-ci ") { // an environment is of its own job
+			if m := labJob.FindStringSubmatch(part); m != nil {
+				jobs = append(jobs, gitlabd.Job{Variable: m[1], Environment: m[2]})
+			}
+		}
+		s.gitlab.Reads(r.Path, jobs)
+	}
 }
 
 // Sandbox is a set of running servers.
@@ -249,7 +284,9 @@ func (s *Sandbox) listen(o Options) error {
 	s.jenkins.OnRun(s.astro.Use)
 	s.drone.OnRun(s.astro.Use)
 	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}, setup.Repository{Host: "gitlab.com", Path: "acme/etl"}) {
-		for _, file := range o.Pushed {
+		for _, f := range o.Pushed {
+			file := f.Path
+			s.reads(r, f)
 			owner, name, _ := strings.Cut(r.Path, "/")
 			if workflow, ok := strings.CutPrefix(file, ".github/workflows/"); ok && r.Host == "github.com" {
 				s.github.AddWorkflow(owner, name, workflow)

@@ -46,7 +46,8 @@ type Server struct {
 
 	oldServer bool // of the time before a dispatch named its run
 	use       func(*secret.Value) error
-	logs      string // address of the logs
+	reads     map[string]reading // by owner/name/file
+	logs      string             // address of the logs
 }
 
 // state is everything that is kept.

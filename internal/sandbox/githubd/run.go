@@ -1,6 +1,7 @@
 package githubd
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -25,8 +26,43 @@ type run struct {
 	Over     bool      `json:"over"`
 }
 
-// OnRun makes each run call f with the value of the repository's secret ASTRO_API_TOKEN, nil when there
-// is none, as the run's own steps would use it.
+// reading is what a workflow reads.
+type reading struct{ secret, environment string }
+
+// Reads says which secret a workflow reads, and for which environment it runs ("" for none). Without it, it reads
+// ASTRO_API_TOKEN.
+func (s *Server) Reads(owner, name, file, secret, environment string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reads == nil {
+		s.reads = map[string]reading{}
+	}
+	s.reads[strings.ToLower(owner+"/"+name)+"/"+file] = reading{secret, environment}
+}
+
+// value is what a run gets: a secret of its environment before one of the repository, and that before one of the
+// organization; nil for none.
+func (s *Server) value(n *run, x *repo) *secret.Value {
+	what := s.reads[n.Repo+"/"+n.Workflow]
+	scopes := []*scope{x.Secrets, s.state.Orgs[strings.ToLower(x.Owner)]}
+	if e := x.Environments[strings.ToLower(what.environment)]; e != nil {
+		scopes = append([]*scope{e.Secrets}, scopes...)
+	}
+	for _, c := range scopes {
+		if c == nil {
+			continue
+		}
+		if sealed := c.Secrets[strings.ToUpper(cmp.Or(what.secret, "ASTRO_API_TOKEN"))]; sealed != nil {
+			if raw, ok := c.decrypt(sealed.Box); ok {
+				return secret.New(raw)
+			}
+		}
+	}
+	return nil
+}
+
+// OnRun makes each run call f with the value of the secret that its workflow reads, nil when there is none, as the
+// run's own steps would use it.
 func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
 
 // AddWorkflow puts a workflow on the default branch of a repository.
@@ -143,12 +179,7 @@ func (s *Server) getRun(r *http.Request) (int, any, *refusal) {
 	}
 	if n.Looks++; n.Looks > 2 && !n.Over {
 		n.Over = true
-		var v *secret.Value
-		if sealed := x.Secrets.Secrets["ASTRO_API_TOKEN"]; sealed != nil {
-			if raw, ok := x.Secrets.decrypt(sealed.Box); ok {
-				v = secret.New(raw)
-			}
-		}
+		v := s.value(n, x)
 		if s.use != nil {
 			if err := s.use(v); err != nil {
 				n.Failed = err.Error()

@@ -16,6 +16,7 @@ type Server struct {
 	embedded.Server
 	oldest bool // it is older than hidden variables
 	use    func(*secret.Value) error
+	reads  map[string][]Job // by the path of the project
 	state  state
 }
 

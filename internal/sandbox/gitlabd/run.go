@@ -20,8 +20,33 @@ type run struct {
 	Failed  string    `json:"failed"` // what it said; "" when it went well
 }
 
-// OnRun makes each pipeline call f with the value of the project's variable ASTRO_API_TOKEN, nil when
-// there is none, as its job would use it.
+// Job is what a job of a pipeline reads.
+type Job struct{ Variable, Environment string }
+
+// Reads says what the jobs of a project's pipeline read. Without it, there is one that reads ASTRO_API_TOKEN.
+func (s *Server) Reads(path string, jobs []Job) {
+	s.Do(func() {
+		if s.reads == nil {
+			s.reads = map[string][]Job{}
+		}
+		s.reads[path] = jobs
+	})
+}
+
+// value is what a job gets: of its environment before one for all; nil for none.
+func (s *Server) value(p *project, j Job) (v *secret.Value) {
+	for _, environment := range []string{"*", j.Environment} {
+		for _, stored := range p.Variables {
+			if stored.Key == j.Variable && stored.Environment == environment {
+				v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
+			}
+		}
+	}
+	return v
+}
+
+// OnRun makes each pipeline call f with the value of what each job reads, nil when there is none, as the job would
+// use it.
 func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
 
 // Push puts a .gitlab-ci.yml on the branch main of a project.
@@ -78,14 +103,15 @@ func (p *project) run(id string) *run {
 func (s *Server) look(at string, p *project, x *run) (int, any, *refusal) {
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		var v *secret.Value
-		for _, stored := range p.Variables {
-			if stored.Key == "ASTRO_API_TOKEN" && stored.Environment == "*" {
-				v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
-			}
+		jobs := s.reads[at]
+		if len(jobs) == 0 {
+			jobs = []Job{{Variable: "ASTRO_API_TOKEN"}}
 		}
-		if s.use != nil {
-			if err := s.use(v); err != nil {
+		for _, j := range jobs {
+			if s.use == nil {
+				break
+			}
+			if err := s.use(s.value(p, j)); err != nil {
 				x.Failed = err.Error()
 			}
 		}
