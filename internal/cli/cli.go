@@ -82,6 +82,9 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	defer func() { _, _ = stdout.Close(), stderr.Close() }()
 	a.footer = &footer{to: commands{stderr, a, false}}
 	a.out, a.err = commands{stdout, a, true}, a.footer
+	if a.tty {
+		a.out = commands{above{a.footer, stdout}, a, true}
+	}
 	if in := a.env.get("ASTRO_API_TOKEN"); in != "" {
 		a.redactor.Add(secret.New([]byte(in)))
 	}

@@ -19,14 +19,24 @@ type footer struct {
 }
 
 // Write writes above the line.
-func (f *footer) Write(b []byte) (int, error) {
+func (f *footer) Write(b []byte) (int, error) { return f.write(f.to, b) }
+
+// above is another way to the same terminal, above the line.
+type above struct {
+	f  *footer
+	to io.Writer
+}
+
+func (a above) Write(b []byte) (int, error) { return a.f.write(a.to, b) }
+
+func (f *footer) write(to io.Writer, b []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	line := f.line
 	if err := f.draw(""); err != nil {
 		return 0, err
 	}
-	n, err := f.to.Write(b)
+	n, err := to.Write(b)
 	if len(b) > 0 {
 		f.open = !bytes.HasSuffix(b, []byte("\n"))
 	}

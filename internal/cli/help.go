@@ -65,7 +65,7 @@ type flagGroup struct {
 func (a *app) explains(root *cobra.Command) {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
 		w := c.OutOrStdout()
-		_, _ = fmt.Fprintln(w, reflow(cmp.Or(c.Long, c.Short+"."), a.helpWidth()))
+		_, _ = fmt.Fprintln(w, reflow(a.asTyped(cmp.Or(c.Long, c.Short+".")), a.helpWidth()))
 		if c.Runnable() || c.HasAvailableSubCommands() {
 			_, _ = fmt.Fprintf(w, "\n%s", c.UsageString())
 		}
@@ -75,7 +75,7 @@ func (a *app) explains(root *cobra.Command) {
 
 // helpWidth is how long a line of help may be.
 func (a *app) helpWidth() int {
-	const usual, least, most = 100, 40, 110
+	const usual, least, most = 80, 40, 110
 	if w := a.cells(); w > 0 {
 		return max(least, min(w, most))
 	}
@@ -273,6 +273,14 @@ func storeTopic(name, title, begin string, says func(providers.Info) string) ass
 func platformIDs() (out []string) {
 	for _, p := range all.Platforms() {
 		out = append(out, p.ID)
+	}
+	return out
+}
+
+// storeIDs are the platforms and backends as they are called on the command line.
+func storeIDs() (out []string) {
+	for _, x := range allStores() {
+		out = append(out, x.ID)
 	}
 	return out
 }

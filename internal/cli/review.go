@@ -249,8 +249,15 @@ func (w *world) next(r *engine.Result, platform providers.Platform, waiting []st
 		if there != "" {
 			where = "in " + w.app.shown(w.files.Root())
 		}
-		out := append([]ui.NextStep{{Say: "Start the pipeline in the sandbox, and see that the token is used", Command: w.app.again("run " + r.Plan.Name)}}, w.later(r, platform)...)
-		return append(out,
+		var out []ui.NextStep
+		for _, f := range r.Files {
+			if f.Request != "" {
+				out = append(out, ui.NextStep{Say: "Elsewhere the request would have to be merged into " + r.Plan.Pipeline.Branch + "; nobody merges it here"})
+			} else if !r.Plan.Pipeline.Own && len(out) == 0 {
+				out = append(out, ui.NextStep{Say: "Start the pipeline in the sandbox, and see that the token is used", Command: w.app.again("run " + r.Plan.Name)})
+			}
+		}
+		return append(append(out, w.later(r, platform)...),
 			ui.NextStep{Say: "Take everything back. What was written " + where + " is about the sandbox alone: push none of it", Command: w.app.again("remove " + r.Plan.Name)},
 			ui.NextStep{Say: "Do the same with your own Astro", Command: "astro-ci"})
 	}

@@ -162,7 +162,11 @@ func (a *app) watch(ctx context.Context, r providers.Runner, repo setup.Reposito
 		case err != nil:
 			return last, err
 		case state != last:
-			a.tell("%4.0f s  %s", time.Since(begin).Seconds(), strings.TrimSuffix(string(state.Phase)+", "+state.Says.String(), ", "))
+			says := string(state.Phase)
+			if own := state.Says.String(); own != "" && own != says {
+				says += ", " + own
+			}
+			a.tell("%4.0f s  %s", time.Since(begin).Seconds(), says)
 			last = state
 		}
 		if state.Phase.Over() {

@@ -307,7 +307,7 @@ func TestPrintedFlags(t *testing.T) {
 	if _, stderr, _ := p.run("--state-dir", folder, "whoami"); !strings.Contains(stderr, "astro-ci --state-dir "+providers.ShellWord(at)+" login") {
 		t.Errorf("a log-in elsewhere: %s", stderr)
 	}
-	if out, _, _ := p.run("--sandbox", "--state-dir", folder, "sandbox", "--help"); !strings.Contains(out, "astro-ci --state-dir "+providers.ShellWord(at)+" sandbox reset") {
+	if out, _, _ := p.run("--sandbox", "--state-dir", folder, "sandbox", "--help"); !strings.Contains(strings.Join(strings.Fields(out), " "), "astro-ci --state-dir "+strings.Join(strings.Fields(providers.ShellWord(at)), " ")+" sandbox reset") {
 		t.Errorf("another sandbox would be forgotten: %s", out)
 	}
 }

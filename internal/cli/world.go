@@ -138,7 +138,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		return nil, err
 	}
 	w.deps = steps.Deps{
-		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
+		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Stores: storeIDs(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 		LoginGiven: !w.platformLogin.Empty(), Program: w.program,
 	}

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -122,15 +123,26 @@ func notEmpty(s string) error {
 }
 
 // also is the question for copies: the same credential in more places, for other pipelines.
-func also() flow.Step {
+func also(d Deps) flow.Step {
 	return flow.Step{
 		ID: "also", Name: "Copies in", Flag: "also", Env: env("also"), Kind: flow.Input, Quiet: true, Optional: true, Needs: []string{"target", "secret-name"},
 		Title: "Where else is the secret kept?",
 		Help:  "Copies for other pipelines and tools, as STORE:ADDRESS with commas between them. A rotation writes them all. Leave it empty for none.",
 		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
 		Check: func(s string) error {
-			_, err := copies(s, "X")
+			all, err := copies(s, "X")
+			for _, t := range all {
+				if len(d.Stores) > 0 && !slices.Contains(d.Stores, t.Store) {
+					return fmt.Errorf("%q is no store; there are %s", t.Store, strings.Join(d.Stores, ", "))
+				}
+			}
 			return err
+		},
+		Says: func(_ setup.Plan, c flow.Choice) display.Text {
+			if c.Value == "" {
+				return text("none")
+			}
+			return c.Label
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			all, err := copies(c.Value, p.Target().Secret)

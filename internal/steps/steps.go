@@ -39,6 +39,8 @@ type Deps struct {
 	// log-in seems to be there.
 	Store    func(ctx context.Context, p setup.Plan, id string) (providers.Store, error)
 	Backends []string
+	// Stores are the ids of all stores that there are; nil: it is not known.
+	Stores []string
 	// Repos are the repository that one stands in, as each platform would call it, by the platform's id.
 	// Platform is the id of the one that it seems to belong to, or "".
 	Repos    map[string]setup.Repository
@@ -86,7 +88,7 @@ func SetUp(d Deps) []flow.Step {
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
 		projectFolder(d), deploy(), branch(d), name(), secretName(d),
-	}, readBy(d), []flow.Step{also(), file(d), deliver(d), cli(d)}, renewing(d))
+	}, readBy(d), []flow.Step{also(d), file(d), deliver(d), cli(d)}, renewing(d))
 }
 
 // env is the environment variable that answers a question.

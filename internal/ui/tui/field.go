@@ -32,6 +32,7 @@ type field struct {
 
 	items []flow.Choice
 	index int    // of the chosen item
+	from  int    // index before the filter
 	text  string // the answer of an Input or Secret
 
 	hidden bool     // the text is a secret
@@ -266,7 +267,7 @@ func (f *field) filtered(m *model, s flow.Step, msg tea.Msg) bool {
 		name := msg.String()
 		switch {
 		case !f.filtering && name == "/" && len(f.items) > many:
-			f.filtering = true
+			f.filtering, f.from = true, f.index
 			return true
 		case f.filtering && name == "backspace":
 			if r := []rune(f.filter); len(r) > 0 {
@@ -292,12 +293,12 @@ func (f *field) filtered(m *model, s flow.Step, msg tea.Msg) bool {
 	return true
 }
 
-// clear takes the filter away; it reports whether there was one.
+// clear takes the filter away, and what it chose; it reports whether there was one.
 func (f *field) clear(m *model, s flow.Step) bool {
 	if !f.filtering && f.filter == "" {
 		return false
 	}
-	f.filtering, f.filter = false, ""
+	f.filtering, f.filter, f.index = false, "", f.from
 	f.match()
 	f.build(m, s)
 	return true

@@ -114,9 +114,9 @@ const tall = 20
 // keyHint says what a key does.
 type keyHint struct{ key, does string }
 
-// sure reports whether the key is named whatever else has no room: the help, and the ways back and out.
+// sure reports whether the key is named whatever else has no room: what goes on, the help, and the ways back and out.
 func (k keyHint) sure() bool {
-	return k.does == "help" || k.key == "esc" || k.key == "q" || k.key == "ctrl+c"
+	return k.key == "enter" || k.does == "help" || k.key == "esc" || k.key == "q" || k.key == "ctrl+c"
 }
 
 // scrolls is what scrolling is called. It is named where a line has room for it and takes no line of its own:

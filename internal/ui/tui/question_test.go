@@ -335,3 +335,18 @@ func TestOutlineLeavesOutWhatMayNotCome(t *testing.T) {
 		t.Errorf("an asked answer says %q", got)
 	}
 }
+
+// A filter that is left chooses nothing.
+func TestALeftFilterChoosesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.workspaces = 40
+	d := begin(t, w)
+	d.press("enter", "enter")
+	d.wantAt("workspace")
+	before := d.m.screen.(*question).field.value()
+	d.press("/", "3", "7", "esc")
+	if got := d.m.screen.(*question).field.value(); d.at() != "workspace" || got != before {
+		t.Errorf("%s was chosen, and before %s", got, before)
+	}
+}

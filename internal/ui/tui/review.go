@@ -37,11 +37,10 @@ type reviewMsg struct {
 }
 
 // labels are the keys of the answers; the letters that mean something else are left out.
-const labels = "123456789abcefimoprstuvwxzABCDEFHIJKLMNOPQRSTUVWXYZ"
+const labels = "123456789abcefimoprstuvwxz"
 
-// label is the key of an answer: the same whatever else was asked.
-func (m *model) label(s flow.Step) string {
-	i := slices.IndexFunc(m.session.Walk().Steps(), func(x flow.Step) bool { return x.ID == s.ID })
+// label is the key of the answer at i; "" where there are too many.
+func label(i int) string {
 	if i < 0 || i >= len(labels) {
 		return ""
 	}
@@ -120,8 +119,8 @@ func (r *review) key(m *model, name string) tea.Cmd {
 		}
 		r.note = "Nothing was created. Choose Yes to go on, an answer to change it, or q to leave."
 	default:
-		for _, a := range answers {
-			if m.label(a.Step) == name {
+		for i, a := range answers {
+			if label(i) == name {
 				return r.reopen(m, a)
 			}
 		}
@@ -236,9 +235,14 @@ func (r *review) lines(m *model, w int) (lines []string, rows []int) {
 	}
 	answers, rows := r.answers(m, left)
 	actions := r.actions(m, right)
-	if left == w {
-		return append(append(answers, ""), actions...), rows
+	if left == w { // what must not be missed comes first
+		before := r.warnings(m, w)
+		for i := range rows {
+			rows[i] += len(before)
+		}
+		return slices.Concat(before, answers, []string{""}, actions), rows
 	}
+	actions = append(r.warnings(m, right), actions...)
 	return m.beside(max(len(answers), len(actions)), column{answers, left}, column{actions, right}), rows
 }
 
@@ -251,7 +255,7 @@ func (r *review) answers(m *model, w int) (lines []string, rows []int) {
 	names = min(names, w/2)
 	lines = append(lines, m.th.strong.Render("Your answers"), "")
 	for i, a := range all {
-		key := m.th.pad(m.label(a.Step), 1)
+		key := m.th.pad(label(i), 1)
 		mark, room := "  ", w-names-6
 		value, name := wrap(a.Choice.Label.String(), room), m.th.dim.Render(m.th.pad(a.Step.Name, names))
 		if len(value) == 0 {
@@ -268,16 +272,20 @@ func (r *review) answers(m *model, w int) (lines []string, rows []int) {
 	return lines, rows
 }
 
-func (r *review) actions(m *model, w int) []string {
-	var out []string
-	if len(r.loaded.Warnings) > 0 {
-		out = append(out, m.th.strong.Render("Worth knowing"), "")
-		for _, t := range r.loaded.Warnings {
-			out = append(out, indent(m.th.warn.Render(m.th.g.warn)+" ", wrap(m.th.typed(t.String()), w-2))...)
-		}
-		out = append(out, "")
+// warnings are what is worth knowing before the answers are confirmed, with an empty line after them.
+func (r *review) warnings(m *model, w int) (out []string) {
+	if len(r.loaded.Warnings) == 0 {
+		return nil
 	}
-	out = append(out, m.th.strong.Render("What will be done"), "")
+	out = append(out, m.th.strong.Render("Worth knowing"), "")
+	for _, t := range r.loaded.Warnings {
+		out = append(out, indent(m.th.warn.Render(m.th.g.warn)+" ", wrap(m.th.typed(t.String()), w-2))...)
+	}
+	return append(out, "")
+}
+
+func (r *review) actions(m *model, w int) []string {
+	out := []string{m.th.strong.Render("What will be done"), ""}
 	for i, a := range r.loaded.Actions {
 		style := m.th.dim // it only looks
 		if !a.Read {
@@ -339,7 +347,7 @@ func (r *review) keys(m *model) []keyHint {
 	if len(r.files()) > 0 {
 		keys = append(keys, keyHint{"d", "files"})
 	}
-	return append(append(keys, back, leave, keyHint{"its number or letter:", "change"}), r.win.hint("pgup pgdn")...)
+	return append(append(keys, back, leave, keyHint{"number or letter", "change it"}), r.win.hint("pgup pgdn")...)
 }
 
 func digits(n int) int { return len(fmt.Sprint(n)) }
