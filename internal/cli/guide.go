@@ -252,7 +252,7 @@ func (g *guide) facts(ctx context.Context, c candidate, b rotation.Begin) (out [
 	case c.unfinished:
 		words = "a rotation elsewhere was broken off: which token is where is not known"
 	case !due:
-		words = "you ask for it; it is " + words
+		words = "you ask for it; otherwise " + words
 	}
 	say("Why", "%s", words)
 	old := slices.DeleteFunc(slices.Clone(c.old), func(t astro.Token) bool { return c.sweeps() && t.ID == c.carried.Held })

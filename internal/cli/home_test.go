@@ -105,7 +105,7 @@ func TestPlainHome(t *testing.T) {
 		t.Errorf("without the name: %+v", after)
 	}
 	home(lines("finance", "4", "finance", "", "q"), 0, "Remove the secret github:acme/etl/ASTRO_API_TOKEN_FINANCE", "The setup finance is removed.", "2 setups:")
-	home(lines("machine-learning", "3", "2", "yes"), 0, "Job: Manage Deployments as code, given", "Workspace: Finance\n")
+	home(lines("machine-learning", "3", "1", "yes"), 0, "Job: Manage Deployments as code, given", "Workspace: Finance\n")
 	after := p.owns()
 	if len(after.ours) != 3 || len(after.ours["finance"]) != 1 || slices.Equal(after.ours["finance"], now.ours["finance"]) || len(after.files) != 3 {
 		t.Errorf("on Astro: %v, files %v", after.ours, after.files)

@@ -27,7 +27,7 @@ func TestJourneyOfASelfRotation(t *testing.T) {
 	x.Send(up)
 	x.WaitFor("enter change this answer")
 	x.Send(enter)
-	x.WaitFor("Does a schedule renew the token?")
+	x.WaitFor("Who renews the token?")
 	x.WaitFor("could make")
 	x.WaitFor("and a person renews")
 	x.WaitFor("› A person")

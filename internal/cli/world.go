@@ -140,7 +140,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	w.deps = steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Stores: storeIDs(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
-		LoginGiven: !w.platformLogin.Empty(), Program: w.program,
+		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(),
 	}
 	if w.astro == nil {
 		w.deps.Astro = noAstro{w.noLogin}
@@ -277,4 +277,16 @@ func (w *world) pin(ctx context.Context, wanted string) (setup.CLI, string, erro
 	cli, note, err := w.pins.Pin(ctx, wanted)
 	cli.BaseURL = from
 	return cli, note, err
+}
+
+// made are the setups of this computer by the ids of the Workspaces that they are for; what cannot be read is left out.
+func (w *world) made() map[string][]string {
+	all, _ := w.app.journals()
+	out := map[string][]string{}
+	for _, k := range all {
+		if p := k.state.Plan; k.err == nil && k.lives() && !p.Workspace.IsZero() && !p.Job.Scheduled() {
+			out[p.Workspace.ID] = append(out[p.Workspace.ID], k.name)
+		}
+	}
+	return out
 }

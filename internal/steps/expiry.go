@@ -56,7 +56,7 @@ func expiry() flow.Step {
 func days() flow.Step {
 	return flow.Step{
 		ID: "expires-in-days", Name: "Days", Flag: "expires-in", Env: env("expires-in"), Kind: flow.Input, Needs: []string{"expires-in"},
-		Title: "How many days?",
+		Title: "How many days, from 1 to 3650?",
 		Help:  "From 1 to 3650. A token without an end is not offered.",
 		When: func(p setup.Plan) bool {
 			return p.Credential.Kind != setup.DeploymentKey && p.Credential.ExpiresInDays == 0

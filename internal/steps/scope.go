@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
 	"github.com/astro-ci/astro-ci/internal/flow"
@@ -29,6 +30,10 @@ func workspace(d Deps) flow.Step {
 			cs := choices(page, func(w astro.Workspace) flow.Choice {
 				c := flow.Choice{Value: w.ID, Label: w.Name, Data: w}
 				switch {
+				case len(d.Made[w.ID]) > 1:
+					c.Note = text("%s are for this one already", strings.Join(d.Made[w.ID], " and "))
+				case len(d.Made[w.ID]) == 1:
+					c.Note = text("%s is for this one already", d.Made[w.ID][0])
 				case w.ID == d.LikeIn:
 					c.Note = text("%s is for this one already", d.Like)
 				case w.CICDEnforced:
@@ -36,10 +41,14 @@ func workspace(d Deps) flow.Step {
 				}
 				return c
 			})
-			// What is repeated is repeated for another one.
-			if i := slices.IndexFunc(cs.Items, func(c flow.Choice) bool { return c.Value == d.LikeIn }); i >= 0 {
-				own := cs.Items[i]
-				cs.Items = append(slices.Delete(cs.Items, i, i+1), own)
+			if d.Like != "" { // what is repeated is repeated for one that has none yet
+				has := func(c flow.Choice) int {
+					if c.Value == d.LikeIn || len(d.Made[c.Value]) > 0 {
+						return 1
+					}
+					return 0
+				}
+				slices.SortStableFunc(cs.Items, func(x, y flow.Choice) int { return has(x) - has(y) })
 			}
 			return cs, err
 		},

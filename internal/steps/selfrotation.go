@@ -49,7 +49,7 @@ func selfRotate(d Deps) flow.Step {
 		ID: "self-rotate", Name: "Renewed by", Flag: "self-rotate", Env: env("self-rotate"), Quiet: true,
 		Needs: []string{"credential", "role", "job", "repo", "target", "environment", "legacy-key", "also"},
 		Words: words(byHand, string(setup.Weekly), string(setup.Daily), string(setup.Reminder)),
-		Title: "Does a schedule renew the token?",
+		Title: "Who renews the token?",
 		Help: "Runs that do it hold a credential that can make credentials: whoever changes the pipeline or reads its secrets could make more. " +
 			"A reminder holds none: it opens an issue when the end is near, and a person renews the token with one command.",
 		More: "Weekly or daily says how often a run looks whether the token is due; it renews the token then, and leaves it alone otherwise. Such runs are a pipeline " +
@@ -67,7 +67,6 @@ func selfRotate(d Deps) flow.Step {
 				cs.Note = text("%s.", strings.ToUpper(why[:1])+why[1:])
 				return cs, nil
 			}
-			cs.Note = text("A schedule that renews holds a credential that can make credentials. A reminder holds none.")
 			if !slices.ContainsFunc(p.Targets, func(t setup.Target) bool { return t.Store != p.Platform }) {
 				cs.Items = append(cs.Items,
 					flow.Choice{Value: string(setup.Weekly), Label: text("A schedule, every week"), Note: text("for tokens of %d days or more", setup.Weekly.ShortestLife())},

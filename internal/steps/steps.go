@@ -63,6 +63,8 @@ type Deps struct {
 	LoginGiven bool
 	// Like is the setup that is repeated, as its name and the Workspace that it is for; "" when none is.
 	Like, LikeIn string
+	// Made are the setups that there are, by the ids of the Workspaces that they are for.
+	Made map[string][]string
 	// Live is told about every secret that is typed.
 	Live func(*secret.Value)
 	// Keep holds what was loaded for set-ups that are prepared side by side; nil: everything is asked anew.

@@ -187,7 +187,7 @@ func (q *question) back(m *model) tea.Cmd {
 		return m.goBack()
 	}
 	if !ok {
-		q.note = "This is the first question. ctrl+c leaves; nothing was created."
+		return m.open(&start{})
 	}
 	return cmd
 }

@@ -111,8 +111,9 @@ func TestBack(t *testing.T) {
 	for _, name := range []string{"esc", "shift+tab", "ctrl+b"} {
 		d := begin(t, newWorld())
 		d.press(name)
+		d.wants("Give a pipeline its own key to Astro")
+		d.press("enter")
 		d.wantAt("job")
-		d.wants("This is the first question")
 		d.press("down", "enter", "enter")
 		d.wantAt("workspace")
 		d.press(name)
