@@ -76,7 +76,7 @@ func (a *app) run(args []string, out, errw *os.File) int {
 	in := a.file
 	a.tty = term.IsTerminal(int(in.Fd())) && term.IsTerminal(int(out.Fd()))
 	if a.tty && a.env.get("GOGC") == "" {
-		debug.SetGCPercent(50) // what waits for a person needs little memory rather than speed
+		debug.SetGCPercent(25) // what waits for a person needs little memory rather than speed
 	}
 	stdout, stderr := a.redactor.Writer(out), a.redactor.Writer(errw)
 	defer func() { _, _ = stdout.Close(), stderr.Close() }()
