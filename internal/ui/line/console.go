@@ -201,6 +201,17 @@ func (c *console) retry(ctx context.Context, failed error, back func() bool) (ag
 	}
 }
 
+// converse has one conversation that changes nothing before it is confirmed; that the person left is no error.
+func converse(o Options, title string, sandbox bool, lead func(*console) error) error {
+	c, stop := newConsole(o)
+	defer stop()
+	c.greet(title, sandbox, "Type an answer and press Enter. q leaves. Nothing is done before you confirm.")
+	if err := lead(c); !errors.Is(err, errLeave) {
+		return err
+	}
+	return nil
+}
+
 // greet says what begins, and the rules of the conversation.
 func (c *console) greet(title string, sandbox bool, rules string) {
 	c.say("%s", title)

@@ -246,25 +246,26 @@ func (v *overview) open(ctx context.Context, s ui.Setup) error {
 	}
 }
 
+// led has a conversation of its own inside of this one, and keeps how it ended.
+func (v *overview) led(title string, outcome *ui.Outcome, lead func() error) error {
+	v.say("")
+	v.say("%s", title)
+	err := lead()
+	v.out.Confirmed, v.out.Err = v.out.Confirmed || outcome.Confirmed, outcome.Err
+	return err
+}
+
 // do does one thing with a setup.
 func (v *overview) do(ctx context.Context, s ui.Setup, a ui.Action) error {
 	switch {
 	case a.Rotation != nil:
 		t := &turn{console: v.console, rotation: a.Rotation(), home: true}
-		v.say("")
-		v.say("%s", t.rotation.Title)
-		err := t.lead(ctx)
-		v.out.Confirmed, v.out.Err = v.out.Confirmed || t.outcome.Confirmed, t.outcome.Err
-		return err
+		return v.led(t.rotation.Title, &t.outcome, func() error { return t.lead(ctx) })
 	case a.Verify != nil:
 		return v.verify(ctx, s, a)
 	case a.Removal != nil:
 		e := &ending{console: v.console, removal: a.Removal(), home: true}
-		v.say("")
-		v.say("%s", e.removal.Title)
-		err := e.lead(ctx)
-		v.out.Confirmed, v.out.Err = v.out.Confirmed || e.outcome.Confirmed, e.outcome.Err
-		return err
+		return v.led(e.removal.Title, &e.outcome, func() error { return e.lead(ctx) })
 	}
 	v.after = a.After
 	return nil

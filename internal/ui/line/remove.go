@@ -11,14 +11,8 @@ import (
 
 // Remove leads a person through the end of a setup. The outcome says whether it was confirmed and how it ended.
 func Remove(ctx context.Context, r ui.Removal, o Options) (ui.Outcome, error) {
-	c, stop := newConsole(o)
-	defer stop()
-	e := &ending{console: c, removal: r}
-	e.greet(r.Title, r.Sandbox, "Type an answer and press Enter. q leaves. Nothing is done before you confirm.")
-	err := e.lead(ctx)
-	if errors.Is(err, errLeave) {
-		err = nil
-	}
+	e := &ending{removal: r}
+	err := converse(o, r.Title, r.Sandbox, func(c *console) error { e.console = c; return e.lead(ctx) })
 	return e.outcome, err
 }
 

@@ -2,7 +2,6 @@ package line
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -15,14 +14,8 @@ import (
 // Rotate leads a person through rotations. The outcome says whether one was confirmed; what became of it,
 // the rotation itself knows.
 func Rotate(ctx context.Context, r ui.Rotation, o Options) (ui.Outcome, error) {
-	c, stop := newConsole(o)
-	defer stop()
-	t := &turn{console: c, rotation: r}
-	t.greet(r.Title, r.Sandbox, "Type an answer and press Enter. q leaves. Nothing is done before you confirm.")
-	err := t.lead(ctx)
-	if errors.Is(err, errLeave) {
-		err = nil
-	}
+	t := &turn{rotation: r}
+	err := converse(o, r.Title, r.Sandbox, func(c *console) error { t.console = c; return t.lead(ctx) })
 	return t.outcome, err
 }
 
