@@ -59,7 +59,7 @@ func TestJourneyFromTheOverview(t *testing.T) {
 	}
 	x.WaitFor("3 setups")
 	x.Send("s") // and once more, but back before the first answer
-	x.WaitFor("esc overview")
+	x.WaitFor("enter begin")
 	x.Send(enter)
 	x.WaitFor("What will the pipeline do?")
 	x.Send(esc)
