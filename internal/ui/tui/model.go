@@ -39,7 +39,7 @@ type model struct {
 	second   func() tea.Cmd // the next second of a countdown
 	signals  tea.Cmd        // waits for a signal
 	stops    tea.Cmd        // waits for a signal that stops the program for a while
-	pace     *pace          // of drawing; nil: as Bubble Tea does
+	pace     pace           // of drawing
 	program  *tea.Program   // nil in tests
 	suspend  tea.Cmd        // gives the terminal back, stops until the program may go on, and takes it again
 	ended    tea.Cmd        // waits for the end of ctx
@@ -133,9 +133,7 @@ func (m *model) Init() tea.Cmd {
 
 // Update reacts to one message; it never blocks.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	if m.pace == nil && m.program != nil { // it has its ticker by now
-		m.pace = &pace{ticker: tickerOf(m.program), after: idles}
-	}
+	m.pace.of(m.program)
 	m.pace.wake()
 	cmd := m.react(msg)
 	b := m.body()

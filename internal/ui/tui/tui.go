@@ -75,10 +75,12 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 	}
 
 	var guardian terminal.Guardian
-	if tty, ok := o.Out.(*os.File); ok {
+	out := o.Out
+	if tty, ok := out.(*os.File); ok {
 		guardian = terminal.Watch(ctx, tty)
+		out = waking{tty, &m.pace}
 	}
-	p := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
+	p := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
 	m.program = p
 	m.suspend = func() tea.Msg {
 		if p.ReleaseTerminal() == nil {
@@ -88,9 +90,7 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 		return resumedMsg{}
 	}
 	_, err := p.Run()
-	if m.pace != nil {
-		m.pace.end()
-	}
+	m.pace.end()
 	guardian.Release()
 	m.finish()
 	if err != nil && !errors.Is(err, tea.ErrProgramPanic) && ctx.Err() != nil {
