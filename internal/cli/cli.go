@@ -132,7 +132,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Create a token, store it, write the pipeline file",
 		Long: "Asks what it cannot find out. Every question has a flag and an environment variable, shown in brackets;\n" +
 			"with every answer given nothing is asked.",
-		Example: "  astro-ci setup --sandbox\n" +
+		Example: "  astro-ci --sandbox setup\n" +
 			"  astro-ci setup --no-input --yes --credential deployment-token --workspace 'Data Platform' \\\n" +
 			"    --deployment etl-prod --role DEPLOYMENT_ADMIN --platform github --repo acme/etl",
 		Args: noArgs,

@@ -225,10 +225,16 @@ func purpose(t astro.Token) string {
 // token is the item of a token.
 func (b *builder) token(t astro.Token) Item {
 	i := Item{Whose: Others, Token: &t, On: b.on(t)}
-	if s, ok := b.inUse[t.ID]; ok {
+	name := setup.ParseMark(t.Description.String()).Setup
+	s, ours := b.inUse[t.ID]
+	if x := b.byName[name]; !ours && x.Unfinished != "" { // made as it was broken off: its journal may not know it
+		s, ours = x, true
+	}
+	switch {
+	case ours:
 		i.Whose, i.Setup = Ours, s.Name
 		b.attach(&i, s)
-	} else if name := setup.ParseMark(t.Description.String()).Setup; name != "" {
+	case name != "":
 		i.Whose, i.Setup = Marked, name
 		b.attach(&i, b.byName[name])
 		if platform, address, ok := strings.Cut(t.Name.String(), " "); ok && len(i.Targets) == 0 {

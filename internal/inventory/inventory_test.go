@@ -148,6 +148,11 @@ func TestFindings(t *testing.T) {
 			[]inventory.Setup{etl(func(s *inventory.Setup) { s.Unfinished = "it was begun" })},
 			"etl:unfinished!",
 		},
+		"broken off while a token was made": {
+			[]astro.Token{token("b", mark("etl"), neverUsed)},
+			[]inventory.Setup{{Name: "etl", Unfinished: "it was begun"}},
+			"etl:unfinished!",
+		},
 		"a damaged journal": {
 			[]astro.Token{token("etl", mark("etl")), token("b", mark("etl"))},
 			[]inventory.Setup{{Name: "etl", Damaged: errors.New("broken")}},

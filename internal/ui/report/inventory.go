@@ -105,8 +105,8 @@ type table struct {
 
 func (p *table) rows(title string, all []inventory.Item) {
 	p.row(title, "LEFT", "ENDS", "LAST USED", "STATE")
-	told := map[string]bool{} // setups whose targets are shown: of one that rotates there are several tokens
-	for _, i := range all {
+	told := map[string]bool{} // setups that are shown: of one that rotates there are several tokens
+	for _, i := range together(all) {
 		name, left, end, last := i.Setup, "", "", ""
 		if t := i.Token; t != nil {
 			left, end, last = p.left(*t), "never", p.used(*t)
@@ -117,7 +117,14 @@ func (p *table) rows(title string, all []inventory.Item) {
 				name = t.Name.String()
 			}
 		}
-		p.row(name, left, end, last, i.State())
+		state := i.State()
+		if again := i.Whose == inventory.Ours && told[i.Setup]; again {
+			name = ""
+			if len(i.Findings) == 0 { // the setup's own state stands above
+				state = ""
+			}
+		}
+		p.row(name, left, end, last, state)
 		if t := i.Token; t != nil {
 			p.lines("  ", strings.TrimSuffix(t.ID+", "+i.On+", "+t.On().Role, ", "))
 		}
@@ -146,6 +153,25 @@ func (p *table) rows(title string, all []inventory.Item) {
 			}
 		}
 	}
+}
+
+// together puts what is of one setup below its gravest item.
+func together(all []inventory.Item) (out []inventory.Item) {
+	of := map[string][]inventory.Item{}
+	for _, i := range all {
+		if i.Whose == inventory.Ours {
+			of[i.Setup] = append(of[i.Setup], i)
+		}
+	}
+	for _, i := range all {
+		if i.Whose != inventory.Ours {
+			out = append(out, i)
+			continue
+		}
+		out = append(out, of[i.Setup]...)
+		delete(of, i.Setup)
+	}
+	return out
 }
 
 func (p *table) row(cells ...string) {

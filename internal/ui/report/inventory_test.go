@@ -78,6 +78,29 @@ func TestInventoryTable(t *testing.T) {
 	}
 }
 
+// What is of one setup stands together, below its name, whatever is graver than its last line.
+func TestInventoryTableOfABrokenOffSetup(t *testing.T) {
+	v := stock()
+	v.Items = append([]inventory.Item{
+		{Whose: inventory.Ours, Setup: "broken-off", Targets: []string{"github:acme/etl/B"}, Findings: []inventory.Finding{{Key: inventory.Unfinished, Say: "it was begun", Person: true}}},
+	}, v.Items...)
+	for _, id := range []string{"t-old", "t-new"} {
+		v.Items = append(v.Items, inventory.Item{Whose: inventory.Ours, Setup: "broken-off", Targets: []string{"github:acme/etl/B"}, Token: &astro.Token{ID: id}})
+	}
+	out := table(v, report.Look{})
+	at := -1
+	for _, want := range []string{"broken-off ", "unfinished\n", "github:acme/etl/B\n", "! it was begun\n", "t-old", "t-new", "etl-prod "} {
+		i := strings.Index(out, want)
+		if i <= at {
+			t.Errorf("%q is missing, or stands too early:\n%s", want, out)
+		}
+		at = i
+	}
+	if strings.Count(out, "broken-off") != 1 || strings.Contains(out, "fine") || strings.Count(out, "acme/etl/B") != 1 {
+		t.Errorf("said twice:\n%s", out)
+	}
+}
+
 // Many tokens are counted and not listed; those that need somebody are always shown.
 func TestInventoryTableIsShort(t *testing.T) {
 	var names []string
