@@ -46,7 +46,7 @@ func Missing(w io.Writer, items []flow.Missing) {
 // missingNext says what to do about all of them together.
 func missingNext(items []flow.Missing) string {
 	if slices.ContainsFunc(items, func(m flow.Missing) bool { return m.Problem == nil }) {
-		return "Give each one as a flag or a variable, or start astro-ci on a terminal to be asked."
+		return "Give each one as a flag or a variable. To be asked instead, start astro-ci alone on a terminal."
 	}
 	return "Correct it where it was given: the flag, the variable, or astro-ci.yaml."
 }
