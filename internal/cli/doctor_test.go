@@ -16,6 +16,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/sandbox/astrod"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/sandbox/githubd"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 type doctorRow struct{ Group, Subject, State, Reason, Next string }
@@ -276,7 +277,7 @@ func TestDoctorOfARenewal(t *testing.T) {
 	t.Parallel()
 	p, s := online(t)
 	p.program("git", "git version 2.43.0")
-	p.env = append(p.env, "ASTRO_CI_PLATFORM_TOKEN=canary-of-a-log-in")
+	p.env = append(p.env, setup.LoginSecret+"="+p.value("GH_TOKEN"))
 	if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -293,6 +294,26 @@ func TestDoctorOfARenewal(t *testing.T) {
 	}
 	if len(files) != 2 {
 		t.Errorf("got %v", files)
+	}
+
+	const there, gone = "a log-in for the scheduled runs is there", "the log-in of the scheduled runs is missing, so they fail"
+	if out, _, code := p.run("verify"); code != 0 || strings.Count(out, there) != 1 {
+		t.Errorf("verify: exit %d: %s", code, out)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.GitHubURL()+"/repos/acme/etl/actions/secrets/"+setup.LoginSecret, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+p.value("GH_TOKEN"))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusNoContent {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	if out, _, code := p.run("verify"); code != 6 || !strings.Contains(out, gone) || !strings.Contains(strings.Join(strings.Fields(out), " "), "Write one to it by hand. A fine-grained token for this one repository") {
+		t.Errorf("verify without it: exit %d: %s", code, out)
+	}
+	if rows, code := p.doctor(); code != 6 || !slices.ContainsFunc(rows, func(r doctorRow) bool { return r.Reason == gone && r.State == "stale" }) {
+		t.Errorf("doctor without it: exit %d: %+v", code, rows)
 	}
 }
 

@@ -67,15 +67,19 @@ func (x *examination) findings(ctx context.Context) (map[string][]inventory.Find
 
 // kept looks at the targets, and into them where that was asked for.
 func (x *examination) kept(ctx context.Context, s *subject) (out []doctor.Row) {
+	add := func(c doctor.Checked) {
+		if c.Subject != "" {
+			out = append(out, c.Row(doctor.Drift, s.name+": "+c.Subject))
+		}
+	}
 	for i, t := range s.plan.Targets {
 		c := x.w.verifyTarget(ctx, s.candidate, i, x.values)
 		if x.values && c.Err == nil && c.Subject != "" && t.Feeds() == setup.TokenVariable {
 			c = s.helps(x.look(ctx, s, t, c))
 		}
-		if c.Subject != "" {
-			out = append(out, c.Row(doctor.Drift, s.name+": "+c.Subject))
-		}
+		add(c)
 	}
+	add(x.w.verifyLogin(ctx, s.candidate))
 	return out
 }
 

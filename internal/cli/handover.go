@@ -205,8 +205,8 @@ func (w *world) subject(ctx context.Context, p setup.Plan) (s handover.Subject, 
 // denied reports whether a check failed because the person may not do something.
 func denied(check string, err error) bool {
 	switch {
-	case slices.ContainsFunc([]string{"check:file", "check:policy", "check:note", "check:age:", "check:sops:", "check:keyring:"}, func(own string) bool { return strings.HasPrefix(check, own) }):
-		return false // that is a matter of this computer
+	case slices.ContainsFunc([]string{"check:file", "check:policy", "check:note", "check:age:", "check:sops:", "check:keyring:", "check:renewal:login"}, func(own string) bool { return strings.HasPrefix(check, own) }):
+		return false // that is a matter of this computer, or of what was typed
 	case exitCode(err) == exitLogin, httpx.Status(err) == http.StatusNotFound:
 		return true
 	}

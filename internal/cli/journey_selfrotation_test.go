@@ -3,7 +3,6 @@
 package cli_test
 
 import (
-	"crypto/rand"
 	"strings"
 	"testing"
 
@@ -15,7 +14,7 @@ import (
 func TestJourneyOfASelfRotation(t *testing.T) {
 	t.Parallel()
 	p, s := online(t)
-	login := "login-" + rand.Text()
+	login := p.value("GH_TOKEN")
 	x := p.terminal("setup", "--credential", "deployment-token", "--workspace", "Data Platform", "--deployment", "etl-prod",
 		"--astro-ci-version", "1.2.3", "--astro-ci-sha256", "linux_amd64="+strings.Repeat("a", 64))
 	x.WaitFor("GH_TOKEN")

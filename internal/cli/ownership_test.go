@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"crypto/rand"
 	"maps"
 	"net/http"
 	"os"
@@ -19,7 +18,7 @@ import (
 func renewed(t *testing.T) (*place, *sandbox.Sandbox) {
 	t.Helper()
 	p, s := online(t)
-	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"="+p.value("GH_TOKEN"))
 	if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -264,7 +263,7 @@ setups:
 func brokenOff(t *testing.T) (p *place, s *sandbox.Sandbox, login string) {
 	t.Helper()
 	p, s = online(t)
-	login = setup.LoginSecret + "=login-" + rand.Text()
+	login = setup.LoginSecret + "=" + p.value("GH_TOKEN")
 	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", login)
 	s.GitHub().Faults.Add(fault.Fault{Method: http.MethodPut, Path: "/repos/acme/etl/actions/secrets/" + setup.TokenVariable, Status: http.StatusForbidden, Body: `{"message":"no"}`, Times: 1})
 	if _, stderr, code := p.run(append(slices.Clone(byItself), "--role", "DEPLOYMENT_ADMIN")...); code == 0 {
@@ -376,7 +375,7 @@ func TestRenewalIsFinished(t *testing.T) {
 func TestRefusedRenewalGoesOn(t *testing.T) {
 	t.Parallel()
 	p, s := online(t)
-	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"="+p.value("GH_TOKEN"))
 	s.Astro().Faults.Add(noToken(1))
 	args := slices.DeleteFunc(append(slices.Clone(byItself), "--role", "DEPLOYMENT_ADMIN"), func(s string) bool { return s == "--json" })
 	_, stderr, code := p.run(args...)

@@ -45,7 +45,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event))
 		return nil
 	}
 	p.SelfRotation.Login, d.Book = w.platformLogin, w.openBook
-	if actions, _, err = engine.Renew(p, platform, d); err != nil {
+	if actions, _, err = engine.Renew(w.withLogin(p), platform, d); err != nil {
 		return err
 	}
 	return engine.Tell(engine.NewRun(actions).Go(ctx), show)

@@ -34,6 +34,15 @@ func (a *app) platformToken() (*secret.Value, error) {
 	return v, nil
 }
 
+// withLogin is a plan with the log-in of its scheduled runs. In the sandbox it is the sandbox's own, as everywhere
+// there.
+func (w *world) withLogin(p setup.Plan) setup.Plan {
+	if w.sandbox != nil && p.SelfRotation.Every.Rotates() {
+		p.SelfRotation.Login = w.sandbox.LoginOfRuns(p.Platform)
+	}
+	return p
+}
+
 // program finds the release of astro-ci that scheduled runs install: this version, unless another one is
 // wanted.
 func (w *world) program(ctx context.Context, wanted string) (setup.CLI, string, error) {

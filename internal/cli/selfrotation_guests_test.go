@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,17 +104,23 @@ func TestSelfRotationOnGuests(t *testing.T) {
 			if id == "jenkins" {
 				login = p.value(c.login[0]) + ":" + login
 			}
-			p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"="+login)
+			p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
 			kept := func(want int) {
 				t.Helper()
 				if c.kept != nil && c.kept(s) != want {
 					t.Errorf("%d schedules are there, want %d", c.kept(s), want)
 				}
 			}
-			_, stderr, code := p.run(
+			flags := []string{
 				"setup", "--no-input", "--yes", "--json", "--platform", id, "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR",
-				"--self-rotate", "weekly", "--astro-ci-version", "1.2.3", "--astro-ci-sha256", "linux_amd64="+strings.Repeat("a", 64))
-			if code != 0 {
+				"--self-rotate", "weekly", "--astro-ci-version", "1.2.3", "--astro-ci-sha256", "linux_amd64=" + strings.Repeat("a", 64), "--platform-token-stdin",
+			}
+			wrong := "wrong:" + rand.Text()
+			if _, stderr, code := p.runWith(wrong+"\n", flags...); code != 4 || !strings.Contains(stderr, "try the log-in of the scheduled runs") || strings.Contains(stderr, wrong) || len(marked(s)) != 0 {
+				t.Errorf("a log-in that is not known: exit %d, on Astro %v: %s", code, marked(s), stderr)
+			}
+			kept(0)
+			if _, stderr, code := p.runWith(login+"\n", flags...); code != 0 {
 				t.Fatalf("exit %d: %s", code, stderr)
 			}
 			kept(1)

@@ -54,7 +54,7 @@ func TestSelfRotation(t *testing.T) {
 			t.Parallel()
 			p, s := online(t)
 			s.Astro().Change(role.plan, false)
-			login := "login-" + rand.Text()
+			login := p.value("GH_TOKEN")
 			p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"="+login)
 			out, stderr, code := p.run(append(byItself, "--role", role.first)...)
 			if code != 0 || !strings.Contains(out, `"renewal":{"setup":"etl-prod-rotation"`) || !strings.Contains(out, `"role":"`+role.own+`"`) || strings.Contains(out+stderr, login) {
@@ -114,12 +114,18 @@ func TestSelfRotationIsAsked(t *testing.T) {
 	if code != 3 || !strings.Contains(stderr, setup.LoginSecret) || len(marked(s)) != 0 {
 		t.Errorf("without a log-in: exit %d: %s", code, stderr)
 	}
-	_, stderr, code = p.runWith("a-log-in\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--expires-in", "30d", "--platform-token-stdin"})...)
+	_, stderr, code = p.runWith(p.value("GH_TOKEN")+"\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--expires-in", "30d", "--platform-token-stdin"})...)
 	if code == 0 || !strings.Contains(stderr, "42 days or more") || len(marked(s)) != 0 {
 		t.Errorf("too short a life: exit %d: %s", code, stderr)
 	}
-	out, stderr, code := p.runWith("a-log-in\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--platform-token-stdin"})...)
-	if code != 0 || strings.Contains(out+stderr, "a-log-in") || len(marked(s)) != 2 {
+	wrong := "wrong-" + rand.Text()
+	_, stderr, code = p.runWith(wrong+"\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--platform-token-stdin"})...)
+	if code != 4 || !strings.Contains(stderr, "try the log-in of the scheduled runs") || !strings.Contains(stderr, "Give another one. A fine-grained token") || strings.Contains(stderr, wrong) || strings.Contains(stderr, "--hand-over") ||
+		len(marked(s))+len(p.workflows()) != 0 {
+		t.Errorf("a log-in that GitHub does not know: exit %d, on Astro %v: %s", code, marked(s), stderr)
+	}
+	out, stderr, code := p.runWith(p.value("GH_TOKEN")+"\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--platform-token-stdin"})...)
+	if code != 0 || strings.Contains(out+stderr, p.value("GH_TOKEN")) || len(marked(s)) != 2 {
 		t.Errorf("from stdin: exit %d: %s%s", code, out, stderr)
 	}
 }
@@ -141,7 +147,7 @@ func TestReminder(t *testing.T) {
 func TestRotateWhatTheFileSays(t *testing.T) {
 	t.Parallel()
 	p, s := online(t)
-	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"="+p.value("GH_TOKEN"))
 	if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -203,7 +209,7 @@ func TestRemoveTheRenewal(t *testing.T) {
 	t.Parallel()
 	for _, journal := range []bool{true, false} {
 		p, s := online(t)
-		p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"=login-"+rand.Text())
+		p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms", setup.LoginSecret+"="+p.value("GH_TOKEN"))
 		if _, stderr, code := p.run(append(byItself, "--role", "DEPLOYMENT_ADMIN")...); code != 0 {
 			t.Fatalf("exit %d: %s", code, stderr)
 		}

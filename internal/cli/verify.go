@@ -165,11 +165,15 @@ func (w *world) fromFile(ctx context.Context, file setupfile.File, all []*subjec
 
 // verify asks Astro for the token of a setup, and each store for the last write, side by side.
 func (w *world) verify(ctx context.Context, c candidate) doctor.Verified {
-	v := doctor.Verified{Setup: c.name, Targets: make([]doctor.Checked, len(c.plan.Targets))}
-	each(ctx, append([]int{-1}, indexes(c.plan.Targets)...), func(i int) {
-		if i < 0 {
+	n := len(c.plan.Targets)
+	v := doctor.Verified{Setup: c.name, Targets: make([]doctor.Checked, n+1)}
+	each(ctx, append([]int{-1}, indexes(v.Targets)...), func(i int) {
+		switch i {
+		case -1:
 			v.Token = w.verifyToken(ctx, c)
-		} else {
+		case n:
+			v.Targets[n] = w.verifyLogin(ctx, c)
+		default:
 			v.Targets[i] = w.verifyTarget(ctx, c, i, false)
 		}
 	})
@@ -238,16 +242,7 @@ func (w *world) verifyTarget(ctx context.Context, c candidate, i int, values boo
 	if c.state.Op != "" && c.state.Targets[i].Forgotten {
 		return doctor.Checked{}
 	}
-	var st providers.State
-	beside := false
-	store, err := w.store(ctx, c.plan, t.Store)
-	if err == nil {
-		if x, ok := store.(providers.Glancer); ok && !values {
-			st, beside, err = x.Glance(ctx, t)
-		} else {
-			st, err = store.Stat(ctx, t)
-		}
-	}
+	st, beside, err := w.glance(ctx, c, t, values)
 	return c.helps(doctor.Target(c.name, t.String(), st, err, func(version string) rotation.Check {
 		got := rotation.Unseen
 		switch {
@@ -261,6 +256,34 @@ func (w *world) verifyTarget(ctx context.Context, c candidate, i int, values boo
 		}
 		return got
 	}))
+}
+
+// verifyLogin looks whether the log-in is there by which scheduled runs write secrets. The zero value stands for a
+// setup without such runs.
+func (w *world) verifyLogin(ctx context.Context, c candidate) doctor.Checked {
+	if c.plan.Job != setup.RotateTokens {
+		return doctor.Checked{}
+	}
+	t, right := c.plan.LoginTarget(), ""
+	st, _, err := w.glance(ctx, c, t, false)
+	if x, ok := w.platformAt(c.plan.Platform).(providers.Scheduler); ok {
+		right = x.Scheduled().Right
+	}
+	return doctor.RunsLogin(t.String(), right, st, err)
+}
+
+// glance asks a store for a target; without values no value of it is read. beside says that the answer may be of
+// something beside it.
+func (w *world) glance(ctx context.Context, c candidate, t setup.Target, values bool) (st providers.State, beside bool, err error) {
+	store, err := w.store(ctx, c.plan, t.Store)
+	if err != nil {
+		return st, false, err
+	}
+	if x, ok := store.(providers.Glancer); ok && !values {
+		return x.Glance(ctx, t)
+	}
+	st, err = store.Stat(ctx, t)
+	return st, false, err
 }
 
 // verified is what was verified, as the overview shows it.

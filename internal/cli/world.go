@@ -145,7 +145,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	if w.astro == nil {
 		w.deps.Astro = noAstro{w.noLogin}
 	}
-	w.deps.LoginGiven = w.deps.LoginGiven || w.handsOver // who does it gives it
+	w.deps.LoginGiven = w.deps.LoginGiven || w.sandbox != nil || w.handsOver // who does it gives it
 	w.steps = steps.SetUp(w.deps)
 	earlier := setupfile.Answers{}
 	if a.setup.like != "" {

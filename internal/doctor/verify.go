@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -109,6 +110,19 @@ func Target(name, target string, st providers.State, err error, wrote func(versi
 		c.Verdict, c.Reason, c.Next = Changed, "it was written by somebody else since", "astro-ci rotate "+name
 	default:
 		c.Reason = "it is there; nothing shows by whom it was written last"
+	}
+	return c
+}
+
+// RunsLogin judges what a store answered about the log-in by which scheduled runs write secrets. right is what it has
+// to be.
+func RunsLogin(target, right string, st providers.State, err error) Checked {
+	c := Checked{Subject: target, Verdict: Holds, Reason: "a log-in for the scheduled runs is there; only a person can renew it"}
+	switch {
+	case err != nil:
+		c.failed(err)
+	case !st.Exists:
+		c.Verdict, c.Reason, c.Next = Missing, "the log-in of the scheduled runs is missing, so they fail", strings.TrimSpace("Write one to it by hand. "+right)
 	}
 	return c
 }

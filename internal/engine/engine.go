@@ -135,6 +135,7 @@ func setUp(p setup.Plan, platform providers.Platform, d Deps, login *secret.Valu
 		return nil, nil, err
 	}
 	if !login.Empty() {
+		b.tryLogin(login)
 		b.keepLogin(login)
 	}
 	switch {

@@ -76,6 +76,26 @@ func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action
 	return append(append(checks, rest...), effects...), nil
 }
 
+// tryLogin asks, before anything exists, whether the log-in of the scheduled runs may do what they will do with it.
+func (b *builder) tryLogin(v *secret.Value) {
+	x, ok := b.platform.(providers.Scheduler)
+	if !ok {
+		return // Renew has refused it
+	}
+	t := b.plan.Target()
+	b.add(Action{
+		Key: "check:login", Read: true, Beside: true, Say: fmt.Sprintf("Check that the log-in of the scheduled runs can write %s", t),
+		Do: func(ctx context.Context) (string, error) {
+			acc, err := x.As(v).Check(ctx, t)
+			if err != nil {
+				needs := x.Scheduled() // the advice that comes with err is for a person's own log-in
+				return "", hint.Instead(err, "try the log-in of the scheduled runs", "Give another one. "+needs.Right, needs.Link)
+			}
+			return acc.Note.String(), nil
+		},
+	})
+}
+
 // keepLogin stores the log-in to the platform by which scheduled runs write secrets.
 func (b *builder) keepLogin(v *secret.Value) {
 	t := b.plan.LoginTarget()

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/testkit"
 )
@@ -21,7 +23,8 @@ import (
 type clock struct {
 	store
 	issues bool
-	one    bool // it reads one file only
+	one    bool          // it reads one file only
+	knows  *secret.Value // the one log-in of a run that may write; nil: each may
 }
 
 func (c clock) Info() providers.Info {
@@ -32,6 +35,22 @@ func (c clock) Info() providers.Info {
 
 func (c clock) Scheduled() providers.Scheduled {
 	return providers.Scheduled{Right: "May write secrets.", Link: "https://example.com/tokens", Issues: c.issues}
+}
+
+func (c clock) As(login *secret.Value) providers.Store { return asRun{c, login} }
+
+// asRun is the store with the log-in of a run.
+type asRun struct {
+	clock
+	login *secret.Value
+}
+
+func (s asRun) Check(_ context.Context, t setup.Target) (providers.Access, error) {
+	err := s.call("check:login:"+t.String(), func() {})
+	if s.knows != nil && !s.knows.Equal(s.login) {
+		err = hint.Wrap(errBoom, "refused", "Log in anew.", "https://example.com/log-in")
+	}
+	return providers.Access{}, err
 }
 
 func (c clock) PipelineFile(s setup.Setup) string { return "ci/" + s.Name + ".yml" }
@@ -77,7 +96,7 @@ func TestSelfRotation(t *testing.T) {
 	}
 	at := "github:acme/etl/"
 	want := []string{
-		"check:astro", "check:astro", "check:" + at + "ASTRO_API_TOKEN", "check:" + at + "ASTRO_CI_ROTATION_TOKEN", "create", "prove", "put:" + at + "ASTRO_API_TOKEN",
+		"check:astro", "check:astro", "check:" + at + "ASTRO_API_TOKEN", "check:" + at + "ASTRO_CI_ROTATION_TOKEN", "check:login:" + at + "ASTRO_CI_ROTATION_TOKEN", "create", "prove", "put:" + at + "ASTRO_API_TOKEN",
 		"put:" + at + "ASTRO_CI_PLATFORM_TOKEN", "create", "prove", "put:" + at + "ASTRO_CI_ROTATION_TOKEN", "schedule",
 	}
 	if !slices.Equal(e.did(), want) {
@@ -96,6 +115,28 @@ func TestSelfRotation(t *testing.T) {
 	for target, v := range e.stored {
 		if strings.HasPrefix(target.Secret, setup.LoginSecret) != v.Equal(p.SelfRotation.Login) {
 			t.Errorf("%s holds something else", target)
+		}
+	}
+}
+
+// A log-in that the runs could do nothing with is refused before anything exists, with the advice for such a one.
+func TestALogInOfRunsIsTried(t *testing.T) {
+	for name, knows := range map[string]func(setup.Plan) *secret.Value{
+		"right": func(p setup.Plan) *secret.Value { return p.SelfRotation.Login },
+		"wrong": func(setup.Plan) *secret.Value { return testkit.Canary(t) },
+	} {
+		e := newEarth()
+		p := renewed(t, setup.Weekly)
+		r, _, err := e.renewal(t, p, clock{store: store{earth: e}, knows: knows(p)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err := engine.Tell(r.Go(t.Context()), nil); {
+		case name == "right" && err != nil:
+			t.Error(err)
+		case name == "wrong" && (len(e.tokens)+len(e.stored)+len(e.schedules) != 0 || hint.Innermost(err).Next != "Give another one. May write secrets." || hint.Of(err).Link != "https://example.com/tokens" ||
+			!errors.Is(err, errBoom) || err.Error() != "try the log-in of the scheduled runs: refused: boom"):
+			t.Errorf("%v; %v, %v, %v", err, e.tokens, e.stored, e.schedules)
 		}
 	}
 }

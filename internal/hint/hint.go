@@ -53,11 +53,25 @@ func And(err error, next string) error {
 	if h == nil {
 		return &Error{Doing: err.Error(), Next: next}
 	}
-	out := &Error{Doing: err.Error(), Next: strings.TrimSpace(h.Next + " " + next), Link: h.Link, Err: h.Err}
-	if h.Err != nil {
-		out.Doing = strings.TrimSuffix(out.Doing, ": "+h.Err.Error())
+	return &Error{Doing: before(err, h), Next: strings.TrimSpace(h.Next + " " + next), Link: h.Link, Err: h.Err}
+}
+
+// Instead is Wrap with an advice that takes the place of the one that err carries: for somebody else than it was
+// written for.
+func Instead(err error, doing, next, link string) error {
+	h := Innermost(err)
+	if h == nil {
+		return Wrap(err, doing, next, link)
 	}
-	return out
+	return &Error{Doing: doing + ": " + before(err, h), Next: next, Link: link, Err: h.Err}
+}
+
+// before is the text of err without the cause that its innermost hint, h, wraps.
+func before(err error, h *Error) string {
+	if h.Err == nil {
+		return err.Error()
+	}
+	return strings.TrimSuffix(err.Error(), ": "+h.Err.Error())
 }
 
 // Innermost returns the hint that is closest to the cause, or nil.

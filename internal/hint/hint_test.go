@@ -33,3 +33,22 @@ func TestAnd(t *testing.T) {
 		}
 	}
 }
+
+// An advice for somebody else takes the place of the one that was there; the cause stays.
+func TestInstead(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		err  error
+		text string
+	}{
+		"a hint":         {hint.New("read it", "Log in.", "https://example.com"), "try: read it"},
+		"around a cause": {hint.Wrap(fs.ErrPermission, "read it", "Log in.", ""), "try: read it: permission denied"},
+		"around a hint":  {hint.Wrap(fmt.Errorf("look: %w", hint.Wrap(fs.ErrPermission, "read it", "Log in.", "")), "begin", "Nothing.", ""), "try: begin: look: read it: permission denied"},
+		"no hint":        {fs.ErrPermission, "try: permission denied"},
+	} {
+		got := hint.Instead(tc.err, "try", "Ask.", "https://example.com/ask")
+		if h := hint.Innermost(got); got.Error() != tc.text || h.Next != "Ask." || h.Link != "https://example.com/ask" || errors.Is(got, fs.ErrPermission) != errors.Is(tc.err, fs.ErrPermission) {
+			t.Errorf("%s: %q, %+v", name, got, h)
+		}
+	}
+}

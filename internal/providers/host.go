@@ -16,6 +16,12 @@ type Options struct {
 	Wire   httpx.Options // the provider sets Service and Auth
 }
 
+// As are the same options with another log-in.
+func (o Options) As(user string, value *secret.Value) Options {
+	o.Login = Login{User: user, Value: value}
+	return o
+}
+
 // Host is what the search for a log-in may look at; the command line provides it.
 type Host struct {
 	Getenv   func(string) string

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -12,6 +13,9 @@ import (
 // setup.RemindOfEnd, too.
 type Scheduler interface {
 	Scheduled() Scheduled
+	// As is the store of the platform as a scheduled run sees it: with this log-in, in the form in which its
+	// secret holds it, and no other.
+	As(login *secret.Value) Store
 }
 
 // Scheduled is what scheduled runs need on a platform.

@@ -1,6 +1,7 @@
 package azuredevops
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 
@@ -34,9 +35,7 @@ func FindLogin(h providers.Host) (server string, login providers.Login, err erro
 	for _, k := range []string{"AZURE_DEVOPS_EXT_PAT", "AZDO_PERSONAL_ACCESS_TOKEN"} {
 		if v := strings.TrimSpace(h.Getenv(k)); v != "" {
 			l := providers.Login{Value: secret.New([]byte(v)), Source: k}
-			if strings.HasPrefix(v, "eyJ") { // a token of Entra is a JWT; a personal one never is
-				l.User = entra
-			}
+			l.User = kindOf(l.Value)
 			return server, l, nil
 		}
 	}
@@ -45,4 +44,15 @@ func FindLogin(h providers.Host) (server string, login providers.Login, err erro
 	}
 	return "", login, hint.Wrap(providers.ErrNoLogin, "look for a log-in to Azure DevOps",
 		"Run az login, or set AZURE_DEVOPS_EXT_PAT to a personal access token of your organization.", docsLogin)
+}
+
+// kindOf is entra for a token of Entra, which is a JWT; a personal one, of which it is "", never is.
+func kindOf(login *secret.Value) (kind string) {
+	_ = login.Use(func(b []byte) error {
+		if bytes.HasPrefix(b, []byte("eyJ")) {
+			kind = entra
+		}
+		return nil
+	})
+	return kind
 }

@@ -41,9 +41,10 @@ var info = providers.Info{
 
 // Provider is one Azure DevOps, seen with one log-in.
 type Provider struct {
-	host string
-	web  string // where people see it
-	api  *client
+	host    string
+	web     string // where people see it
+	api     *client
+	options providers.Options
 }
 
 // New returns a provider; it makes no request.
@@ -52,7 +53,7 @@ func New(o providers.Options) *Provider {
 	if o.Host != "" {
 		web = "https://" + o.Host
 	}
-	return &Provider{cmp.Or(o.Host, o.Server.Hostname()), web, newClient(o)}
+	return &Provider{cmp.Or(o.Host, o.Server.Hostname()), web, newClient(o), o}
 }
 
 // Info describes the provider.

@@ -4,6 +4,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -13,6 +14,11 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Link:  docsLogin,
 		Right: "A personal access token of an Administrator of the variable group, with the scopes Variable Groups (read, create and manage), Build (read and execute), Code (read) and Pipeline resources (use and manage).",
 	}
+}
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store {
+	return New(p.options.As(kindOf(login), login))
 }
 
 // rotation is the script of the job that renews the token. It runs in a pipeline of its own, which sees the

@@ -36,10 +36,13 @@ var info = providers.Info{
 }
 
 // Provider is Bitbucket Cloud, seen with one log-in.
-type Provider struct{ api *client }
+type Provider struct {
+	api     *client
+	options providers.Options
+}
 
 // New returns a provider; it makes no request.
-func New(o providers.Options) *Provider { return &Provider{newClient(o)} }
+func New(o providers.Options) *Provider { return &Provider{newClient(o), o} }
 
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }

@@ -10,6 +10,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -31,6 +32,9 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Right: "An access token of the repository (Repository settings, Access tokens) with Repositories: Read and Pipelines: Read, Write and Edit variables; for variables of a workspace one of the workspace.",
 	}
 }
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store { return New(p.options.As("", login)) }
 
 // begins is where the plan's pipeline stands in the file: what a schedule starts is a custom pipeline.
 func begins(p setup.Plan) (section, name string) {

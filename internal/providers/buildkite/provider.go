@@ -47,13 +47,14 @@ type Provider struct {
 	host         string // where people see pipelines
 	organization string // of the log-in; "" when it is not known
 	http         *httpx.Client
+	options      providers.Options
 }
 
 // New returns a provider; it makes no request.
 func New(o providers.Options) *Provider {
 	wire := o.Wire
 	wire.Service, wire.Auth = info.ID, httpx.Bearer(o.Login.Value)
-	return &Provider{host: cmp.Or(o.Host, Host), organization: o.Login.User, http: httpx.NewClient(o.Server, wire)}
+	return &Provider{host: cmp.Or(o.Host, Host), organization: o.Login.User, http: httpx.NewClient(o.Server, wire), options: o}
 }
 
 // Info describes the provider.

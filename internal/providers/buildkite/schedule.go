@@ -10,6 +10,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -40,6 +41,11 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Link:  docsLogin,
 		Right: "An API access token with the scopes " + strings.Join(scopes[:4], ", ") + ", of somebody who maintains the cluster.",
 	}
+}
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store {
+	return New(p.options.As(p.organization, login))
 }
 
 // pipelineSchedule is a schedule as the API describes it.

@@ -40,13 +40,14 @@ var info = providers.Info{
 
 // Provider is one CircleCI, seen with one log-in.
 type Provider struct {
-	host string
-	api  *client
+	host    string
+	api     *client
+	options providers.Options
 }
 
 // New returns a provider; it makes no request.
 func New(o providers.Options) *Provider {
-	return &Provider{host: cmp.Or(o.Host, o.Server.Host), api: newClient(o)}
+	return &Provider{host: cmp.Or(o.Host, o.Server.Host), api: newClient(o), options: o}
 }
 
 // Info describes the provider.

@@ -6,6 +6,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -21,6 +22,9 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Right: "A personal API token of a user who may write the context or the project's variables, best one of a user made for it: a token of CircleCI may do all that its user may.",
 	}
 }
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store { return New(p.options.As("", login)) }
 
 // job is the script of the plan's job. A schedule in the file is for projects whose slug follows from the
 // repository: CircleCI reads none in projects of its GitHub App.

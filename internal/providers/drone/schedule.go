@@ -12,6 +12,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -56,6 +57,9 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Right: "The token of a user who may push to the repository, or administrates the organization whose secret it is; best one of a user made for it: each user of Drone has one token, which may do all that its user may.",
 	}
 }
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store { return New(p.options.As("", login)) }
 
 // cron is a schedule as the API describes it.
 type cron struct {

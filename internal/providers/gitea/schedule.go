@@ -3,6 +3,7 @@ package gitea
 import (
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -17,6 +18,9 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Right: "A token of the repository's owner, or of an administrator of it, with the scope write:repository; for secrets of an organization write:organization instead.",
 	}
 }
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store { return New(p.options.As("", login)) }
 
 // scheduled is the script of a job that runs at set times, with its log-ins.
 func scheduled(p setup.Plan, place string) (x pipeline.Portable, err error) {

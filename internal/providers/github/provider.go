@@ -51,9 +51,10 @@ type Options struct {
 
 // Provider is GitHub, seen with one log-in.
 type Provider struct {
-	host string
-	api  *client
-	open http.RoundTripper // for what is fetched without a log-in
+	host    string
+	api     *client
+	open    http.RoundTripper // for what is fetched without a log-in
+	options Options
 }
 
 // New returns a provider; it makes no request.
@@ -62,7 +63,7 @@ func New(o Options) (*Provider, error) {
 		o.APIURL = apiURL(o.Host)
 	}
 	api, err := newClient(o)
-	return &Provider{host: strings.ToLower(o.Host), api: api, open: o.Base}, err
+	return &Provider{host: strings.ToLower(o.Host), api: api, open: o.Base, options: o}, err
 }
 
 // apiURL is where a host serves its REST API.

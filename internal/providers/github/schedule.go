@@ -5,6 +5,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -19,6 +20,14 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Issues: true, Link: "https://" + host + "/settings/personal-access-tokens/new",
 		Right: "A fine-grained token for this one repository, with Secrets: read and write; with Environments: read and write as well when the secret is in an environment.",
 	}
+}
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store {
+	o := p.options
+	o.Token = login
+	x, _ := New(o) // only an address can be wrong, and this one was not
+	return x
 }
 
 // scheduled is the job that runs at set times: the portable script in one step.

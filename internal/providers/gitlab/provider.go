@@ -42,8 +42,9 @@ type Options struct {
 
 // Provider is GitLab, seen with one log-in.
 type Provider struct {
-	host string
-	api  *client
+	host    string
+	api     *client
+	options Options
 }
 
 // New returns a provider; it makes no request.
@@ -51,7 +52,7 @@ func New(o Options) *Provider {
 	if o.APIURL == nil {
 		o.APIURL = &url.URL{Scheme: "https", Host: o.Host, Path: "/api/v4"}
 	}
-	return &Provider{host: strings.ToLower(o.Host), api: newClient(o)}
+	return &Provider{host: strings.ToLower(o.Host), api: newClient(o), options: o}
 }
 
 // Info describes the provider.

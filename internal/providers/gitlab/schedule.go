@@ -10,6 +10,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -22,6 +23,13 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Link:  docsProjectTokens,
 		Right: "A project access token (Settings, Access tokens) with the role Maintainer and the scope api; for variables of a group a group access token with the role Owner.",
 	}
+}
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store {
+	o := p.options
+	o.Login = Login{Value: login}
+	return New(o)
 }
 
 // pipelineSchedule is a schedule as the API describes it.

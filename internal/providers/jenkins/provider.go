@@ -43,15 +43,16 @@ var info = providers.Info{
 
 // Provider is one Jenkins, seen with one log-in.
 type Provider struct {
-	host string
-	page string // where a person sees it: the host, and the path below which Jenkins is served
-	api  *client
+	host    string
+	page    string // where a person sees it: the host, and the path below which Jenkins is served
+	api     *client
+	options providers.Options
 }
 
 // New returns a provider; it makes no request.
 func New(o providers.Options) *Provider {
 	return &Provider{
-		host: cmp.Or(o.Host, o.Server.Host), page: cmp.Or(o.Host, o.Server.Host+strings.TrimSuffix(o.Server.EscapedPath(), "/")), api: newClient(o),
+		host: cmp.Or(o.Host, o.Server.Host), page: cmp.Or(o.Host, o.Server.Host+strings.TrimSuffix(o.Server.EscapedPath(), "/")), api: newClient(o), options: o,
 	}
 }
 

@@ -38,15 +38,16 @@ const (
 
 // Provider is one Woodpecker, seen with one log-in.
 type Provider struct {
-	host string
-	http *httpx.Client
+	host    string
+	http    *httpx.Client
+	options providers.Options
 }
 
 // New returns a provider; it makes no request.
 func New(o providers.Options) *Provider {
 	wire := o.Wire
 	wire.Service, wire.Auth = info.ID, httpx.Bearer(o.Login.Value)
-	return &Provider{host: cmp.Or(o.Host, o.Server.Host), http: httpx.NewClient(o.Server, wire)}
+	return &Provider{host: cmp.Or(o.Host, o.Server.Host), http: httpx.NewClient(o.Server, wire), options: o}
 }
 
 // Info describes the provider.

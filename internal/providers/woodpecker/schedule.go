@@ -10,6 +10,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -48,6 +49,9 @@ func (p *Provider) Scheduled() providers.Scheduled {
 		Right: "A token of a user who may push to the repository, or administrates the organization whose secret it is; best one of a user made for it: a token of Woodpecker may do all that its user may.",
 	}
 }
+
+// As is the store with the log-in of a run.
+func (p *Provider) As(login *secret.Value) providers.Store { return New(p.options.As("", login)) }
 
 // cron is a schedule as the API describes it.
 type cron struct {
