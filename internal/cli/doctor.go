@@ -221,6 +221,7 @@ func (x *examination) rights(ctx context.Context) []doctor.Row {
 		do      func() (providers.Access, error)
 		err     error
 		who     string
+		ends    time.Time
 	}
 	var all []*right
 	for _, s := range x.known() {
@@ -254,7 +255,7 @@ func (x *examination) rights(ctx context.Context) []doctor.Row {
 	rows := make([]doctor.Row, len(all))
 	each(ctx, indexes(all), func(i int) {
 		a, err := all[i].do()
-		all[i].err, all[i].who = err, a.Who.String()
+		all[i].err, all[i].who, all[i].ends = err, a.Who.String(), a.Ends
 		rows[i] = doctor.Right(all[i].subject, a.Note.String(), err)
 	})
 	for _, r := range all {
@@ -263,6 +264,9 @@ func (x *examination) rights(ctx context.Context) []doctor.Row {
 			l.Tried = append(l.Tried, r.err)
 			if r.who != "" {
 				l.Who = r.who
+			}
+			if !r.ends.IsZero() {
+				l.Ends = r.ends
 			}
 		}
 	}

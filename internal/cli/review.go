@@ -315,7 +315,11 @@ func (w *world) later(r *engine.Result, platform providers.Platform) (out []ui.N
 		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
 			out = append(out, ui.NextStep{Say: x.Scheduled().Then})
 		}
-		return append(out, ui.NextStep{Say: "Note when the log-in in " + r.Renewal.Plan.LoginTarget().Secret + " ends: only a person can renew that one"})
+		login := r.Renewal.Plan.LoginTarget().Secret
+		if ends := r.Renewal.LoginEnds; !ends.IsZero() {
+			return append(out, ui.NextStep{Say: "Write another log-in to " + login + " before " + display.Day(ends) + ", when this one ends: only a person can renew that one"})
+		}
+		return append(out, ui.NextStep{Say: "Note when the log-in in " + login + " ends: only a person can renew that one"})
 	}
 	warns := "the pipeline warns 14 days ahead"
 	if r.Plan.Pipeline.Own {

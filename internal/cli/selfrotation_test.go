@@ -124,9 +124,14 @@ func TestSelfRotationIsAsked(t *testing.T) {
 		len(marked(s))+len(p.workflows()) != 0 {
 		t.Errorf("a log-in that GitHub does not know: exit %d, on Astro %v: %s", code, marked(s), stderr)
 	}
-	out, stderr, code := p.runWith(p.value("GH_TOKEN")+"\n", slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--platform-token-stdin"})...)
+	s.GitHub().SetEnd("2027-01-31 12:00:00 +0900")
+	inWords := slices.DeleteFunc(slices.Concat(byItself, []string{"--role", "DEPLOYMENT_ADMIN", "--platform-token-stdin"}), func(s string) bool { return s == "--json" })
+	out, stderr, code := p.runWith(p.value("GH_TOKEN")+"\n", inWords...)
 	if code != 0 || strings.Contains(out+stderr, p.value("GH_TOKEN")) || len(marked(s)) != 2 {
 		t.Errorf("from stdin: exit %d: %s%s", code, out, stderr)
+	}
+	if !strings.Contains(stderr, "can write github:acme/etl/ASTRO_CI_ROTATION_TOKEN, it ends on 2027-01-31") || !strings.Contains(out, "Write another log-in to ASTRO_CI_PLATFORM_TOKEN before 2027-01-31") {
+		t.Errorf("the end of the log-in is not told: %s%s", out, stderr)
 	}
 }
 

@@ -98,9 +98,10 @@ func AstroLogin(who astro.Who, err error, now time.Time) Row {
 // Login is the log-in to a platform or a secrets backend.
 type Login struct {
 	Name, Source string
-	Missing      error   // why none was found
-	Tried        []error // what came of using it, nil for what went well
-	Who          string  // as the service says; may be empty
+	Missing      error     // why none was found
+	Tried        []error   // what came of using it, nil for what went well
+	Who          string    // as the service says; may be empty
+	Ends         time.Time // zero when it has no end, or the service does not tell
 }
 
 // Row judges the log-in.
@@ -115,6 +116,9 @@ func (l Login) Row() Row {
 	}
 	if l.Who != "" {
 		r.Reason = l.Who + ", from " + l.Source
+	}
+	if !l.Ends.IsZero() {
+		r.Reason += ", until " + display.Day(l.Ends)
 	}
 	for _, err := range l.Tried {
 		if httpx.Status(err) == http.StatusUnauthorized {

@@ -83,6 +83,8 @@ type Result struct {
 	Noted        FileResult   // the file that lists the setups; its path is "" when there is none
 	TokenRevoked bool
 	Renewal      *Result // of the setup that renews the token by itself; nil for none
+	// LoginEnds is the end of the log-in by which scheduled runs write secrets; zero when that is not known.
+	LoginEnds time.Time
 }
 
 // Written are all files that the set-up is about.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -90,6 +91,10 @@ func (b *builder) tryLogin(v *secret.Value) {
 			if err != nil {
 				needs := x.Scheduled() // the advice that comes with err is for a person's own log-in
 				return "", hint.Instead(err, "try the log-in of the scheduled runs", "Give another one. "+needs.Right, needs.Link)
+			}
+			b.result.LoginEnds = acc.Ends
+			if !acc.Ends.IsZero() {
+				return "it ends on " + display.Day(acc.Ends), nil
 			}
 			return acc.Note.String(), nil
 		},

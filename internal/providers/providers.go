@@ -52,6 +52,7 @@ type Info struct {
 type Access struct {
 	Who  display.Text // the account or token that was checked; may be empty
 	Note display.Text // what the check could not see; may be empty
+	Ends time.Time    // of the log-in; zero when it has no end, or the service does not tell
 }
 
 // State is what a store tells about a secret; never its value.

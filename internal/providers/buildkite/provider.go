@@ -82,6 +82,7 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 	}
 	var who struct {
 		Scopes []string `json:"scopes"`
+		Ends   string   `json:"expires_at"` // null where there is no end
 		User   struct {
 			Name display.Text `json:"name"`
 		} `json:"user"`
@@ -95,7 +96,8 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 		}
 	}
 	_, err = p.do(ctx, httpx.Call{Method: http.MethodGet, Path: path})
-	return providers.Access{Who: who.User.Name}, err
+	ends, _ := time.Parse(time.RFC3339, who.Ends) // what is told in another form is not known
+	return providers.Access{Who: who.User.Name, Ends: ends}, err
 }
 
 // checkName refuses names that a build would not get.

@@ -113,7 +113,8 @@ type repository struct {
 		Push  bool `json:"push"`
 	} `json:"permissions"`
 
-	scopes []string // of a classic token; nil when the token shows none
+	scopes []string  // of a classic token; nil when the token shows none
+	ends   time.Time // of the token; zero when that is not told
 }
 
 func (c *client) repo(ctx context.Context, owner, name string) (r repository, err error) {
@@ -121,6 +122,11 @@ func (c *client) repo(ctx context.Context, owner, name string) (r repository, er
 	if s, ok := header["X-Oauth-Scopes"]; ok && len(s) > 0 {
 		for scope := range strings.SplitSeq(s[0], ",") {
 			r.scopes = append(r.scopes, strings.TrimSpace(scope))
+		}
+	}
+	for _, form := range []string{"2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700"} { // both are seen
+		if t, err := time.Parse(form, header.Get("GitHub-Authentication-Token-Expiration")); err == nil {
+			r.ends = t
 		}
 	}
 	return r, err

@@ -138,9 +138,9 @@ func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access,
 			return providers.Access{}, hint.New("github: the environment "+a.environment+" does not exist, and only an administrator can create it",
 				"Ask an administrator to create it, or choose one that exists.", docsEnvironments)
 		}
-		return providers.Access{Note: display.Clean("the environment will be created; " + note)}, nil
+		return providers.Access{Note: display.Clean("the environment will be created; " + note), Ends: r.ends}, nil
 	}
-	return providers.Access{Note: display.Clean(note)}, closed
+	return providers.Access{Note: display.Clean(note), Ends: r.ends}, closed
 }
 
 // Put seals the value for the target's own key and writes it. A missing environment is created;

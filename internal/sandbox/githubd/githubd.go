@@ -39,6 +39,7 @@ type Server struct {
 	token    *secret.Value
 	tokenSum [32]byte
 	scopes   []string // of the token; nil: a fine-grained token, which shows none
+	ends     string   // of the token, as it is told; "" when it has none
 	state    state
 	onChange func()
 
@@ -126,6 +127,14 @@ func New(o Options) (*Server, error) {
 
 // Token is a log-in that the server accepts.
 func (s *Server) Token() *secret.Value { return s.token }
+
+// SetEnd makes the server say when its token ends, as GitHub does: "2027-01-31 12:00:00 UTC". "" stands for a token
+// without an end.
+func (s *Server) SetEnd(ends string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends = ends
+}
 
 // SetScopes gives the token other scopes; nil makes it a fine-grained token, which shows none.
 func (s *Server) SetScopes(scopes []string) {

@@ -119,6 +119,9 @@ func (s *Server) answer(w http.ResponseWriter, a answer, r *http.Request) (int, 
 	if s.scopes != nil {
 		w.Header().Set("X-Oauth-Scopes", strings.Join(s.scopes, ", "))
 	}
+	if s.ends != "" {
+		w.Header().Set("GitHub-Authentication-Token-Expiration", s.ends)
+	}
 	status, body, no := a(r)
 	if link, ok := body.(paged); ok {
 		if link.next != "" {

@@ -29,11 +29,12 @@ type object struct {
 
 // renewal is the setup whose schedule renews the token.
 type renewal struct {
-	Setup   string   `json:"setup"`
-	Cron    string   `json:"cron"` // in UTC
-	Token   *token   `json:"token"`
-	Targets []target `json:"targets"`
-	Files   []file   `json:"files"`
+	Setup       string     `json:"setup"`
+	Cron        string     `json:"cron"` // in UTC
+	Token       *token     `json:"token"`
+	Targets     []target   `json:"targets"`
+	Files       []file     `json:"files"`
+	LoginEndsAt *time.Time `json:"loginEndsAt,omitempty"` // of the log-in by which its runs write secrets, where that is told
 }
 
 type token struct {
@@ -105,7 +106,7 @@ func ResultJSON(w io.Writer, r *engine.Result, actions []engine.Event, failed er
 		out.Files = nil
 	}
 	if x := r.Renewal; x != nil {
-		out.Renewal = &renewal{Setup: x.Plan.Name, Cron: x.Plan.Pipeline.Cron}
+		out.Renewal = &renewal{Setup: x.Plan.Name, Cron: x.Plan.Pipeline.Cron, LoginEndsAt: timeOf(x.LoginEnds.UTC())}
 		out.Renewal.Token, out.Renewal.Targets, out.Renewal.Files = parts(x)
 	}
 	if n := r.Noted; n.Path != "" {
