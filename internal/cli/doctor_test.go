@@ -287,7 +287,9 @@ func TestDoctorOfARenewal(t *testing.T) {
 	if got := bad(rows); code != 0 || len(got) != 0 {
 		t.Errorf("exit %d: %q: %+v", code, got, rows)
 	}
-	if !slices.ContainsFunc(rows, func(r doctorRow) bool { return r.Group == "log-ins" && strings.HasSuffix(r.Reason, ", until 2027-01-31") }) {
+	if !slices.ContainsFunc(rows, func(r doctorRow) bool {
+		return r.Group == "log-ins" && strings.HasSuffix(r.Reason, ", until 2027-01-31")
+	}) {
 		t.Errorf("the end of the log-in is not told: %+v", rows)
 	}
 	files := map[string]int{}
