@@ -315,7 +315,7 @@ func TestDoctorOfARenewal(t *testing.T) {
 	if err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusNoContent {
 		t.Fatalf("%v, %v", answer, err)
 	}
-	if out, _, code := p.run("verify"); code != 6 || !strings.Contains(out, gone) || !strings.Contains(strings.Join(strings.Fields(out), " "), "Write one to it by hand. A fine-grained token for this one repository") {
+	if out, _, code := p.run("verify"); code != 6 || !strings.Contains(out, gone) || !strings.Contains(strings.Join(strings.Fields(out), " "), "Set ASTRO_CI_PLATFORM_TOKEN to another one, and run: astro-ci rotate etl-prod-rotation. A fine-grained token for this one repository") {
 		t.Errorf("verify without it: exit %d: %s", code, out)
 	}
 	if rows, code := p.doctor(); code != 6 || !slices.ContainsFunc(rows, func(r doctorRow) bool { return r.Reason == gone && r.State == "stale" }) {

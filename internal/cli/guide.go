@@ -187,14 +187,21 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 			return nil, err
 		}
 	}
-	r := &replacing{g: g, c: c, wrote: map[int]rotation.Event{}}
+	login, err := g.w.newLogin(ctx, g.flags, c)
+	if err != nil {
+		return nil, err
+	}
+	r := &replacing{g: g, c: c, login: login, wrote: map[int]rotation.Event{}}
 	out := &ui.Replacement{
 		Setup: entry(c), Begun: begun, First: begun && c.state.Mode == rotation.FirstSetup, Leaked: g.flags.leaked && !begun,
 		Go: r.goOn, Halt: func() ui.Halt { return r.halt }, Used: r.used, Forget: r.forget,
 		Resume: g.app.again("resume " + name),
 	}
+	for _, a := range login {
+		out.Course = append(out.Course, engine.Event{Action: a, State: engine.Planned})
+	}
 	if begun {
-		out.Course = course(c.state)
+		out.Course = append(out.Course, course(c.state)...)
 		for _, name := range g.flags.forget {
 			if _, err := targetOf(c.plan, name); err != nil {
 				return nil, err
@@ -210,9 +217,8 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 		return nil, err
 	}
 	r.c, r.begin = c, g.app.operation(c, g.flags)
-	out.Course = append([]engine.Event{{Action: engine.Action{Key: checking, Say: checking, Read: true}, State: engine.Planned}},
-		course(rotation.Fold([]rotation.Record{{Kind: rotation.RecPlanned, Begin: &r.begin}}))...)
-	var err error
+	out.Course = append(out.Course, engine.Event{Action: engine.Action{Key: checking, Say: checking, Read: true}, State: engine.Planned})
+	out.Course = append(out.Course, course(rotation.Fold([]rotation.Record{{Kind: rotation.RecPlanned, Begin: &r.begin}}))...)
 	out.Facts, err = g.facts(ctx, c, r.begin)
 	return out, err
 }

@@ -47,7 +47,7 @@ func TestJourneyOfASelfRotation(t *testing.T) {
 	x.WaitFor("What is left to you")
 	x.WaitFor("etl-prod-rotation")
 	x.WaitFor("See there the runs that renew the token")
-	x.WaitFor("only a person can renew that one")
+	x.WaitFor("only a person can renew it")
 	x.Send(enter)
 	if said := p.ends(x, 0); strings.Contains(string(x.Raw()), login) || !strings.Contains(said, "etl-prod-rotation.yml") {
 		t.Errorf("the log-in was shown, or the file of the schedule is not named: %s", said)

@@ -25,6 +25,7 @@ type replacing struct {
 	c      candidate
 	begin  rotation.Begin
 	driver *rotation.Driver
+	login  []engine.Action        // that give its runs another log-in, before anything else
 	waits  string                 // what it waits for, in words, while it does
 	wrote  map[int]rotation.Event // how each target was last written, by target
 	halt   ui.Halt
@@ -52,6 +53,10 @@ func (r *replacing) advance(ctx context.Context) rotation.Halt {
 	if err := r.open(ctx); err != nil {
 		return stop(err)
 	}
+	if err := engine.Tell(engine.NewRun(r.login).Go(ctx), r.tell); err != nil {
+		return stop(err)
+	}
+	r.login = nil
 	if !r.driver.State().Active() && r.begin.Op != "" {
 		start := time.Now()
 		r.tell(engine.Event{Action: engine.Action{Key: checking, Say: checking}, State: engine.Started})

@@ -315,11 +315,14 @@ func (w *world) later(r *engine.Result, platform providers.Platform) (out []ui.N
 		if x, ok := platform.(providers.Scheduler); ok && x.Scheduled().Then != "" {
 			out = append(out, ui.NextStep{Say: x.Scheduled().Then})
 		}
-		login := r.Renewal.Plan.LoginTarget().Secret
+		when := "one day"
 		if ends := r.Renewal.LoginEnds; !ends.IsZero() {
-			return append(out, ui.NextStep{Say: "Write another log-in to " + login + " before " + display.Day(ends) + ", when this one ends: only a person can renew that one"})
+			when = "on " + display.Day(ends)
 		}
-		return append(out, ui.NextStep{Say: "Note when the log-in in " + login + " ends: only a person can renew that one"})
+		return append(out, ui.NextStep{
+			Say:     "Note that the log-in of the runs ends " + when + ": only a person can renew it. Before that, set " + setup.LoginSecret + " to another one, and rotate",
+			Command: w.app.again("rotate " + r.Renewal.Plan.Name),
+		})
 	}
 	warns := "the pipeline warns 14 days ahead"
 	if r.Plan.Pipeline.Own {

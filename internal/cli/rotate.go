@@ -135,7 +135,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	if len(todo) > 1 && !f.due && len(names) == 0 {
 		return unansweredError{hint.New("it is not said which setup is to be rotated", "Name one of them: "+words(todo)+". Or give --due, for all whose time has come.", "")}
 	}
-	switch err := a.agree(ctx, f, todo, a.drain(f)); {
+	switch err := w.agree(ctx, f, todo, a.drain(f)); {
 	case err != nil:
 		return err
 	case a.dryRun:
@@ -143,8 +143,12 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	}
 	for _, c := range todo {
 		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, d *rotation.Driver) error {
-			if d.State().Active() {
-				return nil
+			login, err := w.newLogin(ctx, f, c)
+			if err == nil {
+				err = engine.Tell(engine.NewRun(login).Go(ctx), a.show)
+			}
+			if err != nil || d.State().Active() {
+				return err
 			}
 			if err := w.preflight(ctx, c); err != nil {
 				return err
@@ -185,7 +189,8 @@ func words(all []candidate) string {
 }
 
 // agree shows what would be done and lets the person confirm it.
-func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain time.Duration) error {
+func (w *world) agree(ctx context.Context, f rotateFlags, todo []candidate, drain time.Duration) error {
+	a := w.app
 	if len(todo) == 0 {
 		return nil
 	}
@@ -213,6 +218,9 @@ func (a *app) agree(ctx context.Context, f rotateFlags, todo []candidate, drain 
 			}
 			for _, x := range c.plan.Targets {
 				_, _ = fmt.Fprintf(t, "Target:\t%s\n", x)
+			}
+			if login, err := w.newLogin(ctx, f, c); err == nil && len(login) > 0 { // an error comes again
+				_, _ = fmt.Fprintf(t, "Log-in:\tanother one for the runs, written to %s\n", c.plan.LoginTarget())
 			}
 			for _, x := range c.old {
 				if c.sweeps() && x.ID == c.carried.Held {

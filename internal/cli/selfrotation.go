@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -41,6 +42,24 @@ func (w *world) withLogin(p setup.Plan) setup.Plan {
 		p.SelfRotation.Login = w.sandbox.LoginOfRuns(p.Platform)
 	}
 	return p
+}
+
+// newLogin are the actions that give the scheduled runs of a setup another log-in. That takes a rotation that was
+// asked for by name, not because it is due: one host can rotate setups of many platforms.
+func (w *world) newLogin(ctx context.Context, f rotateFlags, c candidate) ([]engine.Action, error) {
+	if f.due || c.plan.Job != setup.RotateTokens || w.platformLogin.Empty() {
+		return nil, nil
+	}
+	platform, err := w.openAt(ctx, c.plan.Platform, c.plan.Repository.Host)
+	if err != nil {
+		return nil, err
+	}
+	stores, err := w.stores(ctx, c.plan)
+	login := w.platformLogin
+	if w.sandbox != nil {
+		login = w.sandbox.LoginOfRuns(c.plan.Platform)
+	}
+	return engine.NewLogin(c.plan, platform, stores, login), err
 }
 
 // program finds the release of astro-ci that scheduled runs install: this version, unless another one is

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"crypto/rand"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox"
+	"github.com/astro-ci/astro-ci/internal/secret"
 	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
@@ -130,8 +132,48 @@ func TestSelfRotationIsAsked(t *testing.T) {
 	if code != 0 || strings.Contains(out+stderr, p.value("GH_TOKEN")) || len(marked(s)) != 2 {
 		t.Errorf("from stdin: exit %d: %s%s", code, out, stderr)
 	}
-	if !strings.Contains(stderr, "can write github:acme/etl/ASTRO_CI_ROTATION_TOKEN, it ends on 2027-01-31") || !strings.Contains(out, "Write another log-in to ASTRO_CI_PLATFORM_TOKEN before 2027-01-31") {
+	if !strings.Contains(stderr, "can write github:acme/etl/ASTRO_CI_ROTATION_TOKEN, it ends on 2027-01-31") || !strings.Contains(out, "the log-in of the runs ends on 2027-01-31: only a person can renew it. Before that, set ASTRO_CI_PLATFORM_TOKEN") {
 		t.Errorf("the end of the log-in is not told: %s%s", out, stderr)
+	}
+}
+
+// A person gives the runs another log-in by a rotation of what renews: it is tried first, and a rotation of what is
+// due leaves it alone.
+func TestAnotherLogInForTheRuns(t *testing.T) {
+	t.Parallel()
+	p, s := renewed(t)
+	give := func(login string) {
+		p.unset(setup.LoginSecret)
+		p.env = append(p.env, setup.LoginSecret+"="+login)
+	}
+	holds := func(want string) {
+		t.Helper()
+		v, err := s.GitHub().OpenRepo("acme", "etl", setup.LoginSecret)
+		if err != nil || !v.Equal(secret.New([]byte(want))) {
+			t.Errorf("another log-in is stored: %v", err)
+		}
+	}
+	first := p.value("GH_TOKEN")
+	wrong := "wrong-" + rand.Text()
+	give(wrong)
+	before := marked(s)
+	_, stderr, code := p.run("rotate", "etl-prod-rotation", "--no-input", "--yes", "--drain", "1h")
+	if code == 0 || !strings.Contains(stderr, "try the log-in of the scheduled runs") || strings.Contains(stderr, wrong) || !maps.EqualFunc(before, marked(s), slices.Equal) {
+		t.Errorf("one that GitHub does not know: exit %d, on Astro %v: %s", code, marked(s), stderr)
+	}
+	holds(first)
+	if out, stderr, code := p.run("rotate", "--due", "--no-input", "--yes", "--json"); code != 0 || strings.Count(out, `"state":"not due"`) != 2 {
+		t.Errorf("nothing is due: exit %d: %s%s", code, out, stderr)
+	}
+	other := s.GitHub().AnotherToken()
+	_ = other.Use(func(b []byte) error { give(string(b)); return nil })
+	_, stderr, code = p.run("rotate", "etl-prod-rotation", "--no-input", "--yes", "--drain", "1h")
+	if code != 5 || !strings.Contains(stderr, "Log-in:") || !strings.Contains(stderr, "done: Write the log-in of the scheduled runs to the secret github:acme/etl/ASTRO_CI_PLATFORM_TOKEN") || len(marked(s)["etl-prod-rotation"]) != 2 {
+		t.Errorf("exit %d, on Astro %v: %s", code, marked(s), stderr)
+	}
+	holds(p.value(setup.LoginSecret))
+	if p.value(setup.LoginSecret) == first {
+		t.Error("there is no other one")
 	}
 }
 

@@ -264,12 +264,12 @@ func (w *world) verifyLogin(ctx context.Context, c candidate) doctor.Checked {
 	if c.plan.Job != setup.RotateTokens {
 		return doctor.Checked{}
 	}
-	t, right := c.plan.LoginTarget(), ""
+	t, next := c.plan.LoginTarget(), "Set "+setup.LoginSecret+" to another one, and run: astro-ci rotate "+c.name+". "
 	st, _, err := w.glance(ctx, c, t, false)
 	if x, ok := w.platformAt(c.plan.Platform).(providers.Scheduler); ok {
-		right = x.Scheduled().Right
+		next += x.Scheduled().Right
 	}
-	return doctor.RunsLogin(t.String(), right, st, err)
+	return doctor.RunsLogin(t.String(), strings.TrimSpace(next), st, err)
 }
 
 // glance asks a store for a target; without values no value of it is read. beside says that the answer may be of

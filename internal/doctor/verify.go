@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
@@ -114,15 +113,15 @@ func Target(name, target string, st providers.State, err error, wrote func(versi
 	return c
 }
 
-// RunsLogin judges what a store answered about the log-in by which scheduled runs write secrets. right is what it has
-// to be.
-func RunsLogin(target, right string, st providers.State, err error) Checked {
+// RunsLogin judges what a store answered about the log-in by which scheduled runs write secrets. next is how
+// they get another one.
+func RunsLogin(target, next string, st providers.State, err error) Checked {
 	c := Checked{Subject: target, Verdict: Holds, Reason: "a log-in for the scheduled runs is there; only a person can renew it"}
 	switch {
 	case err != nil:
 		c.failed(err)
 	case !st.Exists:
-		c.Verdict, c.Reason, c.Next = Missing, "the log-in of the scheduled runs is missing, so they fail", strings.TrimSpace("Write one to it by hand. "+right)
+		c.Verdict, c.Reason, c.Next = Missing, "the log-in of the scheduled runs is missing, so they fail", next
 	}
 	return c
 }

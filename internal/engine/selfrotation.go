@@ -77,6 +77,14 @@ func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action
 	return append(append(checks, rest...), effects...), nil
 }
 
+// NewLogin builds the actions that give the scheduled runs of p another log-in, in place of the one that they have.
+func NewLogin(p setup.Plan, platform providers.Platform, stores map[string]providers.Store, login *secret.Value) []Action {
+	b := &builder{plan: p, platform: platform, Deps: Deps{Stores: stores}, result: &Result{Plan: p}}
+	b.tryLogin(login)
+	b.keepLogin(login)
+	return b.actions
+}
+
 // tryLogin asks, before anything exists, whether the log-in of the scheduled runs may do what they will do with it.
 func (b *builder) tryLogin(v *secret.Value) {
 	x, ok := b.platform.(providers.Scheduler)

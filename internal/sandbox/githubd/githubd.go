@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,9 +38,9 @@ type Server struct {
 	mu       sync.Mutex
 	now      func() time.Time
 	token    *secret.Value
-	tokenSum [32]byte
-	scopes   []string // of the token; nil: a fine-grained token, which shows none
-	ends     string   // of the token, as it is told; "" when it has none
+	sums     [][32]byte // of the tokens that are accepted
+	scopes   []string   // of the token; nil: a fine-grained token, which shows none
+	ends     string     // of the token, as it is told; "" when it has none
 	state    state
 	onChange func()
 
@@ -114,8 +115,7 @@ func New(o Options) (*Server, error) {
 	if o.Limited {
 		s.limits = &limits{points: map[string]*fault.Window{}}
 	}
-	token := "gho_" + rand.Text()
-	s.token, s.tokenSum = secret.New([]byte(token)), sha256.Sum256([]byte(token))
+	s.token = s.AnotherToken()
 	if o.State != nil {
 		return s, json.Unmarshal(o.State, &s.state)
 	}
@@ -127,6 +127,15 @@ func New(o Options) (*Server, error) {
 
 // Token is a log-in that the server accepts.
 func (s *Server) Token() *secret.Value { return s.token }
+
+// AnotherToken is one more log-in that the server accepts.
+func (s *Server) AnotherToken() *secret.Value {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	token := []byte("gho_" + rand.Text())
+	s.sums = append(s.sums, sha256.Sum256(token))
+	return secret.New(token)
+}
 
 // SetEnd makes the server say when its token ends, as GitHub does: "2027-01-31 12:00:00 UTC". "" stands for a token
 // without an end.
@@ -272,5 +281,5 @@ func (c *scope) key() map[string]any {
 func (s *Server) allowed(r *http.Request) bool {
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	sum := sha256.Sum256([]byte(value))
-	return (strings.EqualFold(scheme, "bearer") || strings.EqualFold(scheme, "token")) && subtle.ConstantTimeCompare(sum[:], s.tokenSum[:]) == 1
+	return (strings.EqualFold(scheme, "bearer") || strings.EqualFold(scheme, "token")) && slices.ContainsFunc(s.sums, func(x [32]byte) bool { return subtle.ConstantTimeCompare(sum[:], x[:]) == 1 })
 }
