@@ -77,7 +77,7 @@ var allowed = map[string][]string{
 	"internal/ui/report":              {"internal/doctor", "internal/inventory", "internal/astro", "internal/providers", "internal/ui", "internal/flow", "internal/engine", "internal/pipeline", "internal/setup", "internal/display", "internal/hint"},
 	"internal/sandbox":                {"internal/sandbox/dopplerd", "internal/sandbox/onepasswordd", "internal/sandbox/googled", "internal/sandbox/keyvaultd", "internal/sandbox/vaultd", "internal/filelock", "internal/sandbox/astrod", "internal/sandbox/awsd", "internal/sandbox/azured", "internal/sandbox/jenkinsd", "internal/sandbox/gitead", "internal/sandbox/bitbucketd", "internal/sandbox/buildkited", "internal/sandbox/circlecid", "internal/sandbox/droned", "internal/sandbox/embedded", "internal/sandbox/githubd", "internal/sandbox/gitlabd", "internal/sandbox/released", "internal/sandbox/woodpeckerd", "internal/secret", "internal/setup", "internal/hint"},
 	"internal/sandbox/astrod":         {"internal/sandbox/fault", "internal/secret"},
-	"internal/sandbox/githubd":        {"internal/sandbox/fault", "internal/secret"},
+	"internal/sandbox/githubd":        {"internal/sandbox/embedded", "internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/embedded":       {"internal/sandbox/fault", "internal/secret"},
 	"internal/sandbox/bitbucketd":     {"internal/sandbox/embedded", "internal/secret"},
 	"internal/sandbox/jenkinsd":       {"internal/sandbox/embedded", "internal/secret"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/sandbox/droned"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 )
 
 type runResult struct {
@@ -100,30 +101,79 @@ func TestRunInTheSandbox(t *testing.T) {
 	}
 }
 
-// In the sandbox a run reads what its file names: the secret of its environment, or one with another name.
+// In the sandbox a run of a second Workspace's setup reads what its part of the file names: its own secret, by its name
+// and in its own environment, context, group or folder. What is for another branch does not run. Astro's record says
+// which token was used.
 func TestRunReadsItsOwnSecret(t *testing.T) {
 	t.Parallel()
-	for _, platform := range []string{"github", "gitlab"} {
-		t.Run(platform, func(t *testing.T) {
+	for id, x := range map[string]struct {
+		repo   string
+		second []string // where its secret is
+		run    []string
+		shared bool // the first setup's job is in the same run
+	}{
+		"github":       {repo: "acme/etl", second: []string{"--environment", "production"}},
+		"gitlab":       {repo: "acme/etl", second: []string{"--environment", "production"}, shared: true},
+		"drone":        {repo: "acme/etl", second: []string{"--target", "drone:acme"}, shared: true},
+		"woodpecker":   {repo: "acme/etl", second: []string{"--target", "woodpecker:acme"}, shared: true},
+		"gitea":        {repo: "acme/etl", second: []string{"--target", "gitea:acme"}},
+		"buildkite":    {repo: "acme/etl", shared: true},
+		"circleci":     {repo: "gh/acme/etl", second: []string{"--target", "circleci:context:gh/acme/ml"}, shared: true},
+		"bitbucket":    {repo: "bitbucket.org/acme/etl", second: []string{"--environment", "production", "--branch", "develop"}, run: []string{"--branch", "develop"}},
+		"jenkins":      {repo: "team/etl", second: []string{"--target", "jenkins:folder:team"}, shared: true},
+		"azure-devops": {repo: "dev.azure.com/acme/data/etl", second: []string{"--target", "azure-devops:acme/data/group:ml"}},
+		"codebuild":    {repo: "etl", second: []string{"--target", "aws-ssm:/ml"}},
+	} {
+		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
-			p.env = append(p.env, "ASTRO_CI_PLATFORM="+platform, "ASTRO_CI_REPO=acme/etl")
-			base := []string{"setup", "--sandbox", "--no-input", "--yes", "--credential", "deployment-token", "--role", "DEPLOYMENT_ADMIN"}
-			for _, args := range [][]string{
-				{"--workspace", "Data Platform", "--deployment", "etl-prod", "--environment", "production"},
-				{"--workspace", "Machine Learning", "--deployment", "ml-dev", "--secret-name", "ASTRO_ML"},
-			} {
-				if _, stderr, code := p.run(append(slices.Clone(base), args...)...); code != 0 {
+			p.env = append(p.env, "ASTRO_CI_PLATFORM="+id, "ASTRO_CI_REPO="+x.repo)
+			setup := []string{"setup", "--sandbox", "--no-input", "--yes", "--json", "--credential", "deployment-token", "--role", "DEPLOYMENT_ADMIN"}
+			made := func(args ...string) result {
+				stdout, stderr, code := p.run(append(slices.Clone(setup), args...)...)
+				if code != 0 {
 					t.Fatalf("exit %d: %s", code, stderr)
 				}
+				return decode(t, stdout)
 			}
-			p.nextSecond() // Astro says in seconds when a token was used
-			for _, name := range []string{"etl-prod", "ml-dev"} {
-				_, stderr, code := p.run("run", name, "--sandbox", "--every", "1ms", "--platform", platform, "--repo", "acme/etl")
-				if code != 0 || !strings.Contains(stderr, "The run passed, and Astro saw the token") {
-					t.Errorf("%s: exit %d: %s", name, code, stderr)
+			used := func(r result) string {
+				stdout, stderr, code := p.run("token", "show", r.Token.ID, "--sandbox", "--json")
+				if code != 0 {
+					t.Fatalf("exit %d: %s", code, stderr)
 				}
-				p.nextSecond()
+				return stdout
+			}
+			first := made("--workspace", "Data Platform", "--deployment", "etl-prod")
+			second := made(append([]string{"--workspace", "Machine Learning", "--deployment", "ml-dev", "--secret-name", "ASTRO_API_TOKEN_ML"}, x.second...)...)
+			other := made("--workspace", "Machine Learning", "--deployment", "ml-prod", "--branch", "release")
+			ofFirst, ofOther := used(first), used(other)
+			p.nextSecond() // Astro says in seconds when a token was used
+			run := append([]string{"run", "ml-dev", "--sandbox", "--json", "--every", "1ms", "--platform", id, "--repo", x.repo}, x.run...)
+			stdout, stderr, code := p.run(run...)
+			if code != 0 {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			if r := decodeRun(t, stdout); r.State != "passed" || r.Proof == nil || *r.Proof != "run" || r.Token != second.Token.ID {
+				t.Errorf("not the token %s: %s", second.Token.ID, stdout)
+			}
+			if (used(first) != ofFirst) != x.shared || used(other) != ofOther {
+				t.Errorf("the tokens of the others: %s%s", used(first), used(other))
+			}
+			// Its secret alone is taken away; the file stays.
+			at := filepath.Join(p.project(), filepath.FromSlash(second.Pipeline.File))
+			file, err := os.ReadFile(at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, stderr, code := p.run("remove", "ml-dev", "--sandbox", "--yes", "--no-input", "--confirm", "ml-dev"); code != 0 {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			if err := os.WriteFile(at, file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			stdout, stderr, code = p.run(run...)
+			if r := decodeRun(t, stdout); code != 1 || r.State != "failed" || id != "circleci" && !strings.Contains(stderr, "the secret is empty") { // its API serves no logs
+				t.Errorf("without its secret: exit %d: %s%s", code, stdout, stderr)
 			}
 		})
 	}
@@ -220,7 +270,7 @@ func TestRunOnAzure(t *testing.T) {
 	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	s.AzureDevOps().Push("acme/data/etl", "azure-pipelines-etl-prod.yml")
+	s.AzureDevOps().Push("acme/data/etl", "azure-pipelines-etl-prod.yml", embedded.Job{Secret: "ASTRO_API_TOKEN", In: "astro-etl"})
 	s.Astro().Age()
 	stdout, stderr, code := p.run("run", "--every", "1ms", "--json")
 	if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" {
@@ -240,7 +290,7 @@ func TestRunOnCodeBuild(t *testing.T) {
 	if _, stderr, code := p.run(run...); code != 1 || !strings.Contains(stderr, "YAML file does not exist") {
 		t.Errorf("not pushed: exit %d: %s", code, stderr)
 	}
-	s.AWS().Push("etl")
+	s.AWS().Push("etl", "buildspec.yml", embedded.Job{In: "astro/etl/ASTRO_API_TOKEN"})
 	s.Astro().Age()
 	stdout, stderr, code := p.run(run...)
 	if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Proof == nil || *r.Proof != "run" {

@@ -217,11 +217,15 @@ func (w *world) enterSandbox() error {
 	return err
 }
 
-// pushed are the paths of the pipeline files in the working tree.
+// pushed are the pipeline files in the working tree.
 func (w *world) pushed() (out []sandbox.File) {
 	all, _ := pipeline.NewFiles(w.repo.Root).Find(pipeline.Globs()) // none is fine
 	for _, f := range all {
-		out = append(out, sandbox.File{Path: f.Path, Content: f.Content})
+		x := sandbox.File{Path: f.Path}
+		for _, name := range pipeline.Setups(f.Content) {
+			x.Parts = append(x.Parts, pipeline.Part(f.Content, name))
+		}
+		out = append(out, x)
 	}
 	return out
 }

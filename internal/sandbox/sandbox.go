@@ -6,6 +6,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,36 +72,32 @@ type Options struct {
 
 // File is a pipeline file.
 type File struct {
-	Path    string // from the root of the repository
-	Content []byte
+	Path  string   // from the root of the repository
+	Parts [][]byte // of the setups that it is for
 }
 
-// What a workflow of GitHub and the jobs of GitLab read, in the form that astro-ci writes.
+// What the part of a setup says, in the words of one platform or another, as astro-ci writes them.
 var (
-	hubSecret      = pattern.New(`(?m)^ +ASTRO_API_TOKEN: \$\{\{ secrets\.(\w+) \}\}`)
-	hubEnvironment = pattern.New(`(?m)^ +environment: "?([^"\n]+?)"?$`)
-	labJob         = pattern.New(`(?ms)^    SECRET: "(\w+)"$(?:.*?^  environment:\n    name: "?([^"\n]+?)"?$)?`)
+	ofSecret = pattern.New(`\bSECRET(?:: | = |=)["']([^"']+)`)
+	// An environment, a context or a group, or the id of a secret of AWS.
+	ofPlace    = pattern.New(`(?m)^ *(?:environment:(?:\n +name:)?|deployment:|context:\n +-|- group:|(?:secrets-manager|parameter-store):\n +ASTRO_API_TOKEN:) "?([^"\n]+?)"?(?: #.*)?$`)
+	ofBranch   = pattern.New(`(?m)(?:\bbranch(?:es)?:|\bonly:|_BRANCH ==|env\.BRANCH_NAME ==)\s+(?:- )?\\?["']([^"'\\]+)|^"([^"]+)":$`)
+	ofSchedule = pattern.New(`\bRENEWS(?:: | = |=)`)
 )
 
-// reads tells the servers what a file reads.
-func (s *Sandbox) reads(r setup.Repository, f File) {
-	text := string(f.Content)
-	owner, name, _ := strings.Cut(r.Path, "/")
-	if workflow, ok := strings.CutPrefix(f.Path, ".github/workflows/"); ok {
-		if m := hubSecret.FindStringSubmatch(text); m != nil {
-			environment := append(hubEnvironment.FindStringSubmatch(text), "", "")[1]
-			s.github.Reads(owner, name, workflow, m[1], environment)
+// jobs are what the jobs of the file read.
+func (f File) jobs() (out []embedded.Job) {
+	for _, part := range f.Parts {
+		says := func(p *pattern.Pattern) string { return string(bytes.Join(append(p.FindSubmatch(part), nil)[1:], nil)) }
+		j := embedded.Job{Secret: says(ofSecret), In: says(ofPlace), Branch: says(ofBranch)}
+		if ofSchedule.Match(part) {
+			j.Branch = ""
+		}
+		if j.Secret != "" {
+			out = append(out, j)
 		}
 	}
-	if f.Path == ".gitlab-ci.yml" {
-		var jobs []gitlabd.Job
-		for part := range strings.SplitSeq(text, "# >>> astro-ci ") { // an environment is of its own job
-			if m := labJob.FindStringSubmatch(part); m != nil {
-				jobs = append(jobs, gitlabd.Job{Variable: m[1], Environment: m[2]})
-			}
-		}
-		s.gitlab.Reads(r.Path, jobs)
-	}
+	return out
 }
 
 // Sandbox is a set of running servers.
@@ -283,51 +280,57 @@ func (s *Sandbox) listen(o Options) error {
 	s.aws.OnRun(s.astro.Use)
 	s.jenkins.OnRun(s.astro.Use)
 	s.drone.OnRun(s.astro.Use)
-	for _, r := range append(o.Repos, setup.Repository{Host: "github.com", Path: "acme/etl"}, setup.Repository{Host: "gitlab.com", Path: "acme/etl"}) {
+	born := []setup.Repository{{Host: "github.com", Path: "acme/etl"}, {Host: "gitlab.com", Path: "acme/etl"}, {Host: "bitbucket.org", Path: "acme/etl"}, {Host: "dev.azure.com", Path: "acme/data/etl"}}
+	for _, r := range append(born, o.Repos...) {
 		for _, f := range o.Pushed {
-			file := f.Path
-			s.reads(r, f)
-			owner, name, _ := strings.Cut(r.Path, "/")
-			if workflow, ok := strings.CutPrefix(file, ".github/workflows/"); ok && r.Host == "github.com" {
-				s.github.AddWorkflow(owner, name, workflow)
-			}
-			if file == "bitbucket-pipelines.yml" && r.Host == "bitbucket.org" {
-				s.bucket.Push(r.Path)
-			}
-			if file == "Jenkinsfile" {
-				s.jenkins.Push(r.Path[strings.LastIndex(r.Path, "/")+1:], "main")
-			}
-			if file == ".drone.yml" {
-				s.drone.Push(r.Path, droned.Fine)
-			}
-			if strings.HasPrefix(file, "azure-pipelines") && r.Host == "dev.azure.com" {
-				s.azure.Push(r.Path, file)
-			}
-			if strings.HasPrefix(file, ".woodpecker") {
-				s.wood.AddRepo(r.Path, true)
-				s.wood.Push(r.Path)
-			}
-			if strings.HasPrefix(file, ".gitea/workflows/") {
-				s.gitea.Push(r.Path, file)
-			}
-			if strings.HasPrefix(file, ".buildkite/") {
-				s.kite.AddPipeline(strings.ToLower(r.Path[strings.LastIndex(r.Path, "/")+1:]))
-				s.kite.Push(strings.ToLower(r.Path[strings.LastIndex(r.Path, "/")+1:]))
-			}
-			if strings.HasPrefix(file, "buildspec") {
-				s.aws.Push(r.Path[strings.LastIndex(r.Path, "/")+1:])
-			}
-			if file == ".circleci/config.yml" {
-				s.circle.Push("gh/" + r.Path)
-			}
-			if file == ".gitlab-ci.yml" && r.Host == "gitlab.com" {
-				s.gitlab.Push(r.Path)
-			}
+			s.push(r, f)
 		}
 	}
 	s.server = &http.Server{Handler: m, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = s.server.Serve(l) }()
 	return nil
+}
+
+// push puts a file into a repository, for every platform that builds it.
+func (s *Sandbox) push(r setup.Repository, f File) {
+	file, jobs := f.Path, f.jobs()
+	owner, name, _ := strings.Cut(r.Path, "/")
+	last := r.Path[strings.LastIndex(r.Path, "/")+1:]
+	if workflow, ok := strings.CutPrefix(file, ".github/workflows/"); ok && r.Host == "github.com" {
+		s.github.AddWorkflow(owner, name, workflow, jobs...)
+	}
+	if file == "bitbucket-pipelines.yml" && r.Host == "bitbucket.org" {
+		s.bucket.Push(r.Path, jobs...)
+	}
+	if file == "Jenkinsfile" {
+		s.jenkins.Push(last, "main", jobs...)
+	}
+	if file == ".drone.yml" {
+		s.drone.Push(r.Path, droned.Fine, jobs...)
+	}
+	if strings.HasPrefix(file, "azure-pipelines") && r.Host == "dev.azure.com" {
+		s.azure.Push(r.Path, file, jobs...)
+	}
+	if strings.HasPrefix(file, ".woodpecker") {
+		s.wood.AddRepo(r.Path, true)
+		s.wood.Push(r.Path, jobs...)
+	}
+	if strings.HasPrefix(file, ".gitea/workflows/") {
+		s.gitea.Push(r.Path, file, jobs...)
+	}
+	if strings.HasPrefix(file, ".buildkite/") {
+		s.kite.AddPipeline(strings.ToLower(last))
+		s.kite.Push(strings.ToLower(last), jobs...)
+	}
+	if strings.HasPrefix(file, "buildspec") {
+		s.aws.Push(last, file, jobs...)
+	}
+	if file == ".circleci/config.yml" {
+		s.circle.Push("gh/"+r.Path, jobs...)
+	}
+	if file == ".gitlab-ci.yml" && r.Host == "gitlab.com" {
+		s.gitlab.Push(r.Path, jobs...)
+	}
 }
 
 // AstroURL is the base of the embedded Astro's API.

@@ -118,7 +118,12 @@ func (d Deps) legacy(ctx context.Context, p setup.Plan) (out setup.Legacy, err e
 	if !ok {
 		return out, nil
 	}
-	for _, address := range unique(p.Target().Address, p.Repository.Path) {
+	at := []string{p.Target().Address}
+	places, _ := d.places(ctx, x, p.Repository) // a platform may keep no secrets of a repository
+	if own := p.Repository.Path; own != at[0] && slices.ContainsFunc(places, func(pl providers.Place) bool { return pl.Address == own }) {
+		at = append(at, own)
+	}
+	for _, address := range at {
 		t := setup.Target{Store: p.Platform, Address: address}
 		names, err := lister.List(ctx, t)
 		if err != nil {
@@ -132,11 +137,4 @@ func (d Deps) legacy(ctx context.Context, p setup.Plan) (out setup.Legacy, err e
 		}
 	}
 	return out, nil
-}
-
-func unique(a, b string) []string {
-	if a == b {
-		return []string{a}
-	}
-	return []string{a, b}
 }

@@ -137,7 +137,7 @@ func environment(d Deps) flow.Step {
 
 func secretName(d Deps) flow.Step {
 	return flow.Step{
-		ID: "secret-name", Name: "Secret name", Flag: "secret-name", Env: env("secret-name"), Kind: flow.Input, Quiet: true, Needs: []string{"target", "name"},
+		ID: "secret-name", Name: "Secret name", Flag: "secret-name", Env: env("secret-name"), Kind: flow.Input, Quiet: true, Needs: []string{"target", "environment", "name"},
 		Title: "What is the secret called?",
 		Help:  "The pipeline passes it to the Astro CLI as ASTRO_API_TOKEN, whatever it is called here.",
 		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },

@@ -354,7 +354,7 @@ func TestRuns(t *testing.T) {
 		if _, err := p.Start(t.Context(), repo, file, "main"); err == nil || !strings.Contains(hint.Of(err).Next, "on the branch") {
 			t.Errorf("not pushed: %v", err)
 		}
-		server.Push(repo.Path, file)
+		server.Push(repo.Path, file, embedded.Job{Secret: name, In: "astro"})
 		server.OnRun(func(got *secret.Value) error {
 			if !got.Equal(v) {
 				t.Error("the run got something else")

@@ -49,9 +49,9 @@ func (p *Provider) Detect(r providers.Remote) (setup.Repository, bool) {
 	return out, ok
 }
 
-// ParseRepo reads ORGANIZATION/PIPELINE, with or without the host.
+// ParseRepo reads ORGANIZATION/PIPELINE, with or without the host, or the one that a remote is taken to mean.
 func (p *Provider) ParseRepo(text string) (setup.Repository, error) {
-	path := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(text), "https://"), p.host+"/")
+	path := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(text), "https://"), p.host+"/"), Host+"/")
 	if !isPipeline(path) {
 		return setup.Repository{}, hint.New(fmt.Sprintf("buildkite: %q is not a pipeline", display.Clean(text)), "Write it as ORGANIZATION/PIPELINE, as in its address, for example acme/etl.", "")
 	}

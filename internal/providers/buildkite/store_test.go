@@ -85,6 +85,10 @@ func TestPlatform(t *testing.T) {
 			t.Errorf("%q: %+v, %v", text, repo, err)
 		}
 	}
+	elsewhere := buildkite.New(providers.Options{Server: &url.URL{}, Host: "buildkite.example"})
+	if repo, err := elsewhere.ParseRepo("buildkite.com/acme/etl"); err != nil || repo.String() != "buildkite.example/acme/etl" {
+		t.Errorf("as a remote is detected: %s, %v", repo, err)
+	}
 	for _, bad := range []string{"acme", "a/b/c", "https://x/y/z", "", "../x", "Acme/etl"} {
 		if _, err := p.ParseRepo(bad); err == nil {
 			t.Errorf("%q is a pipeline", bad)

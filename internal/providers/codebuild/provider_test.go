@@ -118,7 +118,7 @@ func TestRuns(t *testing.T) {
 		if _, err := p.Start(t.Context(), setup.Repository{Host: awsd.Region, Path: "none"}, "buildspec.yml", "main"); err == nil || !strings.Contains(hint.Of(err).Next, "no project none") {
 			t.Errorf("no project: %v", err)
 		}
-		server.Push("etl")
+		server.Push("etl", "buildspec.yml")
 		server.OnRun(func(*secret.Value) error {
 			if fails {
 				return errors.New("the token has ended")

@@ -158,7 +158,7 @@ func (s *Server) full(who, method string) time.Duration {
 // Use is what a pipeline's run does with its secret: it calls Astro. nil stands for an empty secret.
 func (s *Server) Use(v *secret.Value) error {
 	if v.Empty() {
-		return errors.New("the secret ASTRO_API_TOKEN is empty")
+		return errors.New("the secret is empty")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

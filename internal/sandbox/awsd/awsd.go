@@ -35,11 +35,11 @@ const (
 // Server is one embedded AWS.
 type Server struct {
 	embedded.Server
+	embedded.Runs
 	blind bool                      // values may not be read
 	bare  bool                      // nothing may be tagged
 	roles map[string]embedded.Trust // by ARN
 	runs  map[string]run            // by access key
-	use   func(*secret.Value) error
 	state state
 }
 
@@ -76,7 +76,7 @@ type project struct {
 	Role string              `json:"role"`
 	Env  []map[string]string `json:"env"` // name, value, type
 
-	Pushed bool `json:"pushed"` // its buildspec is on the branch main
+	Files []string `json:"files"` // the buildspecs on the branch main
 }
 
 // New starts a server with the data of o.State, or with the CodeBuild project "etl".

@@ -1,8 +1,8 @@
 package awsd
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,18 +14,25 @@ import (
 type build struct {
 	ID      string `json:"id"`
 	Project string `json:"project"`
+	File    string `json:"file"`
 	Mark    string `json:"mark"` // the idempotency token of its request
 	Looks   int    `json:"looks"`
 	Over    bool   `json:"over"`
 	Failed  string `json:"failed"` // what it said; "" when it went well
 }
 
-// OnRun makes each build call f with the secret that its buildspec would read: an ASTRO_API_TOKEN below
-// astro/PROJECT, nil when there is none.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
+// usual is the buildspec that a build takes unless it is told otherwise.
+const usual = "buildspec.yml"
 
-// Push puts a buildspec on the branch main of a project's repository.
-func (s *Server) Push(project string) { s.Do(func() { s.state.Projects[project].Pushed = true }) }
+// Push puts a buildspec that reads such secrets on the branch main of a project's repository.
+func (s *Server) Push(project, file string, jobs ...embedded.Job) {
+	s.Do(func() {
+		if p := s.state.Projects[project]; !slices.Contains(p.Files, file) {
+			p.Files = append(p.Files, file)
+		}
+		s.Reads(project+" "+file, jobs...)
+	})
+}
 
 // Builds is how many builds were started.
 func (s *Server) Builds() (n int) {
@@ -46,8 +53,8 @@ func (s *Server) startBuild(in input) embedded.Answer {
 			return embedded.OK(map[string]any{"build": b.shown()})
 		}
 	}
-	b := &build{ID: fmt.Sprintf("%s:00000000-0000-0000-0000-%012d", in.ProjectName, len(s.state.Builds)+1), Project: in.ProjectName, Mark: in.IdempotencyToken}
-	if !p.Pushed || in.SourceVersion != "main" {
+	b := &build{ID: fmt.Sprintf("%s:00000000-0000-0000-0000-%012d", in.ProjectName, len(s.state.Builds)+1), Project: in.ProjectName, File: cmp.Or(in.BuildspecOverride, usual), Mark: in.IdempotencyToken}
+	if !slices.Contains(p.Files, b.File) || in.SourceVersion != "main" {
 		b.Over, b.Failed = true, "YAML_FILE_ERROR: YAML file does not exist"
 	}
 	s.state.Builds = append(s.state.Builds, b)
@@ -65,10 +72,8 @@ func (s *Server) builds(in input) embedded.Answer {
 		b := s.state.Builds[i]
 		if b.Looks++; b.Looks > 2 && !b.Over {
 			b.Over = true
-			if s.use != nil {
-				if err := s.use(s.tokenOf(b.Project)); err != nil {
-					b.Failed = "COMMAND_EXECUTION_ERROR: Error while executing command: " + err.Error()
-				}
+			if says := s.Run(b.Project+" "+b.File, "", s.value); says != "" {
+				b.Failed = "COMMAND_EXECUTION_ERROR: Error while executing command: " + says
 			}
 		}
 		found = append(found, b.shown())
@@ -76,16 +81,13 @@ func (s *Server) builds(in input) embedded.Answer {
 	return embedded.OK(map[string]any{"builds": found, "buildsNotFound": missing})
 }
 
-func (s *Server) tokenOf(project string) *secret.Value {
-	for _, id := range slices.Sorted(maps.Keys(s.state.Secrets)) {
-		if x := s.state.Secrets[id]; strings.HasPrefix(id, "astro/"+project+"/") && strings.Contains(id, "ASTRO_API_TOKEN") && x.Current != "" {
-			return secret.New([]byte(s.state.Key.Open(x.Versions[x.Current])))
-		}
+// value is what a build gets: the secret or the parameter whose id it names.
+func (s *Server) value(j embedded.Job) *secret.Value {
+	if x := s.state.Secrets[j.In]; x != nil && x.Current != "" {
+		return secret.New([]byte(s.state.Key.Open(x.Versions[x.Current])))
 	}
-	for _, id := range slices.Sorted(maps.Keys(s.state.Parameters)) {
-		if x := s.state.Parameters[id]; strings.HasPrefix(id, "/astro/"+project+"/") && strings.Contains(id, "ASTRO_API_TOKEN") {
-			return secret.New([]byte(s.state.Key.Open(x.Sealed)))
-		}
+	if x := s.state.Parameters[j.In]; x != nil {
+		return secret.New([]byte(s.state.Key.Open(x.Sealed)))
 	}
 	return nil
 }

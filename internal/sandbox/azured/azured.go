@@ -22,8 +22,8 @@ import (
 // Server is one embedded Azure DevOps with one organization, acme, and its project "data".
 type Server struct {
 	embedded.Server
+	embedded.Runs
 	meddler func(g *group)
-	use     func(*secret.Value) error
 	held    bool // runs wait for an approval
 	state   state
 }

@@ -21,14 +21,12 @@ type run struct {
 	Failed     string    `json:"failed"` // what it said; "" when it went well
 }
 
-// OnRun makes each run call f with the value of ASTRO_API_TOKEN, of a group that the pipeline may use
-// or of the pipeline itself; nil when there is none.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
-
-// Push puts a pipeline file on the branch main of a repository, named by its full path.
-func (s *Server) Push(repo, file string) {
+// Push puts a pipeline file with such jobs on the branch main of a repository, named by its full path.
+func (s *Server) Push(repo, file string, jobs ...embedded.Job) {
 	s.Do(func() {
-		s.state.Pushed = append(s.state.Pushed, s.state.Repos[repo[strings.LastIndex(repo, "/")+1:]]+" "+file)
+		at := s.state.Repos[repo[strings.LastIndex(repo, "/")+1:]] + " " + file
+		s.state.Pushed = append(s.state.Pushed, at)
+		s.Reads(at, jobs...)
 	})
 }
 
@@ -82,11 +80,8 @@ func (s *Server) ofRun(act func(x *run) embedded.Answer) embedded.Action {
 func (s *Server) getBuild(x *run) embedded.Answer {
 	if x.Looks++; x.Looks > 2 && !x.Over && !s.held {
 		x.Over = true
-		if s.use != nil {
-			if err := s.use(s.tokenOf(x.Definition)); err != nil {
-				x.Failed = err.Error()
-			}
-		}
+		d := s.state.Definitions[x.Definition]
+		x.Failed = s.Run(d.Repo+" "+strings.TrimPrefix(d.File, "/"), "", func(j embedded.Job) *secret.Value { return s.value(x.Definition, j) })
 	}
 	out := map[string]any{"id": x.ID, "buildNumber": strconv.Itoa(x.ID), "queueTime": x.Created, "status": "inProgress"}
 	switch {
@@ -105,16 +100,16 @@ func (x *run) result() string {
 	return "succeeded"
 }
 
-// tokenOf is what the pipeline's step gets.
-func (s *Server) tokenOf(definition int) *secret.Value {
+// value is what a step gets, of its pipeline or of the group that it names and may use.
+func (s *Server) value(definition int, j embedded.Job) *secret.Value {
 	in := []map[string]*variable{s.state.Definitions[definition].Variables}
 	for _, g := range s.state.Groups {
-		if slices.Contains(g.Pipelines, definition) {
+		if g.Name == j.In && slices.Contains(g.Pipelines, definition) {
 			in = append(in, g.Variables)
 		}
 	}
 	for _, variables := range in {
-		if v := variables["ASTRO_API_TOKEN"]; v != nil {
+		if v := variables[j.Secret]; v != nil {
 			return secret.New([]byte(s.state.Key.Open(v.Sealed)))
 		}
 	}

@@ -24,7 +24,7 @@ const Email = "ada@acme.example"
 // Server is one embedded Bitbucket.
 type Server struct {
 	embedded.Server
-	use   func(*secret.Value) error
+	embedded.Runs
 	state state
 }
 

@@ -2,6 +2,8 @@ package bitbucketd
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
@@ -12,18 +14,21 @@ import (
 type run struct {
 	ID      string    `json:"id"`
 	Number  int       `json:"number"`
+	Branch  string    `json:"branch"`
 	Created time.Time `json:"created"`
 	Looks   int       `json:"looks"`
 	Over    bool      `json:"over"`
 	Failed  string    `json:"failed"` // what it said; "" when it went well
 }
 
-// OnRun makes each pipeline call f with the value of the repository's variable ASTRO_API_TOKEN, nil when
-// there is none, as its step would use it.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
-
-// Push puts a bitbucket-pipelines.yml on the branch main of a repository.
-func (s *Server) Push(path string) { s.Do(func() { s.state.Places[path].Pushed = true }) }
+// Push puts a bitbucket-pipelines.yml with such steps on the branch main of a repository, and on the branches that they
+// are for.
+func (s *Server) Push(path string, steps ...embedded.Job) {
+	s.Do(func() {
+		s.state.Places[path].Pushed = true
+		s.Reads(path, steps...)
+	})
+}
 
 func (s *Server) start(p *place, r *http.Request) embedded.Answer {
 	var body struct {
@@ -39,10 +44,10 @@ func (s *Server) start(p *place, r *http.Request) embedded.Answer {
 		return fail(400, "Bad request")
 	case s.Denied():
 		return fail(403, "Your credentials lack one or more required privilege scopes.")
-	case p.Off || !p.Pushed || body.Target.RefName != "main":
+	case p.Off || !p.Pushed || body.Target.RefName != "main" && !s.Known(pathOf(r), body.Target.RefName):
 		return fail(400, "No pipeline was found for the target")
 	}
-	x := &run{ID: s.id(), Number: len(p.Runs) + 1, Created: s.Now()}
+	x := &run{ID: s.id(), Number: len(p.Runs) + 1, Branch: body.Target.RefName, Created: s.Now()}
 	p.Runs = append(p.Runs, x)
 	return embedded.Answer{Status: http.StatusCreated, Body: x.shown()}
 }
@@ -75,22 +80,28 @@ func (s *Server) ofRun(act func(p *place, x *run, r *http.Request) embedded.Answ
 	})
 }
 
-func (s *Server) look(p *place, x *run, _ *http.Request) embedded.Answer {
+func (s *Server) look(p *place, x *run, r *http.Request) embedded.Answer {
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		var v *secret.Value
-		for _, stored := range p.Variables {
-			if stored.Key == "ASTRO_API_TOKEN" {
-				v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
-			}
-		}
-		if s.use != nil {
-			if err := s.use(v); err != nil {
-				x.Failed = err.Error()
-			}
-		}
+		x.Failed = s.Run(pathOf(r), x.Branch, func(j embedded.Job) *secret.Value { return s.value(p, s.state.Places[r.PathValue("ws")], j) })
 	}
 	return embedded.OK(x.shown())
+}
+
+// value is what a step gets: of its environment before its repository, and that before its workspace.
+func (s *Server) value(repository, workspace *place, j embedded.Job) *secret.Value {
+	var all []*variable
+	for _, e := range repository.Environments {
+		if strings.EqualFold(e.Name, j.In) {
+			all = e.Variables
+		}
+	}
+	for _, x := range slices.Concat(all, repository.Variables, workspace.Variables) {
+		if x.Key == j.Secret {
+			return secret.New([]byte(s.state.Key.Open(x.Sealed)))
+		}
+	}
+	return nil
 }
 
 func (s *Server) steps(_ *place, x *run, r *http.Request) embedded.Answer {

@@ -27,8 +27,8 @@ const (
 // Server is one embedded Buildkite.
 type Server struct {
 	embedded.Server
+	embedded.Runs
 	scopes []string
-	use    func(*secret.Value) error
 	state  state
 }
 
@@ -79,15 +79,16 @@ func (s *Server) AddPipeline(name string) {
 	})
 }
 
-// Push puts the steps of a pipeline on the branch main.
-func (s *Server) Push(name string) { s.Do(func() { s.state.Pipelines[name].Pushed = true }) }
+// Push puts such steps of a pipeline on the branch main.
+func (s *Server) Push(name string, jobs ...embedded.Job) {
+	s.Do(func() {
+		s.state.Pipelines[name].Pushed = true
+		s.Reads(name, jobs...)
+	})
+}
 
 // SetScopes gives the log-in other scopes.
 func (s *Server) SetScopes(scopes ...string) { s.Do(func() { s.scopes = scopes }) }
-
-// OnRun makes each build call f with the secret ASTRO_API_TOKEN as far as its policy lets the pipeline
-// read it, nil when there is none.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
 
 // Open reads a secret and its policy.
 func (s *Server) Open(key string) (v *secret.Value, policy string, err error) {
@@ -299,15 +300,17 @@ func (s *Server) look(p *pipeline, r *http.Request) embedded.Answer {
 	}
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		var v *secret.Value
-		if stored := s.named("ASTRO_API_TOKEN"); stored != nil && (stored.Policy == "" || strings.Contains(stored.Policy, "pipeline_slug: "+r.PathValue("pipeline")+"\n")) {
-			v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
-		}
-		if s.use != nil {
-			if err := s.use(v); err != nil {
-				x.Failed = err.Error()
-			}
-		}
+		name := r.PathValue("pipeline")
+		x.Failed = s.Run(name, "main", func(j embedded.Job) *secret.Value { return s.value(name, j) })
 	}
 	return embedded.OK(x.shown())
+}
+
+// value is what a step gets, as far as the secret's policy lets the pipeline read it.
+func (s *Server) value(pipeline string, j embedded.Job) *secret.Value {
+	x := s.named(j.Secret)
+	if x == nil || x.Policy != "" && !strings.Contains(x.Policy, "pipeline_slug: "+pipeline+"\n") {
+		return nil
+	}
+	return secret.New([]byte(s.state.Key.Open(x.Sealed)))
 }

@@ -29,8 +29,8 @@ const (
 // Server is one embedded CircleCI.
 type Server struct {
 	embedded.Server
+	embedded.Runs
 	replaces bool
-	use      func(*secret.Value) error
 	state    state
 }
 

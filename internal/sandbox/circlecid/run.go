@@ -21,13 +21,12 @@ type run struct {
 	NoFile  bool      `json:"noFile"` // there is no configuration on the branch
 }
 
-// OnRun makes each pipeline call f with the value of ASTRO_API_TOKEN in a context of the organization or
-// in the project, nil when there is none, as its job would use it.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
-
-// Push puts a configuration on the branches of a project.
-func (s *Server) Push(slug string) {
-	s.Do(func() { s.state.Pushed[slug] = true })
+// Push puts a configuration with such jobs on the branches of a project.
+func (s *Server) Push(slug string, jobs ...embedded.Job) {
+	s.Do(func() {
+		s.state.Pushed[slug] = true
+		s.Reads(slug, jobs...)
+	})
 }
 
 func (s *Server) trigger(_ map[string]*stored, r *http.Request) embedded.Answer {
@@ -68,9 +67,7 @@ func (s *Server) workflows(r *http.Request) embedded.Answer {
 	}
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		if s.use != nil {
-			x.Failed = s.use(s.secretOf(x.Slug)) != nil
-		}
+		x.Failed = s.Run(x.Slug, "main", func(j embedded.Job) *secret.Value { return s.value(x.Slug, j) }) != ""
 	}
 	status, stopped := "running", any(nil)
 	if x.Over {
@@ -82,11 +79,11 @@ func (s *Server) workflows(r *http.Request) embedded.Answer {
 	}})
 }
 
-// secretOf is what a job of the project would get.
-func (s *Server) secretOf(slug string) *secret.Value {
-	found := s.state.Projects[slug]["ASTRO_API_TOKEN"]
+// value is what a job gets, of its context before its project.
+func (s *Server) value(slug string, j embedded.Job) *secret.Value {
+	found := s.state.Projects[slug][j.Secret]
 	for _, c := range s.state.Contexts {
-		if x := c.Variables["ASTRO_API_TOKEN"]; x != nil && strings.HasPrefix(slug, c.Organization+"/") {
+		if x := c.Variables[j.Secret]; x != nil && c.Name == j.In && strings.HasPrefix(slug, c.Organization+"/") {
 			found = x
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // Server is one embedded Drone.
 type Server struct {
 	embedded.Server
-	use   func(*secret.Value) error
+	embedded.Runs
 	state state
 }
 

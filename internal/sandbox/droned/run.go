@@ -33,17 +33,14 @@ const (
 	Blocked   File = "blocked"   // somebody has to approve its builds
 )
 
-// OnRun makes each build call f with the value of the secret ASTRO_API_TOKEN of the repository or its
-// organization, nil when there is none, as its step would use it.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
-
-// Push puts a .drone.yml on the branch main of a repository.
-func (s *Server) Push(path string, f File) {
+// Push puts a .drone.yml with such pipelines on the branch main of a repository.
+func (s *Server) Push(path string, f File, jobs ...embedded.Job) {
 	s.Do(func() {
 		if s.state.Pushed == nil { // a state that was kept before there were builds
 			s.state.Pushed = map[string]File{}
 		}
 		s.state.Pushed[path] = f
+		s.Reads(path, jobs...)
 	})
 }
 
@@ -113,10 +110,8 @@ func (s *Server) ofBuild(act func(x *build, r *http.Request) embedded.Answer) em
 func (s *Server) look(x *build, _ *http.Request) embedded.Answer {
 	if x.Looks++; x.Looks > 2 && !x.Over && x.File != Blocked {
 		x.Over = true
-		if s.use != nil && x.File == Fine {
-			if err := s.use(s.secretOf(x.Repo)); err != nil {
-				x.Failed = err.Error()
-			}
+		if x.File == Fine {
+			x.Failed = s.Run(x.Repo, "main", func(j embedded.Job) *secret.Value { return s.value(x.Repo, j) })
 		}
 	}
 	out := x.shown()
@@ -139,11 +134,11 @@ func (s *Server) look(x *build, _ *http.Request) embedded.Answer {
 	return embedded.OK(out)
 }
 
-// secretOf is what a build of a repository would get.
-func (s *Server) secretOf(repo string) *secret.Value {
+// value is what a step gets, of its repository before its organization.
+func (s *Server) value(repo string, j embedded.Job) *secret.Value {
 	organization, _, _ := strings.Cut(repo, "/")
 	for _, place := range []string{repo, organization} {
-		if x := s.state.Stored[place+" astro_api_token"]; x != nil {
+		if x := s.state.Stored[place+" "+strings.ToLower(j.Secret)]; x != nil {
 			return secret.New([]byte(s.state.Key.Open(x.Sealed)))
 		}
 	}

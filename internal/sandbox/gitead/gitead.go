@@ -31,7 +31,7 @@ const (
 // Server is one embedded server.
 type Server struct {
 	embedded.Server
-	use   func(*secret.Value) error
+	embedded.Runs
 	kind  Kind
 	state state
 }
@@ -88,18 +88,17 @@ func (s *Server) AddRepo(path string, archived, off bool) {
 	s.Do(func() { s.state.Places[path] = &place{Archived: archived, Off: off} })
 }
 
-// Push puts a workflow on the branch main of a repository, which is made when it is missing.
-func (s *Server) Push(path, file string) {
+// Push puts a workflow with such jobs on the branch main of a repository, which is made when it is missing.
+func (s *Server) Push(path, file string, jobs ...embedded.Job) {
 	s.Do(func() {
 		if s.state.Places[path] == nil {
 			s.state.Places[path] = &place{}
 		}
-		s.state.Places[path].Pushed = append(s.state.Places[path].Pushed, file[strings.LastIndex(file, "/")+1:])
+		name := file[strings.LastIndex(file, "/")+1:]
+		s.state.Places[path].Pushed = append(s.state.Places[path].Pushed, name)
+		s.Reads(path+" "+name, jobs...)
 	})
 }
-
-// OnRun makes each run call f with the repository's secret ASTRO_API_TOKEN, nil when there is none.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
 
 // Open reads a secret of a repository or an organization, and its description.
 func (s *Server) Open(path, name string) (v *secret.Value, description string, err error) {
@@ -309,17 +308,23 @@ func (s *Server) look(p *place, r *http.Request) embedded.Answer {
 	}
 	if x.Looks++; x.Looks > 3 && !x.Over {
 		x.Over = true
-		var v *secret.Value
-		if stored := p.named("ASTRO_API_TOKEN"); stored != nil {
-			v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
-		}
-		if s.use != nil {
-			if err := s.use(v); err != nil {
-				x.Failed = err.Error()
-			}
-		}
+		owner := r.PathValue("owner")
+		x.Failed = s.Run(owner+"/"+r.PathValue("name")+" "+x.Workflow, "", func(j embedded.Job) *secret.Value { return s.value(j, p, s.state.Places[owner]) })
 	}
 	return embedded.OK(s.shown(p, x, r))
+}
+
+// value is what a job gets, of its repository before its organization.
+func (s *Server) value(j embedded.Job, in ...*place) *secret.Value {
+	for _, p := range in {
+		if p == nil {
+			continue
+		}
+		if x := p.named(j.Secret); x != nil {
+			return secret.New([]byte(s.state.Key.Open(x.Sealed)))
+		}
+	}
+	return nil
 }
 
 func (s *Server) jobs(p *place, r *http.Request) embedded.Answer {

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/crypto/nacl/box"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
@@ -33,6 +34,7 @@ type Options struct {
 
 // Server is one embedded GitHub.
 type Server struct {
+	embedded.Runs
 	Faults fault.Set
 
 	mu       sync.Mutex
@@ -46,10 +48,8 @@ type Server struct {
 
 	limits *limits // nil: none
 
-	oldServer bool // of the time before a dispatch named its run
-	use       func(*secret.Value) error
-	reads     map[string]reading // by owner/name/file
-	logs      string             // address of the logs
+	oldServer bool   // of the time before a dispatch named its run
+	logs      string // address of the logs
 }
 
 // state is everything that is kept.

@@ -1,7 +1,6 @@
 package githubd
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
 )
 
@@ -26,33 +26,18 @@ type run struct {
 	Over     bool      `json:"over"`
 }
 
-// reading is what a workflow reads.
-type reading struct{ secret, environment string }
-
-// Reads says which secret a workflow reads, and for which environment it runs ("" for none). Without it, it reads
-// ASTRO_API_TOKEN.
-func (s *Server) Reads(owner, name, file, secret, environment string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.reads == nil {
-		s.reads = map[string]reading{}
-	}
-	s.reads[strings.ToLower(owner+"/"+name)+"/"+file] = reading{secret, environment}
-}
-
-// value is what a run gets: a secret of its environment before one of the repository, and that before one of the
-// organization; nil for none.
-func (s *Server) value(n *run, x *repo) *secret.Value {
-	what := s.reads[n.Repo+"/"+n.Workflow]
+// value is what a job gets: a secret of its environment before one of the repository, and that before one of the
+// organization.
+func (s *Server) value(x *repo, j embedded.Job) *secret.Value {
 	scopes := []*scope{x.Secrets, s.state.Orgs[strings.ToLower(x.Owner)]}
-	if e := x.Environments[strings.ToLower(what.environment)]; e != nil {
+	if e := x.Environments[strings.ToLower(j.In)]; e != nil {
 		scopes = append([]*scope{e.Secrets}, scopes...)
 	}
 	for _, c := range scopes {
 		if c == nil {
 			continue
 		}
-		if sealed := c.Secrets[strings.ToUpper(cmp.Or(what.secret, "ASTRO_API_TOKEN"))]; sealed != nil {
+		if sealed := c.Secrets[strings.ToUpper(j.Secret)]; sealed != nil {
 			if raw, ok := c.decrypt(sealed.Box); ok {
 				return secret.New(raw)
 			}
@@ -61,15 +46,13 @@ func (s *Server) value(n *run, x *repo) *secret.Value {
 	return nil
 }
 
-// OnRun makes each run call f with the value of the secret that its workflow reads, nil when there is none, as the
-// run's own steps would use it.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
-
-// AddWorkflow puts a workflow on the default branch of a repository.
-func (s *Server) AddWorkflow(owner, name, file string) {
+// AddWorkflow puts a workflow with such jobs on the default branch of a repository.
+func (s *Server) AddWorkflow(owner, name, file string, jobs ...embedded.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.state.Repos[strings.ToLower(owner+"/"+name)]
+	path := strings.ToLower(owner + "/" + name)
+	s.Reads(path+" "+file, jobs...)
+	x := s.state.Repos[path]
 	if !slices.Contains(x.Workflows, file) {
 		x.Workflows = append(x.Workflows, file)
 	}
@@ -179,12 +162,7 @@ func (s *Server) getRun(r *http.Request) (int, any, *refusal) {
 	}
 	if n.Looks++; n.Looks > 2 && !n.Over {
 		n.Over = true
-		v := s.value(n, x)
-		if s.use != nil {
-			if err := s.use(v); err != nil {
-				n.Failed = err.Error()
-			}
-		}
+		n.Failed = s.Run(n.Repo+" "+n.Workflow, "", func(j embedded.Job) *secret.Value { return s.value(x, j) })
 	}
 	return 200, n.shown(x, r.Host), nil
 }

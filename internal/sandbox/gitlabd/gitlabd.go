@@ -14,9 +14,8 @@ import (
 // Server is one embedded GitLab.
 type Server struct {
 	embedded.Server
+	embedded.Runs
 	oldest bool // it is older than hidden variables
-	use    func(*secret.Value) error
-	reads  map[string][]Job // by the path of the project
 	state  state
 }
 

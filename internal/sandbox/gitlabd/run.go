@@ -20,37 +20,33 @@ type run struct {
 	Failed  string    `json:"failed"` // what it said; "" when it went well
 }
 
-// Job is what a job of a pipeline reads.
-type Job struct{ Variable, Environment string }
-
-// Reads says what the jobs of a project's pipeline read. Without it, there is one that reads ASTRO_API_TOKEN.
-func (s *Server) Reads(path string, jobs []Job) {
+// Push puts a .gitlab-ci.yml with such jobs on the branch main of a project.
+func (s *Server) Push(path string, jobs ...embedded.Job) {
 	s.Do(func() {
-		if s.reads == nil {
-			s.reads = map[string][]Job{}
-		}
-		s.reads[path] = jobs
+		s.state.Projects[path].Pushed = true
+		s.Reads(path, jobs...)
 	})
 }
 
-// value is what a job gets: of its environment before one for all; nil for none.
-func (s *Server) value(p *project, j Job) (v *secret.Value) {
-	for _, environment := range []string{"*", j.Environment} {
-		for _, stored := range p.Variables {
-			if stored.Key == j.Variable && stored.Environment == environment {
-				v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
+// value is what a job gets, of its project before the groups that it is in, of its environment before all.
+func (s *Server) value(at string, p *project, j embedded.Job) (v *secret.Value) {
+	var in [][]*variable
+	for i, c := range at {
+		if g := s.state.Groups[at[:i]]; c == '/' && g != nil {
+			in = append(in, g.Variables)
+		}
+	}
+	for _, variables := range append(in, p.Variables) {
+		for _, environment := range []string{"*", j.In} {
+			for _, x := range variables {
+				if x.Key == j.Secret && x.Environment == environment {
+					v = secret.New([]byte(s.state.Key.Open(x.Sealed)))
+				}
 			}
 		}
 	}
 	return v
 }
-
-// OnRun makes each pipeline call f with the value of what each job reads, nil when there is none, as the job would
-// use it.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
-
-// Push puts a .gitlab-ci.yml on the branch main of a project.
-func (s *Server) Push(path string) { s.Do(func() { s.state.Projects[path].Pushed = true }) }
 
 func (s *Server) start(at string, p *project, r *http.Request) (int, any, *refusal) {
 	var body struct {
@@ -103,18 +99,7 @@ func (p *project) run(id string) *run {
 func (s *Server) look(at string, p *project, x *run) (int, any, *refusal) {
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		jobs := s.reads[at]
-		if len(jobs) == 0 {
-			jobs = []Job{{Variable: "ASTRO_API_TOKEN"}}
-		}
-		for _, j := range jobs {
-			if s.use == nil {
-				break
-			}
-			if err := s.use(s.value(p, j)); err != nil {
-				x.Failed = err.Error()
-			}
-		}
+		x.Failed = s.Run(at, "main", func(j embedded.Job) *secret.Value { return s.value(at, p, j) })
 	}
 	return 200, x.shown(at, p), nil
 }

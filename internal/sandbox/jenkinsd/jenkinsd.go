@@ -22,11 +22,11 @@ const User = "ada"
 // Server is one embedded Jenkins.
 type Server struct {
 	embedded.Server
+	embedded.Runs
 	crumb    string // that a password needs; "" while none was issued
 	password bool   // the log-in is a password
 	readOnly bool
 	is       mode
-	use      func(*secret.Value) error
 	state    state
 }
 

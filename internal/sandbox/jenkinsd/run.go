@@ -1,6 +1,7 @@
 package jenkinsd
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"path"
@@ -36,10 +37,6 @@ type build struct {
 // mode is how this Jenkins differs from the usual one.
 type mode struct{ disabled, parameters, asks, noStages, forgetful, elsewhere bool }
 
-// OnRun makes each build call f with the value of the nearest credential ASTRO_API_TOKEN, nil when there
-// is none, as its stage would use it.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
-
 // AddJob makes a plain job, which builds the branch main, unless there is something of the name.
 func (s *Server) AddJob(name string) {
 	s.Do(func() {
@@ -49,13 +46,14 @@ func (s *Server) AddJob(name string) {
 	})
 }
 
-// Push puts a Jenkinsfile on a branch of the repository that the jobs of a name build, in whatever
+// Push puts a Jenkinsfile with such stages on a branch of the repository that the jobs of a name build, in whatever
 // folder they are.
-func (s *Server) Push(name, branch string) {
+func (s *Server) Push(name, branch string, stages ...embedded.Job) {
 	s.Do(func() {
 		if x := (pushed{name, branch}); !slices.Contains(s.state.Pushed, x) {
 			s.state.Pushed = append(s.state.Pushed, x)
 		}
+		s.Reads(name, stages...)
 	})
 }
 
@@ -100,14 +98,20 @@ var inName = strings.NewReplacer("%", "%25", "/", "%2F", "[", "%5B", "]", "%5D")
 // class is what a name is; "" when there is nothing. A multibranch project has a job for each branch
 // with a Jenkinsfile.
 func (s *Server) class(name string) string {
-	if parent := path.Dir(name); s.state.Jobs[parent] == multibranch {
-		for _, x := range s.state.Pushed {
-			if x.Name == path.Base(parent) && inName.Replace(x.Branch) == path.Base(name) {
-				return job
-			}
-		}
+	if s.branchOf(name).Branch != "" {
+		return job
 	}
 	return s.state.Jobs[name]
+}
+
+// branchOf is what a job of a multibranch project builds; the zero one for any other.
+func (s *Server) branchOf(name string) pushed {
+	for _, x := range s.state.Pushed {
+		if parent := path.Dir(name); s.state.Jobs[parent] == multibranch && x.Name == path.Base(parent) && inName.Replace(x.Branch) == path.Base(name) {
+			return x
+		}
+	}
+	return pushed{}
 }
 
 // shown is a job or folder, with as many of its builds as the tree asks for.
@@ -248,10 +252,9 @@ func (b *build) broken() bool { return b.NoFile || b.Failed != "" }
 func (s *Server) look(b *build) map[string]any {
 	if b.Looks++; b.Looks > 1 && !b.Over && !s.is.asks {
 		b.Over = true
-		if s.use != nil && !b.NoFile {
-			if err := s.use(s.secretOf(b.Job)); err != nil {
-				b.Failed = err.Error()
-			}
+		if !b.NoFile { // a plain job knows no branch
+			from := s.branchOf(b.Job)
+			b.Failed = s.Run(cmp.Or(from.Name, path.Base(b.Job)), from.Branch, func(j embedded.Job) *secret.Value { return s.value(b.Job, j) })
 		}
 	}
 	result := any(nil)
@@ -261,11 +264,11 @@ func (s *Server) look(b *build) map[string]any {
 	return map[string]any{"_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun", "number": b.Number, "queueId": b.Item, "building": !b.Over, "result": result}
 }
 
-// secretOf is what a job would get: what the nearest folder holds.
-func (s *Server) secretOf(job string) *secret.Value {
+// value is what a stage gets: what the folder that is nearest to the job holds.
+func (s *Server) value(job string, j embedded.Job) *secret.Value {
 	for in := job; in != ""; {
 		in = strings.TrimPrefix(path.Dir("/"+in), "/")
-		if x := s.state.Stored[in]["ASTRO_API_TOKEN"]; x != nil {
+		if x := s.state.Stored[in][j.Secret]; x != nil {
 			return secret.New([]byte(s.state.Key.Open(x.Sealed)))
 		}
 	}

@@ -19,7 +19,7 @@ import (
 // Server is one embedded Woodpecker.
 type Server struct {
 	embedded.Server
-	use     func(*secret.Value) error
+	embedded.Runs
 	version string
 	state   state
 }
@@ -79,11 +79,13 @@ func (s *Server) add(path string, active bool) {
 // AddRepo makes a repository; one that is not active builds nothing.
 func (s *Server) AddRepo(path string, active bool) { s.Do(func() { s.add(path, active) }) }
 
-// Push puts a workflow on the branch main of a repository.
-func (s *Server) Push(path string) { s.Do(func() { s.state.Places[path].Pushed = true }) }
-
-// OnRun makes each pipeline call f with the repository's secret ASTRO_API_TOKEN, nil when there is none.
-func (s *Server) OnRun(f func(*secret.Value) error) { s.use = f }
+// Push puts a workflow with such jobs on the branch main of a repository.
+func (s *Server) Push(path string, jobs ...embedded.Job) {
+	s.Do(func() {
+		s.state.Places[path].Pushed = true
+		s.Reads(path, jobs...)
+	})
+}
 
 // Open reads a secret of a repository or an organization, and the events that get it.
 func (s *Server) Open(path, name string) (v *secret.Value, events []string, err error) {
@@ -321,17 +323,32 @@ func (s *Server) look(p *place, r *http.Request) embedded.Answer {
 	}
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		var v *secret.Value
-		if stored := p.named("ASTRO_API_TOKEN"); stored != nil && slices.Contains(stored.Events, "manual") {
-			v = secret.New([]byte(s.state.Key.Open(stored.Sealed)))
+		path := s.pathOf(p)
+		x.Failed = s.Run(path, "main", func(j embedded.Job) *secret.Value { return s.value(path, j) })
+	}
+	return embedded.OK(x.shown())
+}
+
+func (s *Server) pathOf(p *place) string {
+	for path, x := range s.state.Places {
+		if x == p {
+			return path
 		}
-		if s.use != nil {
-			if err := s.use(v); err != nil {
-				x.Failed = err.Error()
+	}
+	return ""
+}
+
+// value is what a job gets, of its repository before its organization.
+func (s *Server) value(path string, j embedded.Job) *secret.Value {
+	organization, _, _ := strings.Cut(path, "/")
+	for _, at := range []string{path, organization} {
+		if p := s.state.Places[at]; p != nil {
+			if x := p.named(j.Secret); x != nil && slices.Contains(x.Events, "manual") {
+				return secret.New([]byte(s.state.Key.Open(x.Sealed)))
 			}
 		}
 	}
-	return embedded.OK(x.shown())
+	return nil
 }
 
 func (s *Server) log(p *place, r *http.Request) embedded.Answer {
