@@ -431,3 +431,28 @@ func TestOneThatIsNotSeen(t *testing.T) {
 	x.Send("q")
 	x.Wait()
 }
+
+// Two repositories deploy to one Deployment: the second setup gets a name of its own, and the first one goes on.
+func TestASecondRepositoryTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	s.GitHub().AddRepo("acme", "etl2")
+	other := slices.Clone(byFlags)
+	other[slices.Index(other, "acme/etl")] = "acme/etl2"
+	for _, again := range []bool{false, true} {
+		out, stderr, code := p.run(other...)
+		if code != 0 || strings.Contains(stderr, "will be replaced") != again {
+			t.Fatalf("again %v: exit %d: %s%s", again, code, out, stderr)
+		}
+	}
+	got := setupsOnAstro(s)
+	if len(got) != 2 || got["etl-prod"] != 1 || got["etl-prod-etl2"] == 0 {
+		t.Errorf("on Astro: %v", got)
+	}
+	for repo, name := range map[string]string{"etl": "etl-prod", "etl2": "etl-prod-etl2"} {
+		v, err := s.GitHub().OpenRepo("acme", repo, setup.TokenVariable)
+		if all := marked(s)[name]; err != nil || !s.Astro().Accepts(v, all[len(all)-1]) {
+			t.Errorf("acme/%s does not hold the token of %s: %v", repo, name, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	w.deps = steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Stores: storeIDs(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
-		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(),
+		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(), Taken: w.taken,
 	}
 	if w.astro == nil {
 		w.deps.Astro = noAstro{w.noLogin}
@@ -281,6 +282,15 @@ func (w *world) pin(ctx context.Context, wanted string) (setup.CLI, string, erro
 	cli, note, err := w.pins.Pin(ctx, wanted)
 	cli.BaseURL = from
 	return cli, note, err
+}
+
+// taken reports whether this computer knows a setup of this name, for another repository or platform than the plan's.
+func (w *world) taken(name string, p setup.Plan) bool {
+	all, _ := w.app.journals()
+	return slices.ContainsFunc(all, func(k known) bool {
+		other := k.state.Plan
+		return k.name == name && k.err == nil && k.lives() && (other.Platform != p.Platform || other.Repository != p.Repository)
+	})
 }
 
 // made are the setups of this computer by the ids of the Workspaces that they are for; what cannot be read is left out.
