@@ -318,3 +318,33 @@ func TestRunOnBuildkite(t *testing.T) {
 	}
 	assertNoToken(t, p)
 }
+
+// The commands in a file stand in its preview as they will stand there, also in the sandbox, where commands in a
+// sentence say so.
+func TestPreviewIsWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	p, _ := online(t)
+	flags := append([]string{"--sandbox"}, byFlags...)
+	preview, stderr, code := p.run(append(slices.Clone(flags), "--dry-run")...)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	out, stderr, code := p.run(flags...)
+	if code != 0 || !strings.Contains(out, "astro-ci --sandbox run etl-prod") {
+		t.Fatalf("exit %d: %s%s", code, out, stderr)
+	}
+	note := p.read("astro-ci.yaml")
+	if !strings.Contains(note, "astro-ci apply") {
+		t.Errorf("the file says\n%s", note)
+	}
+	for l := range strings.Lines(note) {
+		if !strings.Contains(preview, "+"+l) {
+			t.Errorf("%q is not in the preview:\n%s", l, preview)
+		}
+	}
+	shown, _, _ := p.run("--sandbox", "schema")
+	plain, _, code := p.run("schema")
+	if code != 0 || shown != plain {
+		t.Errorf("exit %d, the schema is another one in the sandbox", code)
+	}
+}

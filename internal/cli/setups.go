@@ -15,6 +15,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
 	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 // note keeps a setup in astro-ci.yaml. A Deployment API key is not kept there: nothing can make it again; nor
@@ -115,7 +116,7 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of astro-ci.yaml, for editors", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := a.out.Write(schema())
+			_, err := ui.Verbatim(a.out).Write(schema())
 			return err
 		},
 	}
