@@ -348,3 +348,57 @@ func TestPreviewIsWhatIsWritten(t *testing.T) {
 		t.Errorf("exit %d, the schema is another one in the sandbox", code)
 	}
 }
+
+// The sandbox works in the repository that one stands in where it has its platform, and says so where it has not.
+func TestSandboxTakesTheRepositoryOneStandsIn(t *testing.T) {
+	t.Parallel()
+	const aside = "note: Files are written to the sandbox's sample project"
+	for remote, file := range map[string]string{
+		"git@github.com:me/etl.git": ".github/workflows/astro-etl-prod.yml", "https://gitlab.com/me/etl.git": ".gitlab-ci.yml", "git@bitbucket.org:me/etl.git": "bitbucket-pipelines.yml",
+		"https://dev.azure.com/acme/data/_git/etl": "azure-pipelines-etl-prod.yml", "https://dev.azure.com/me/data/_git/etl": "", "https://git.example/me/etl.git": "",
+	} {
+		t.Run(remote, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.write(".git/config", "[remote \"origin\"]\n\turl = "+remote+"\n")
+			p.write(".git/HEAD", "ref: refs/heads/main\n")
+			_, stderr, code := p.run("setup", "--sandbox", "--no-input", "--yes", "--credential", "deployment-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "DEPLOYMENT_ADMIN")
+			if code != 0 || strings.Contains(stderr, aside) != (file == "") {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			if file == "" {
+				return
+			}
+			if text := p.read(file); !strings.Contains(text, "astro") {
+				t.Errorf("%s is\n%s", file, text)
+			}
+			if out, stderr, code := p.run("run", "--sandbox", "etl-prod"); code != 0 || !strings.Contains(stderr, "The run passed") {
+				t.Errorf("the run: exit %d: %s%s", code, out, stderr)
+			}
+		})
+	}
+}
+
+// A removal from another folder says which files it could not reach.
+func TestSandboxRemovalFromElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, elsewhere := range []bool{true, false} {
+		p := newPlace(t)
+		at := func(repo string) {
+			p.write(".git/config", "[remote \"origin\"]\n\turl = git@github.com:me/"+repo+".git\n")
+			p.write(".git/HEAD", "ref: refs/heads/main\n")
+		}
+		at("etl")
+		if _, stderr, code := p.run("setup", "--sandbox", "--no-input", "--yes", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		if elsewhere {
+			p.dir = t.TempDir()
+			at("other")
+		}
+		out, stderr, code := p.run("remove", "--sandbox", "etl-prod", "--no-input", "--confirm", "etl-prod")
+		if code != 0 || strings.Contains(out, "Delete .github/workflows/astro-etl-prod.yml and the entry in astro-ci.yaml in the folder where etl-prod was set up") != elsewhere {
+			t.Errorf("elsewhere %v: exit %d: %s%s", elsewhere, code, out, stderr)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
@@ -57,6 +58,7 @@ type world struct {
 	handsOver     bool                // somebody else will do it: what cannot be looked up is noted, not an error
 	failures      failures
 	pins          pipeline.Releases
+	passedBy      string // the repository that one stands in, when the sandbox works on its sample project instead
 	deps          steps.Deps
 	steps         []flow.Step
 	walk          *flow.Walk
@@ -113,7 +115,11 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		}
 		w.fact("CI platform", "%s, but no log-in was found", first)
 	}
-	w.fact("Repository", "%s", a.env.atHome(root))
+	if w.passedBy == "" {
+		w.fact("Repository", "%s", a.env.atHome(root))
+	} else {
+		w.fact("Repository", "%s, the sandbox's sample project: %s has no remote that the sandbox knows", a.env.atHome(root), a.env.atHome(w.passedBy))
+	}
 	for _, r := range w.remotes() {
 		if w.platform == "" && bitbucket.DataCenter(r) {
 			w.fact("Its host", "%s looks like Bitbucket Data Center, which has no Pipelines; choose what builds there", r.Host)
@@ -199,8 +205,10 @@ func (w *world) enterSandbox() error {
 	}
 	var repos []setup.Repository
 	for _, r := range w.remotes() {
-		for host, detect := range map[string]func(providers.Remote, string) (setup.Repository, bool){"github.com": github.Detect, "gitlab.com": gitlab.Detect} {
-			if repo, ok := detect(r, host); ok {
+		for host, detect := range map[string]func(providers.Remote, string) (setup.Repository, bool){
+			"github.com": github.Detect, "gitlab.com": gitlab.Detect, bitbucket.Host: bitbucket.Detect, azuredevops.Host: azuredevops.Detect,
+		} {
+			if repo, ok := detect(r, host); ok && (host != azuredevops.Host || strings.HasPrefix(repo.Path, sandbox.AzureProject)) {
 				repos = append(repos, repo)
 			}
 		}
@@ -209,6 +217,9 @@ func (w *world) enterSandbox() error {
 		project := filepath.Join(dir, "project")
 		if err := sandbox.SampleProject(project); err != nil {
 			return err
+		}
+		if w.repo != nil {
+			w.passedBy = w.repo.Root
 		}
 		if w.repo, err = gitrepo.Find(project); err != nil {
 			return err
