@@ -29,6 +29,25 @@ func (w *world) note(p setup.Plan) engine.Note {
 	}}
 }
 
+// noteTargets are the actions that keep the places of a setup's secret in its entry of astro-ci.yaml, where it has one
+// here that says something else.
+func (w *world) noteTargets(p setup.Plan) ([]engine.Action, error) {
+	f, err := w.setupFile()
+	answers, ok := f.Answers(p.Name)
+	also := steps.Answers(p)["also"]
+	if err != nil || !ok || w.repos[p.Platform] != p.Repository || answers["also"] == also {
+		return nil, err
+	}
+	delete(answers, "name")
+	answers["also"] = also
+	return []engine.Action{{Key: "note:write", Say: "Note the places of the secret in " + setupfile.Name, Do: func(context.Context) (string, error) {
+		c, err := w.files.Amend(setupfile.Name, func(raw []byte) ([]byte, error) {
+			return setupfile.Set(raw, p.Name, answers, remarks(p), w.steps)
+		})
+		return c.Summary(), err
+	}}}, nil
+}
+
 // remarks are the names of what the ids in astro-ci.yaml mean.
 func remarks(p setup.Plan) map[string]display.Text {
 	return map[string]display.Text{"organization": p.Organization.Name, "workspace": p.Workspace.Name, "deployment": p.Deployment.Name}
