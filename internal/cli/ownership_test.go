@@ -456,3 +456,17 @@ func TestASecondRepositoryTakesNothingOver(t *testing.T) {
 		}
 	}
 }
+
+// A secret of an organization would be hidden by one of the same name in the repository, which another setup reads;
+// one of an environment is read there alone.
+func TestASecretThatWouldBeHiddenHasItsOwnName(t *testing.T) {
+	t.Parallel()
+	for where, want := range map[string]string{"--target=github:acme": "github:acme/ASTRO_API_TOKEN_MACHINE_LEARNING", "--environment=staging": "github:acme/etl#staging/ASTRO_API_TOKEN"} {
+		p, _ := once(t)
+		out, stderr, code := p.run("setup", "--no-input", "--yes", "--json", "--credential", "workspace-token", "--workspace", "Machine Learning", "--name", "machine-learning",
+			"--deployment", "ml-dev", "--role", "WORKSPACE_AUTHOR", "--platform", "github", "--repo", "acme/etl", where)
+		if code != 0 || !strings.Contains(out, `"target":"`+want+`"`) {
+			t.Errorf("%s: exit %d: %s%s", where, code, out, stderr)
+		}
+	}
+}

@@ -147,7 +147,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	w.deps = steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Stores: storeIDs(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
-		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(), Taken: w.taken,
+		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(), Taken: w.taken, Shadows: w.shadows,
 	}
 	if w.astro == nil {
 		w.deps.Astro = noAstro{w.noLogin}
@@ -301,6 +301,19 @@ func (w *world) taken(name string, p setup.Plan) bool {
 	return slices.ContainsFunc(all, func(k known) bool {
 		other := k.state.Plan
 		return k.name == name && k.err == nil && k.lives() && (other.Platform != p.Platform || other.Repository != p.Repository)
+	})
+}
+
+// shadows reports whether this computer knows a setup of the plan's repository that has a secret of the target's name
+// elsewhere on the platform. A secret of an environment is read by the jobs of that environment alone.
+func (w *world) shadows(p setup.Plan, t setup.Target) bool {
+	all, _ := w.app.journals()
+	return slices.ContainsFunc(all, func(k known) bool {
+		other := k.state.Plan
+		return k.err == nil && k.lives() && k.name != p.Name && other.Platform == p.Platform && other.Repository == p.Repository &&
+			slices.ContainsFunc(other.Targets, func(x setup.Target) bool {
+				return x.Store == t.Store && x.Secret == t.Secret && x.Address != t.Address && !strings.Contains(x.Address+t.Address, "#")
+			})
 	})
 }
 

@@ -68,6 +68,9 @@ type Deps struct {
 	// Taken reports whether a setup of this name is there, for another repository or on another platform than the
 	// plan's; nil: none is.
 	Taken func(name string, p setup.Plan) bool
+	// Shadows reports whether a setup of the same repository has a secret of the target's name elsewhere on the
+	// platform, so that a run may read one for the other; nil: none has.
+	Shadows func(p setup.Plan, t setup.Target) bool
 	// Live is told about every secret that is typed.
 	Live func(*secret.Value)
 	// Keep holds what was loaded for set-ups that are prepared side by side; nil: everything is asked anew.
