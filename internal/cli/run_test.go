@@ -109,8 +109,7 @@ func TestRunReadsItsOwnSecret(t *testing.T) {
 	for id, x := range map[string]struct {
 		repo   string
 		second []string // where its secret is
-		run    []string
-		shared bool // the first setup's job is in the same run
+		shared bool     // the first setup's job is in the same run
 	}{
 		"github":       {repo: "acme/etl", second: []string{"--environment", "production"}},
 		"gitlab":       {repo: "acme/etl", second: []string{"--environment", "production"}, shared: true},
@@ -119,7 +118,7 @@ func TestRunReadsItsOwnSecret(t *testing.T) {
 		"gitea":        {repo: "acme/etl", second: []string{"--target", "gitea:acme"}},
 		"buildkite":    {repo: "acme/etl", shared: true},
 		"circleci":     {repo: "gh/acme/etl", second: []string{"--target", "circleci:context:gh/acme/ml"}, shared: true},
-		"bitbucket":    {repo: "bitbucket.org/acme/etl", second: []string{"--environment", "production", "--branch", "develop"}, run: []string{"--branch", "develop"}},
+		"bitbucket":    {repo: "bitbucket.org/acme/etl", second: []string{"--environment", "production", "--branch", "develop"}},
 		"jenkins":      {repo: "team/etl", second: []string{"--target", "jenkins:folder:team"}, shared: true},
 		"azure-devops": {repo: "dev.azure.com/acme/data/etl", second: []string{"--target", "azure-devops:acme/data/group:ml"}},
 		"codebuild":    {repo: "etl", second: []string{"--target", "aws-ssm:/ml"}},
@@ -148,7 +147,7 @@ func TestRunReadsItsOwnSecret(t *testing.T) {
 			other := made("--workspace", "Machine Learning", "--deployment", "ml-prod", "--branch", "release")
 			ofFirst, ofOther := used(first), used(other)
 			p.nextSecond() // Astro says in seconds when a token was used
-			run := append([]string{"run", "ml-dev", "--sandbox", "--json", "--every", "1ms", "--platform", id, "--repo", x.repo}, x.run...)
+			run := []string{"run", "ml-dev", "--sandbox", "--json", "--every", "1ms"}
 			stdout, stderr, code := p.run(run...)
 			if code != 0 {
 				t.Fatalf("exit %d: %s", code, stderr)
