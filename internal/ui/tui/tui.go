@@ -78,7 +78,7 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 	var guardian terminal.Guardian
 	out := o.Out
 	if tty, ok := out.(*os.File); ok {
-		guardian = terminal.Watch(ctx, tty, display.Clean(m.th.typed(terminal.GoesOn)).String())
+		guardian = terminal.Watch(ctx, tty, display.Block(m.th.typed(terminal.GoesOn)))
 		out = waking{tty, &m.pace}
 	}
 	p := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())
