@@ -234,11 +234,13 @@ func (o *overview) pages(m *model, w int) string {
 	}
 	line := title(ui.Count(len(o.found.Setups), "setup"), !o.second)
 	if n := len(o.found.Without); n > 0 {
-		long, short := ui.Count(n, "Workspace")+" without a credential", ui.Count(n, "Workspace")
-		if w < 60 {
-			long = short
+		without := title(ui.Count(n, "Workspace")+" without a credential", o.second)
+		switch both := line + "   " + without; {
+		case width(both) <= w:
+			line = both
+		case o.second: // half of a title would say something else
+			line = without
 		}
-		line += "   " + title(long, o.second)
 	}
 	var needs []string
 	for _, n := range o.found.Needs() {

@@ -148,6 +148,21 @@ func TestPickingWorkspaces(t *testing.T) {
 	}
 }
 
+// Where both titles have no room, that of the present page stands alone: a shorter one would say something else.
+func TestTitlesOfTheOverviewOnASmallScreen(t *testing.T) {
+	t.Parallel()
+	d := newHouse(6, 1).sit(t)
+	d.size(40, 12)
+	d.wants("6 setups")
+	if strings.Contains(d.text(), "1 Workspace") {
+		t.Errorf("it is not said what about the Workspace:\n%s", d.text())
+	}
+	d.press("tab")
+	d.wants("1 Workspace without a credential")
+	d.size(80, 24)
+	d.wants("6 setups   1 Workspace without a credential")
+}
+
 // What cannot be done is neither offered nor done.
 func TestActionsThatAreNotThere(t *testing.T) {
 	t.Parallel()
