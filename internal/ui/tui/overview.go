@@ -197,7 +197,7 @@ func (o *overview) fit(m *model, w, h int) {
 	if h = max(1, h-o.head(h)); o.second {
 		o.others.fit(h)
 	} else {
-		o.table.fit(h)
+		o.table.fit(w, h)
 	}
 }
 

@@ -223,6 +223,34 @@ func TestManySetups(t *testing.T) {
 	d.wants("› ✓ etl-8765", "8766 of 10000")
 }
 
+// The list takes the lines that the details of no setup need, and keeps them while the cursor moves.
+func TestTheListTakesWhatTheDetailsDoNotNeed(t *testing.T) {
+	t.Parallel()
+	x := newHouse(22, 0)
+	for i := range x.setups {
+		x.setups[i].Health, x.setups[i].Says = ui.Fine, clean("due on 2026-12-01")
+		x.setups[i].Name, x.setups[i].Targets = fmt.Sprintf("etl-%03d", i), x.setups[i].Targets[:1]
+	}
+	d := x.sit(t)
+	d.size(80, 24)
+	o, ok := d.m.screen.(*overview)
+	if !ok {
+		t.Fatal("no overview")
+	}
+	from, to := o.table.shown()
+	for range x.setups {
+		lines := strings.Split(d.text(), "\n")
+		i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, " of 22, / finds one") })
+		if i < 1 || strings.TrimSpace(lines[i-1]) == "" || strings.Contains(d.text(), "…\n") {
+			t.Fatalf("lines are empty, or what is said of it is cut:\n%s", d.text())
+		}
+		if now, end := o.table.shown(); end-now != to-from {
+			t.Fatalf("the list had %d rows and has %d", to-from, end-now)
+		}
+		d.press("down")
+	}
+}
+
 // Names from outside may be long, wide, or run from right to left; every line keeps its width.
 func TestStrangeSetups(t *testing.T) {
 	t.Parallel()
