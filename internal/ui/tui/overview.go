@@ -213,7 +213,7 @@ func (o *overview) view(m *model, w, h int) []string {
 
 // lists are the page that is shown, in h lines.
 func (o *overview) lists(m *model, w, h int) []string {
-	what := m.th.dim.Render(m.th.cut("Space picks one or several; s sets them up, one after the other.", w))
+	what := m.th.dim.Render(m.th.cut("Space or enter picks one or several; s sets them up, one after the other.", w))
 	out := []string{o.pages(m, w), "", what, ""}[:o.head(h)]
 	if o.second {
 		return append(out, o.others.view(m, w, h-len(out))...)
@@ -262,7 +262,7 @@ func (o *overview) keys(m *model) []keyHint {
 	}
 	var keys []keyHint
 	if o.second {
-		keys = append(keys, keyHint{"space", "pick"})
+		keys = append(keys, keyHint{"space enter", "pick"})
 		if m.home.SetUp != nil {
 			does := "set up"
 			if n := len(o.others.picked()); n > 1 {
@@ -291,6 +291,21 @@ func (o *overview) keys(m *model) []keyHint {
 		keys = append(keys, keyHint{"tab", "Workspaces"})
 	}
 	return append(keys, keyHint{"q", "leave"})
+}
+
+func (o *overview) signs(m *model) [][2]string {
+	if !o.ready || o.second {
+		return nil
+	}
+	return m.th.signs()
+}
+
+// moves are the keys that have no room at the bottom.
+func (o *overview) moves(m *model) []keyHint {
+	if !o.ready || o.typing() {
+		return nil
+	}
+	return []keyHint{{m.th.g.pages, "move; home and end do as well"}}
 }
 
 // marks is a list of Workspaces of which several can be picked.

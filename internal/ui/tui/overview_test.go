@@ -89,6 +89,9 @@ func (x *house) sit(t testing.TB) *desk {
 func homes(t *testing.T, show func(d *desk, name string)) {
 	d := newHouse(12, 7).sit(t)
 	show(d, "overview")
+	d.press("?")
+	show(d, "overview-help")
+	d.press("esc")
 	d.press("/")
 	d.write("etl-00")
 	show(d, "overview-filter")
@@ -248,6 +251,22 @@ func TestTheListTakesWhatTheDetailsDoNotNeed(t *testing.T) {
 			t.Fatalf("the list had %d rows and has %d", to-from, end-now)
 		}
 		d.press("down")
+	}
+}
+
+// The help of the overview explains what is seen there, and names the keys that have no room at the bottom.
+func TestHelpOfTheOverview(t *testing.T) {
+	t.Parallel()
+	d := newHouse(12, 7).sit(t)
+	d.size(80, 40)
+	d.press("?")
+	d.wants("✓        in order", "!        due: ", "●        begun and not finished", "✗        needs you", "due on   the day", "ends in  how long", "↑↓ pgup pgdn  move", "enter         more")
+	d.press("esc", "tab")
+	d.wants("space enter pick", "Space or enter picks one or several")
+	d.press("?")
+	d.wants("↑↓ pgup pgdn  move")
+	if strings.Contains(d.text(), "due on") {
+		t.Errorf("what is not there is explained:\n%s", d.text())
 	}
 }
 

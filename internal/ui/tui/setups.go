@@ -125,6 +125,8 @@ func (s *setups) view(m *model, w, h int) []string {
 	return append(out, s.table.view(m, w, h-len(out))...)
 }
 
+func (s *setups) signs(m *model) [][2]string { return m.th.signs() }
+
 func (s *setups) keys(m *model) (keys []keyHint) {
 	switch {
 	case !s.ready, len(s.table.rows) == 0:

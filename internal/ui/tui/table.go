@@ -129,6 +129,18 @@ func (t theme) mark(h ui.Health) string {
 	return t.health(h).Render(sign)
 }
 
+// signs say what the marks and the words of the list mean.
+func (t theme) signs() [][2]string {
+	return [][2]string{
+		{t.mark(ui.Fine), "in order"},
+		{t.mark(ui.Due), "due: replace the token soon, it still works"},
+		{t.mark(ui.Busy), "begun and not finished"},
+		{t.mark(ui.Bad), "needs you: the words beside it say why"},
+		{"due on", "the day from which the token should be replaced, when two thirds of its life are over"},
+		{"ends in", "how long the token still works; the bar is what is left of its life"},
+	}
+}
+
 // current is the setup under the cursor.
 func (t *table) current() (ui.Setup, bool) {
 	i, ok := t.at()
