@@ -112,7 +112,7 @@ func TestBack(t *testing.T) {
 	for _, name := range []string{"esc", "shift+tab", "ctrl+b"} {
 		d := begin(t, newWorld())
 		d.press(name)
-		d.wants("Give a pipeline its own key to Astro")
+		d.wants("Give a pipeline its own token for Astro")
 		d.press("enter")
 		d.wantAt("job")
 		d.press("down", "enter", "enter")
