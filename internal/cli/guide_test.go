@@ -200,3 +200,20 @@ func TestHome(t *testing.T) {
 		t.Errorf("on Astro %v, %v: %s", all, err, said)
 	}
 }
+
+// A program that was killed says how to go on where it worked: in the sandbox, with the same folder of state.
+func TestFarewellNamesTheFlagsInUse(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	state := t.TempDir()
+	s := p.terminalOf(400, "--sandbox", "--state-dir", state) // wide enough for the whole text
+	s.WaitFor("ada@acme.example")
+	s.Signal(syscall.SIGKILL)
+	s.Wait()
+	said := s.Text()
+	for _, command := range []string{"status shows it", "resume goes on"} {
+		if want := "astro-ci --sandbox --state-dir " + state + " " + command; !strings.Contains(said, want) {
+			t.Errorf("%q is missing: %s", want, said)
+		}
+	}
+}

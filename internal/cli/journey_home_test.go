@@ -41,7 +41,7 @@ func TestJourneyFromTheOverview(t *testing.T) {
 	x.Send("s")
 	for i, w := range []string{"Finance", "Machine Learning"} {
 		x.WaitFor(fmt.Sprintf("Set up %s, %d of 2", w, i+1))
-		x.WaitFor("Give a pipeline its own key to Astro")
+		x.WaitFor("Give a pipeline its own token for Astro")
 		x.WaitFor("GH_TOKEN")
 		x.Send(enter)
 		x.WaitFor("What will the pipeline do?")

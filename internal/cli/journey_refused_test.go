@@ -52,7 +52,7 @@ func TestJourneyOfATryAgain(t *testing.T) {
 	p, s, x := refused(t)
 	first := own(s)[0].ID
 	x.Send(enter)
-	x.WaitFor("The pipeline has its own key to Astro")
+	x.WaitFor("The pipeline has its own token for Astro")
 	x.WaitFor("What is left to you")
 	x.Send(enter)
 	if said := p.ends(x, 0); !strings.Contains(said, "git push") {

@@ -44,3 +44,32 @@ func TestJourneyOfAResumedRotation(t *testing.T) {
 	x.WaitFor("Nothing is unfinished.")
 	p.ends(x, 0)
 }
+
+// The only target of a set-up that the platform refuses is given up: what was begun is taken back, and the screen
+// says so instead of naming a token that does not exist.
+func TestJourneyOfASetUpThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	s.GitHub().Faults.Add(fault.Fault{Method: http.MethodPut, Path: "/repos/acme/etl/actions/secrets/ASTRO_API_TOKEN", Status: http.StatusForbidden, Body: `{"message":"m"}`, Times: 9})
+	if stdout, stderr, code := p.run(byFlags...); code != 5 {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+	}
+	x := p.terminal("resume")
+	x.WaitFor("› Try again")
+	x.Send(down)
+	x.WaitFor("› Give up " + hub)
+	x.Send(enter)
+	x.WaitFor("The set-up then")
+	x.Send("etl-prod")
+	x.WaitFor("› etl-prod")
+	x.Send(enter)
+	x.WaitFor("The set-up of etl-prod is taken back; nothing of it is left")
+	if said := x.Text(); strings.Contains(said, "Every target holds") || strings.Contains(said, "Commit and push") {
+		t.Errorf("it is said to be done: %s", said)
+	}
+	x.Send(enter)
+	if said := p.ends(x, 0); !strings.Contains(said, "etl-prod is taken back") || len(own(s)) != 0 {
+		t.Errorf("on Astro %v: %s", own(s), said)
+	}
+}

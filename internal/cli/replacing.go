@@ -166,7 +166,7 @@ func (r *replacing) end(ctx context.Context, halt rotation.Halt) (out ui.Halt) {
 	if s.Ended == "" {
 		return out
 	}
-	out.Facts = r.receipt(o, s)
+	out.Facts, out.TakenBack = r.receipt(o, s), o.State == "aborted"
 	return out
 }
 

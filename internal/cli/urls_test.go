@@ -134,7 +134,7 @@ func TestFailureAfterTheToken(t *testing.T) {
 		if code != 5 || len(tokens) != 1 {
 			t.Fatalf("exit %d, %d tokens: %s", code, len(tokens), stderr)
 		}
-		for _, want := range []string{tokens[0].ID, "astro workspace token delete", "Secrets: write"} {
+		for _, want := range []string{tokens[0].ID, "astro-ci token revoke " + tokens[0].ID, "Secrets: write"} {
 			if !strings.Contains(stderr, want) {
 				t.Errorf("%q is not said: %s", want, stderr)
 			}

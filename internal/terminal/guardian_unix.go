@@ -26,6 +26,12 @@ import (
 // variable makes a process a guardian; its value is the state of the terminal to go back to.
 const variable = "ASTRO_CI_GUARDIAN"
 
+// parting holds what a guardian says in the end of how to go on.
+const parting = "ASTRO_CI_GUARDIAN_SAYS"
+
+// GoesOn is how to go on after a program that ended without a word.
+const GoesOn = "What was done stands in the journal: astro-ci status shows it, astro-ci resume goes on."
+
 // Guardian is a process that waits for the end of this one. It gives the terminal back when this one could
 // not: after a panic in any goroutine, or a kill. The zero Guardian does nothing.
 type Guardian struct{ pipe *os.File }
@@ -34,9 +40,9 @@ type Guardian struct{ pipe *os.File }
 // once more.
 var armed bool
 
-// Watch starts a guardian for the terminal tty, whose state now is the one to go back to. A guardian is a
-// courtesy: where none can be started there is none.
-func Watch(ctx context.Context, tty *os.File) (g Guardian) {
+// Watch starts a guardian for the terminal tty, whose state now is the one to go back to. goesOn is GoesOn with
+// the commands as they have to be typed. A guardian is a courtesy: where none can be started there is none.
+func Watch(ctx context.Context, tty *os.File, goesOn string) (g Guardian) {
 	if !armed {
 		return g
 	}
@@ -58,7 +64,7 @@ func Watch(ctx context.Context, tty *os.File) (g Guardian) {
 	}
 	defer func() { _ = in.Close() }()
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self) // it outlives everything here
-	cmd.Env = []string{variable + "=" + hex.EncodeToString(state.Bytes())}
+	cmd.Env = []string{variable + "=" + hex.EncodeToString(state.Bytes()), parting + "=" + goesOn}
 	cmd.Stdin, cmd.Stdout = in, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // keys that stop or end this process do not reach it
 	if cmd.Start() != nil {
@@ -89,10 +95,13 @@ const back = "\x1b[?2026l\x1b[<u\x1b[>4;0m\x1b[?2004l\x1b[?1006l\x1b[?1003l\x1b[
 // Guard is the whole life of a guardian; false says that this process is none.
 func Guard(environ []string) bool {
 	armed = true
-	var state string
+	var state, goesOn string
 	for _, kv := range environ {
 		if v, ok := strings.CutPrefix(kv, variable+"="); ok {
 			state = v
+		}
+		if v, ok := strings.CutPrefix(kv, parting+"="); ok {
+			goesOn = v
 		}
 	}
 	if state == "" {
@@ -108,21 +117,20 @@ func Guard(environ []string) bool {
 	if err == nil && binary.Read(bytes.NewReader(raw), binary.NativeEndian, &before) == nil {
 		_ = unix.IoctlSetTermios(int(os.Stdout.Fd()), setTermios, &before)
 	}
-	_, _ = fmt.Fprint(os.Stdout, back, farewell(string(last)))
+	_, _ = fmt.Fprint(os.Stdout, back, farewell(string(last), goesOn))
 	return true
 }
 
 // frame is a function in the stack of a goroutine that crashed.
 var frame = pattern.New(`(?m)^\S*/astro-ci/(\S+)\(.*\)$`)
 
-// farewell says what happened. Of a crash only the names of our functions are told: a panic's value could be
-// anything.
-func farewell(crash string) string {
-	const next = "What was done stands in the journal: astro-ci status shows it, astro-ci resume goes on.\n"
+// farewell says what happened, and how to go on. Of a crash only the names of our functions are told: a panic's
+// value could be anything.
+func farewell(crash, goesOn string) string {
 	if crash == "" {
-		return "astro-ci was ended from outside.\n" + next
+		return "astro-ci was ended from outside.\n" + goesOn + "\n"
 	}
-	where := []string{"A fault in astro-ci itself ended it.\n" + next + "Where:"}
+	where := []string{"A fault in astro-ci itself ended it.", goesOn, "Where:"}
 	for _, f := range frame.FindAllStringSubmatch(crash, 5) {
 		where = append(where, "  "+f[1])
 	}

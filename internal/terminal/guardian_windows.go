@@ -10,8 +10,11 @@ import (
 // Guardian does nothing: a console takes its modes back from a process that ends.
 type Guardian struct{}
 
+// GoesOn is how to go on after a program that ended without a word.
+const GoesOn = ""
+
 // Watch starts no guardian.
-func Watch(context.Context, *os.File) Guardian { return Guardian{} }
+func Watch(context.Context, *os.File, string) Guardian { return Guardian{} }
 
 // Release says that the terminal was given back.
 func (Guardian) Release() {}

@@ -73,12 +73,35 @@ type Replacement struct {
 	Resume string
 }
 
-// Afterwards says what is left to the person when it is done.
-func (p Replacement) Afterwards() string {
-	if p.First {
+// Ended says what a replacement that is over came to.
+func (p Replacement) Ended(h Halt) string {
+	if h.TakenBack {
+		return p.it() + " of " + p.Setup.Name + " is taken back; nothing of it is left"
+	}
+	return "Every target holds the new token, and it is the only one"
+}
+
+// Afterwards says what is left to the person when it is over.
+func (p Replacement) Afterwards(h Halt) string {
+	switch {
+	case h.TakenBack:
+		return "There is nothing left to do here."
+	case p.First:
 		return "Commit and push the files of the setup, where that was not done."
 	}
 	return "There is nothing left to do: the pipelines take the new token by themselves."
+}
+
+// Without says what becomes of a replacement, one of whose targets is given up.
+func (p Replacement) Without() string {
+	return p.it() + " then goes on without it; with no target left, it is taken back."
+}
+
+func (p Replacement) it() string {
+	if p.First {
+		return "The set-up"
+	}
+	return "The rotation"
 }
 
 // Halt says why a rotation does not go on by itself: it waits, it failed, or it is done.
@@ -91,6 +114,8 @@ type Halt struct {
 	Err   error     // what failed
 	Stuck []string  // the targets that may hold an old token, and can be given up
 	Facts []Fact    // of done: what exists now
+	// TakenBack, of done: no target was left, and nothing of the operation is.
+	TakenBack bool
 	// Resume is the command that goes on later, "" when there is nothing to go on with; Status the one that
 	// says what is left.
 	Resume, Status string

@@ -145,9 +145,9 @@ func (t *turn) replace(ctx context.Context, name string) error {
 			left, err = t.afterwards(ctx, p, h)
 		default:
 			t.say("")
-			t.say("Every target holds the new token, and it is the only one.")
+			t.say("%s.", p.Ended(h))
 			t.facts(h.Facts)
-			t.say("%s", p.Afterwards())
+			t.say("%s", p.Afterwards(h))
 			if t.home {
 				return t.pause(ctx)
 			}
@@ -245,7 +245,7 @@ func (t *turn) afterwards(ctx context.Context, p *ui.Replacement, h ui.Halt) (le
 
 // forget gives a target up, after the name of the setup was typed.
 func (t *turn) forget(ctx context.Context, p *ui.Replacement, target string) error {
-	t.say("What %s holds will stop working. Type %s to give it up, or q to leave.", target, p.Setup.Name)
+	t.say("What %s holds will stop working. %s Type %s to give it up, or q to leave.", target, p.Without(), p.Setup.Name)
 	if err := t.typed(ctx, p.Setup.Name); err != nil {
 		return err
 	}

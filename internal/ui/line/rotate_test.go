@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ type turning struct {
 	leaked bool
 	begun  bool
 	stuck  bool
+	first  bool // a set-up, which is taken back in the end
 	giveUp []string
 	did    []string
 }
@@ -51,8 +53,11 @@ func (x *turning) plan(name string) *ui.Replacement {
 	if x.stuck {
 		halts[0] = ui.Halt{Err: hint.New("vault: write "+place, "Ask for the policy.", ""), Stuck: []string{place}}
 	}
+	if x.first {
+		halts[1] = ui.Halt{TakenBack: true, Facts: []ui.Fact{{Name: "Setup", Value: text("etl-prod")}}}
+	}
 	p := &ui.Replacement{
-		Setup: ui.Setup{Name: name}, Begun: x.begun, Leaked: x.leaked, GiveUp: x.giveUp,
+		Setup: ui.Setup{Name: name}, First: x.first, Begun: x.begun, Leaked: x.leaked, GiveUp: x.giveUp,
 		Facts:  []ui.Fact{{Name: "Why", Value: text("it is due")}, {Name: "Target", Value: text(place)}, {Value: text("there")}},
 		Course: []engine.Event{event("Create a token", engine.Planned), event("Delete the token clx1", engine.Planned)},
 	}
@@ -124,6 +129,19 @@ func TestStuck(t *testing.T) {
 		t.Errorf("outcome %+v, %v, did %v", out, err, x.did)
 	}
 	golden(t, "stuck", term.transcript.String())
+	x = &turning{setups: 1, stuck: true, begun: true, first: true}
+	if term, _, err = x.run(t, "1", "etl-prod"); err != nil {
+		t.Error(err)
+	}
+	said := term.transcript.String()
+	for _, want := range []string{"The set-up then goes on without it; with no target left, it is taken back.", "The set-up of etl-prod is taken back; nothing of it is left."} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing:\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "Every target") || strings.Contains(said, "Commit and push") {
+		t.Errorf("it is said to be done:\n%s", said)
+	}
 	x = &turning{setups: 1, stuck: true}
 	if _, _, err := x.run(t, "yes"); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("the input ended: %v", err)

@@ -215,19 +215,6 @@ func Failure(w io.Writer, r ui.Review, err error) {
 	}
 	if tokenStands(r.Result) && !stored(r.Result) {
 		say(w, "The token's value is gone with this run. If no pipeline uses it, delete it with:")
-		say(w, "  %s", deleteCommand(r.Result))
+		say(w, "  astro-ci token revoke %s", r.Result.Token.ID)
 	}
-}
-
-// deleteCommand is how the astro CLI deletes the token. All its parts are ids.
-func deleteCommand(r *engine.Result) string {
-	p := r.Plan
-	switch p.Credential.Kind {
-	case setup.DeploymentToken:
-		return "astro deployment token delete " + r.Token.ID + " --deployment-id " + p.Deployment.ID
-	case setup.WorkspaceToken:
-		return "astro workspace token delete " + r.Token.ID + " --workspace-id " + p.Workspace.ID
-	case setup.OrganizationToken, setup.DeploymentKey:
-	}
-	return "astro organization token delete " + r.Token.ID
 }

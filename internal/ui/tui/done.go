@@ -57,9 +57,12 @@ func (d *done) view(m *model, w, h int) []string { return d.win.view(m.th, d.lin
 
 func (d *done) lines(m *model, whole int) []string {
 	w := min(whole, 90)
-	title := "The pipeline has its own key to Astro"
-	if name := d.review.Removes; name != "" {
+	title := "The pipeline has its own token for Astro"
+	switch name := d.review.Removes; {
+	case name != "":
 		title = fmt.Sprintf(ui.Removed, name)
+	case d.review.Result.Plan.Credential.Kind == setup.DeploymentKey:
+		title = "The pipeline has its Deployment API key"
 	}
 	out := append(indent(m.th.good.Render(m.th.g.done)+" ", each(wrap(title, w-2), m.th.strong)), "")
 	if d.review.Removes == "" {

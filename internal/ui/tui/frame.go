@@ -224,9 +224,16 @@ func (m *model) helpView(w int) []string {
 		}
 		section("The same without a terminal", wrap(strings.Join(other, " or "), w))
 	}
+	if s, ok := m.screen.(interface{ signs(m *model) [][2]string }); ok {
+		section("Signs", m.th.pairs(s.signs(m), w))
+	}
 	var rows [][2]string
 	named := false
-	for _, k := range m.screen.keys(m) {
+	keys := m.screen.keys(m)
+	if s, ok := m.screen.(interface{ moves(m *model) []keyHint }); ok {
+		keys = append(s.moves(m), keys...)
+	}
+	for _, k := range keys {
 		rows = append(rows, [2]string{k.key, k.does})
 		if k.does == scrolls {
 			rows[len(rows)-1] = [2]string{k.key, "scroll; home and end do as well"}

@@ -197,7 +197,7 @@ func (o *overview) fit(m *model, w, h int) {
 	if h = max(1, h-o.head(h)); o.second {
 		o.others.fit(h)
 	} else {
-		o.table.fit(h)
+		o.table.fit(w, h)
 	}
 }
 
@@ -213,7 +213,7 @@ func (o *overview) view(m *model, w, h int) []string {
 
 // lists are the page that is shown, in h lines.
 func (o *overview) lists(m *model, w, h int) []string {
-	what := m.th.dim.Render(m.th.cut("Space picks one or several; s sets them up, one after the other.", w))
+	what := m.th.dim.Render(m.th.cut("Space or enter picks one or several; s sets them up, one after the other.", w))
 	out := []string{o.pages(m, w), "", what, ""}[:o.head(h)]
 	if o.second {
 		return append(out, o.others.view(m, w, h-len(out))...)
@@ -234,11 +234,13 @@ func (o *overview) pages(m *model, w int) string {
 	}
 	line := title(ui.Count(len(o.found.Setups), "setup"), !o.second)
 	if n := len(o.found.Without); n > 0 {
-		long, short := ui.Count(n, "Workspace")+" without a credential", ui.Count(n, "Workspace")
-		if w < 60 {
-			long = short
+		without := title(ui.Count(n, "Workspace")+" without a credential", o.second)
+		switch both := line + "   " + without; {
+		case width(both) <= w:
+			line = both
+		case o.second: // half of a title would say something else
+			line = without
 		}
-		line += "   " + title(long, o.second)
 	}
 	var needs []string
 	for _, n := range o.found.Needs() {
@@ -260,7 +262,7 @@ func (o *overview) keys(m *model) []keyHint {
 	}
 	var keys []keyHint
 	if o.second {
-		keys = append(keys, keyHint{"space", "pick"})
+		keys = append(keys, keyHint{"space enter", "pick"})
 		if m.home.SetUp != nil {
 			does := "set up"
 			if n := len(o.others.picked()); n > 1 {
@@ -289,6 +291,21 @@ func (o *overview) keys(m *model) []keyHint {
 		keys = append(keys, keyHint{"tab", "Workspaces"})
 	}
 	return append(keys, keyHint{"q", "leave"})
+}
+
+func (o *overview) signs(m *model) [][2]string {
+	if !o.ready || o.second {
+		return nil
+	}
+	return m.th.signs()
+}
+
+// moves are the keys that have no room at the bottom.
+func (o *overview) moves(m *model) []keyHint {
+	if !o.ready || o.typing() {
+		return nil
+	}
+	return []keyHint{{m.th.g.pages, "move; home and end do as well"}}
 }
 
 // marks is a list of Workspaces of which several can be picked.

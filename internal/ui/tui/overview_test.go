@@ -89,6 +89,9 @@ func (x *house) sit(t testing.TB) *desk {
 func homes(t *testing.T, show func(d *desk, name string)) {
 	d := newHouse(12, 7).sit(t)
 	show(d, "overview")
+	d.press("?")
+	show(d, "overview-help")
+	d.press("esc")
 	d.press("/")
 	d.write("etl-00")
 	show(d, "overview-filter")
@@ -146,6 +149,21 @@ func TestPickingWorkspaces(t *testing.T) {
 	if !d.quit || d.m.after(t.Context()) != nil || !slices.Equal(x.begun, []string{"set up [Team 33]"}) {
 		t.Errorf("quit %v, began %v", d.quit, x.begun)
 	}
+}
+
+// Where both titles have no room, that of the present page stands alone: a shorter one would say something else.
+func TestTitlesOfTheOverviewOnASmallScreen(t *testing.T) {
+	t.Parallel()
+	d := newHouse(6, 1).sit(t)
+	d.size(40, 12)
+	d.wants("6 setups")
+	if strings.Contains(d.text(), "1 Workspace") {
+		t.Errorf("it is not said what about the Workspace:\n%s", d.text())
+	}
+	d.press("tab")
+	d.wants("1 Workspace without a credential")
+	d.size(80, 24)
+	d.wants("6 setups   1 Workspace without a credential")
 }
 
 // What cannot be done is neither offered nor done.
@@ -206,6 +224,50 @@ func TestManySetups(t *testing.T) {
 	}
 	d.press("esc")
 	d.wants("› ✓ etl-8765", "8766 of 10000")
+}
+
+// The list takes the lines that the details of no setup need, and keeps them while the cursor moves.
+func TestTheListTakesWhatTheDetailsDoNotNeed(t *testing.T) {
+	t.Parallel()
+	x := newHouse(22, 0)
+	for i := range x.setups {
+		x.setups[i].Health, x.setups[i].Says = ui.Fine, clean("due on 2026-12-01")
+		x.setups[i].Name, x.setups[i].Targets = fmt.Sprintf("etl-%03d", i), x.setups[i].Targets[:1]
+	}
+	d := x.sit(t)
+	d.size(80, 24)
+	o, ok := d.m.screen.(*overview)
+	if !ok {
+		t.Fatal("no overview")
+	}
+	from, to := o.table.shown()
+	for range x.setups {
+		lines := strings.Split(d.text(), "\n")
+		i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, " of 22, / finds one") })
+		if i < 1 || strings.TrimSpace(lines[i-1]) == "" || strings.Contains(d.text(), "…\n") {
+			t.Fatalf("lines are empty, or what is said of it is cut:\n%s", d.text())
+		}
+		if now, end := o.table.shown(); end-now != to-from {
+			t.Fatalf("the list had %d rows and has %d", to-from, end-now)
+		}
+		d.press("down")
+	}
+}
+
+// The help of the overview explains what is seen there, and names the keys that have no room at the bottom.
+func TestHelpOfTheOverview(t *testing.T) {
+	t.Parallel()
+	d := newHouse(12, 7).sit(t)
+	d.size(80, 40)
+	d.press("?")
+	d.wants("✓        in order", "!        due: ", "●        begun and not finished", "✗        needs you", "due on   the day", "ends in  how long", "↑↓ pgup pgdn  move", "enter         more")
+	d.press("esc", "tab")
+	d.wants("space enter pick", "Space or enter picks one or several")
+	d.press("?")
+	d.wants("↑↓ pgup pgdn  move")
+	if strings.Contains(d.text(), "due on") {
+		t.Errorf("what is not there is explained:\n%s", d.text())
+	}
 }
 
 // Names from outside may be long, wide, or run from right to left; every line keeps its width.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
@@ -111,7 +112,7 @@ func TestBack(t *testing.T) {
 	for _, name := range []string{"esc", "shift+tab", "ctrl+b"} {
 		d := begin(t, newWorld())
 		d.press(name)
-		d.wants("Give a pipeline its own key to Astro")
+		d.wants("Give a pipeline its own token for Astro")
 		d.press("enter")
 		d.wantAt("job")
 		d.press("down", "enter", "enter")
@@ -185,6 +186,20 @@ func TestGivenAnswers(t *testing.T) {
 	d.wants(`--role "OWNER" is not among the choices`, "Choose one of: DEPLOYMENT_ADMIN, DEPLOYMENT_DEPLOYER.")
 	d.size(140, 40)
 	d.wants("Deploy code · given")
+}
+
+// Several causes do not run together: each has its own line, also where the name stands above them.
+func TestCausesStandOnALineEach(t *testing.T) {
+	t.Parallel()
+	err := hint.Wrap(errors.Join(errors.New("none found"), errors.New("no configuration here")), "look for a log-in to Astro", "Log in.", "")
+	for w, want := range map[int]string{
+		80: "\nCause       none found\n            no configuration here",
+		40: "\nCause\nnone found\nno configuration here",
+	} {
+		if got := ansi.Strip(strings.Join(newTheme(true, false).cause(err, w), "\n")); got != want {
+			t.Errorf("%d columns:\n%s\nwant:\n%s", w, got, want)
+		}
+	}
 }
 
 func TestLoadErrorRetryAndBack(t *testing.T) {

@@ -123,9 +123,10 @@ func (r *receipt) view(m *model, w, h int) []string { return r.win.view(m.th, r.
 
 func (r *receipt) lines(m *model, w int) []string {
 	w = min(w, 90)
-	out := indent(m.th.good.Render(m.th.g.done)+" ", each(wrap("Every target holds the new token, and it is the only one", w-2), m.th.strong))
-	out = append(append(out, ""), m.th.facts(r.after.halt.Facts, w)...)
-	return append(append(out, ""), each(wrap(r.after.plan.Afterwards(), w), m.th.dim)...)
+	halt := r.after.halt
+	out := indent(m.th.good.Render(m.th.g.done)+" ", each(wrap(r.after.plan.Ended(halt), w-2), m.th.strong))
+	out = append(append(out, ""), m.th.facts(halt.Facts, w)...)
+	return append(append(out, ""), each(wrap(r.after.plan.Afterwards(halt), w), m.th.dim)...)
 }
 
 func (r *receipt) keys(m *model) []keyHint {

@@ -338,7 +338,7 @@ func (f *forget) view(m *model, w, _ int) []string {
 	w = min(w, 90)
 	out := each(wrap("Give up "+f.target, w), m.th.strong)
 	out = append(out, "")
-	out = append(out, each(wrap("What it holds will stop working, and it no longer belongs to the setup. The rotation then goes on without it.", w), m.th.warn)...)
+	out = append(out, each(wrap("What it holds will stop working, and it no longer belongs to the setup. "+f.plan.Without(), w), m.th.warn)...)
 	out = append(out, "")
 	out = append(out, f.typed.view(m.th, "Type "+f.typed.want+" to give it up", w)...)
 	out = append(out, each(wrap(f.note, w), m.th.dim)...)

@@ -26,6 +26,7 @@ type turning struct {
 	findErr        error
 	planErr        error
 	leaked, begun  bool
+	first          bool
 	giveUp, forgot []string
 	used           time.Time
 	halts          []ui.Halt // why each Go ends; the last one again and again
@@ -115,7 +116,7 @@ const (
 )
 
 func (x *turning) plan(name string) *ui.Replacement {
-	p := &ui.Replacement{Setup: ui.Setup{Name: name, Made: noon.Add(-60 * 24 * time.Hour), Ends: noon.Add(30 * 24 * time.Hour), Health: ui.Due}, Begun: x.begun, Leaked: x.leaked, GiveUp: x.giveUp}
+	p := &ui.Replacement{Setup: ui.Setup{Name: name, Made: noon.Add(-60 * 24 * time.Hour), Ends: noon.Add(30 * 24 * time.Hour), Health: ui.Due}, Begun: x.begun, First: x.first, Leaked: x.leaked, GiveUp: x.giveUp}
 	for _, f := range [][2]string{
 		{"Why", "two thirds of its life are over; it ends on 2026-12-23"},
 		{"Old token", "clx0000000000000000000001, last used 2026-11-22 10:00"},
@@ -356,6 +357,23 @@ func TestARotationThatFails(t *testing.T) {
 	}
 	d.press("enter")
 	d.wants("Which setup?")
+}
+
+// A set-up whose only target was given up is taken back, and nothing says that a token is left.
+func TestASetUpThatIsTakenBack(t *testing.T) {
+	t.Parallel()
+	x := newTurning(1)
+	x.first, x.begun = true, true
+	x.halts = []ui.Halt{stuck(), {TakenBack: true, Facts: []ui.Fact{{Name: "Setup", Value: clean("etl-000")}}}}
+	d := x.sit(t)
+	d.press("down", "enter")
+	d.wants("The set-up then", "with no target left, it is taken back.")
+	d.write("etl-000")
+	d.press("enter")
+	d.wants("✓ The set-up of etl-000 is taken back; nothing of it is left")
+	if said := d.text(); strings.Contains(said, "Every target") || strings.Contains(said, "Commit and push") {
+		t.Errorf("it is said to be done:\n%s", said)
+	}
 }
 
 func TestRotationErrors(t *testing.T) {

@@ -10,13 +10,14 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 func TestDone(t *testing.T) {
 	t.Parallel()
 	d := onReview(t, newWorld())
 	d.press("y", "enter")
-	d.wants("✓ The pipeline has its own key", "clx0000000000000000000001", "2027-02-21, after 90 days",
+	d.wants("✓ The pipeline has its own token", "clx0000000000000000000001", "2027-02-21, after 90 days",
 		"the store's own record shows the new version", "git push")
 	if d.quit {
 		t.Fatal("the result was not shown")
@@ -25,6 +26,19 @@ func TestDone(t *testing.T) {
 	if !d.quit || !d.m.out.Confirmed || d.m.out.Err != nil || d.m.out.Review.Result.Token.ID == "" {
 		t.Errorf("quit %v, outcome %+v", d.quit, d.m.out)
 	}
+}
+
+// A legacy key is not called a token.
+func TestDoneWithALegacyKey(t *testing.T) {
+	t.Parallel()
+	d := onReview(t, newWorld())
+	d.press("y", "enter")
+	last, ok := d.m.screen.(*done)
+	if !ok {
+		t.Fatal("the result is not shown")
+	}
+	last.review.Result.Plan.Credential.Kind = setup.DeploymentKey
+	d.wants("✓ The pipeline has its Deployment API key")
 }
 
 func broken(key string) *world {
@@ -44,7 +58,7 @@ func TestFailureThenAgain(t *testing.T) {
 	}
 	w.failing["secret:put"] = nil
 	d.press("enter")
-	d.wants("The pipeline has its own key")
+	d.wants("The pipeline has its own token")
 	want := []string{"check:astro", "token:create", "token:prove", "secret:put", "secret:put", "pipeline:write"}
 	if !slices.Equal(w.ran(), want) || d.m.out.Err != nil {
 		t.Errorf("ran %v, error %v", w.ran(), d.m.out.Err)
@@ -110,7 +124,7 @@ func TestInterruptFinishesTheOpenAction(t *testing.T) {
 		t.Errorf("quit %v, error %v", d.quit, d.m.out.Err)
 	}
 	d.press("enter") // on from there
-	d.wants("The pipeline has its own key")
+	d.wants("The pipeline has its own token")
 }
 
 func TestSecondInterruptLeaves(t *testing.T) {

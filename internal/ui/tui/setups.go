@@ -101,7 +101,7 @@ func (s *setups) back(m *model) tea.Cmd {
 
 func (s *setups) typing() bool { return s.table.filtering }
 
-func (s *setups) fit(_ *model, _, h int) { s.table.fit(max(1, h-s.head(h))) }
+func (s *setups) fit(_ *model, w, h int) { s.table.fit(w, max(1, h-s.head(h))) }
 
 // head is how many lines stand above the table.
 func (s *setups) head(h int) int {
@@ -124,6 +124,8 @@ func (s *setups) view(m *model, w, h int) []string {
 	}
 	return append(out, s.table.view(m, w, h-len(out))...)
 }
+
+func (s *setups) signs(m *model) [][2]string { return m.th.signs() }
 
 func (s *setups) keys(m *model) (keys []keyHint) {
 	switch {

@@ -70,7 +70,7 @@ func (s *start) lines(m *model, w int) []string {
 	if !s.ready {
 		return s.wait.view(m.th)
 	}
-	out := each(wrap("Give a pipeline its own key to Astro", w), m.th.strong)
+	out := each(wrap("Give a pipeline its own token for Astro", w), m.th.strong)
 	out = append(out, "")
 	out = append(out, wrap("You answer a few questions. Then you see everything that will be done: a token with the least rights and an end, "+
 		"a secret in your CI platform, and the pipeline file that uses it. Nothing is created before you confirm.", w)...)

@@ -18,6 +18,8 @@ type table struct {
 	rows    []ui.Setup
 	now     time.Time
 	natural [colCount]int
+	longest [colCount]int // of each column the longest text; of the targets, one of them
+	targets int           // the most that a row has
 }
 
 // The columns, in the order in which they stand.
@@ -52,10 +54,17 @@ func newTable(rows []ui.Setup, now time.Time) table {
 	for i, s := range rows {
 		t.search[i] = strings.ToLower(s.Name + "\n" + s.Workspace.String() + "\n" + s.Credential.String() + "\n" + strings.Join(s.Targets, "\n"))
 		for _, c := range []int{colName, colWorkspace, colCredential, colHealth} {
-			t.natural[c] = min(max(t.natural[c], ansi.StringWidth(t.text(s, c))), greatest[c])
+			t.longest[c] = max(t.longest[c], ansi.StringWidth(t.text(s, c)))
+			t.natural[c] = min(max(t.natural[c], t.longest[c]), greatest[c])
 		}
+		for _, target := range s.Targets {
+			t.longest[colTargets] = max(t.longest[colTargets], ansi.StringWidth(target))
+		}
+		t.targets = max(t.targets, len(s.Targets))
 	}
-	t.natural[colEnd], t.natural[colUsed] = greatest[colEnd], greatest[colUsed]
+	for _, c := range []int{colEnd, colUsed} {
+		t.longest[c], t.natural[c] = greatest[c], greatest[c]
+	}
 	t.match()
 	return t
 }
@@ -120,6 +129,18 @@ func (t theme) mark(h ui.Health) string {
 	return t.health(h).Render(sign)
 }
 
+// signs say what the marks and the words of the list mean.
+func (t theme) signs() [][2]string {
+	return [][2]string{
+		{t.mark(ui.Fine), "in order"},
+		{t.mark(ui.Due), "due: replace the token soon, it still works"},
+		{t.mark(ui.Busy), "begun and not finished"},
+		{t.mark(ui.Bad), "needs you: the words beside it say why"},
+		{"due on", "the day from which the token should be replaced, when two thirds of its life are over"},
+		{"ends in", "how long the token still works; the bar is what is left of its life"},
+	}
+}
+
 // current is the setup under the cursor.
 func (t *table) current() (ui.Setup, bool) {
 	i, ok := t.at()
@@ -156,14 +177,34 @@ func (t *table) widths(w int) (out [colCount]int) {
 	return out
 }
 
+// details is how many lines may be said about a row, whichever it is: the list does not change its height while
+// the cursor moves.
+func (t *table) details(w int) int {
+	cols := t.widths(w - 4)
+	room := max(1, min(w, 100)-4-ansi.StringWidth(titles[colEnd])-2)
+	lines := func(cells int) int {
+		if cells <= room {
+			return 1
+		}
+		return cells/room + 2 // words leave a part of each line free
+	}
+	out := 2 // above them
+	for _, c := range urgency {
+		if c != colTargets && t.longest[c] > 0 && (cols[c] == 0 || c != colEnd && t.longest[c] > cols[c]) {
+			out += lines(t.longest[c])
+		}
+	}
+	return out + t.targets*lines(t.longest[colTargets])
+}
+
 // parts share h lines: the title of the columns, the rows, a line for the filter, and what is said about
 // the row under the cursor.
-func (t *table) parts(h int) (head, rows, foot, about int) {
+func (t *table) parts(w, h int) (head, rows, foot, about int) {
 	if h >= 4 {
 		head = 1
 	}
 	if h >= 12 {
-		about = min(8, h/2)
+		about = min(8, h/2, t.details(w))
 	}
 	spare := h - head - max(1, len(t.rows))
 	if t.filtering || t.filter != "" {
@@ -178,13 +219,13 @@ func (t *table) parts(h int) (head, rows, foot, about int) {
 	return head, max(1, h-head-foot-about), foot, about
 }
 
-func (t *table) fit(h int) {
-	_, rows, _, _ := t.parts(h)
+func (t *table) fit(w, h int) {
+	_, rows, _, _ := t.parts(w, h)
 	t.finder.fit(rows)
 }
 
 func (t *table) view(m *model, w, h int) (out []string) {
-	head, _, foot, about := t.parts(h)
+	head, _, foot, about := t.parts(w, h)
 	cols := t.widths(w - 4)
 	if head > 0 {
 		out = append(out, "    "+m.th.dim.Render(t.line(cols, func(c, w int) string { return m.th.pad(titles[c], w) })))

@@ -19,6 +19,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/terminal"
 	"github.com/astro-ci/astro-ci/internal/ui"
 )
@@ -77,7 +78,7 @@ func (m *model) run(ctx context.Context, o Options) (ui.Outcome, error) {
 	var guardian terminal.Guardian
 	out := o.Out
 	if tty, ok := out.(*os.File); ok {
-		guardian = terminal.Watch(ctx, tty)
+		guardian = terminal.Watch(ctx, tty, display.Block(m.th.typed(terminal.GoesOn)))
 		out = waking{tty, &m.pace}
 	}
 	p := tea.NewProgram(m, tea.WithInput(o.In), tea.WithOutput(out), tea.WithEnvironment(environ), tea.WithoutSignalHandler())

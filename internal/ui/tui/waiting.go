@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -43,13 +45,19 @@ func (t theme) problem(err error, w int) []string {
 	return append(out, t.labelled("More at", h.Link, w, t.accent.Hyperlink(h.Link))...)
 }
 
-// cause is the raw text below an error's hint.
+// cause is the raw text below an error's hint; causes that were joined stand on a line each.
 func (t theme) cause(err error, w int) []string {
 	h := hint.Of(err)
 	if h.Err == nil {
 		return nil
 	}
-	return append([]string{""}, t.labelled("Cause", display.Clean(h.Err.Error()).String(), min(w, 90), t.dim)...)
+	out, name := []string{""}, "Cause"
+	for line := range strings.Lines(h.Err.Error()) {
+		if rows := t.labelled(name, display.Clean(line).String(), min(w, 90), t.dim); len(rows) > 0 {
+			out, name = append(out, rows...), ""
+		}
+	}
+	return out
 }
 
 // labelled is a text with its name at the left, or above it where there is no room.
@@ -59,7 +67,11 @@ func (t theme) labelled(name, text string, w int, style lipgloss.Style) []string
 		return nil
 	}
 	if w < 56 {
-		return append([]string{t.dim.Render(name)}, each(wrap(text, w), style)...)
+		rows := each(wrap(text, w), style)
+		if name != "" {
+			rows = append([]string{t.dim.Render(name)}, rows...)
+		}
+		return rows
 	}
 	return indent(t.dim.Render(t.pad(name, names)), each(wrap(text, w-names), style))
 }
