@@ -413,7 +413,7 @@ func (w *world) create(ctx context.Context, x *applied) outcome {
 	}
 	actions, result, err := engine.SetUp(w.withLogin(x.plan), platform, engine.Deps{
 		Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Live: w.app.redactor.Add,
-		Book: w.openBook, Quiet: w.app.quiet,
+		Book: w.openBook, Quiet: w.app.quietTime(),
 	})
 	if err != nil {
 		return fail(err)

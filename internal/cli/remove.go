@@ -74,7 +74,7 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	if err != nil {
 		return r, err
 	}
-	d := engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, Quiet: w.app.quiet}
+	d := engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, Quiet: w.app.quietTime()}
 	if state.Op != "" {
 		d.Book = w.openBook
 	}

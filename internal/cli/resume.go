@@ -50,11 +50,7 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	var out []outcome
-	for _, c := range todo {
-		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) }))
-	}
-	return a.outcomes(out)
+	return a.outcomes(w.together(ctx, f, todo, func(_ candidate, b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) }))
 }
 
 // forget gives targets up.

@@ -33,14 +33,18 @@ const (
 // with the program.
 const sandboxQuiet = time.Second
 
+// quietTime is how long requests without an answer are waited for.
+func (a *app) quietTime() time.Duration {
+	if a.sandbox {
+		return min(a.quiet, sandboxQuiet)
+	}
+	return a.quiet
+}
+
 // times are how long requests without an answer are waited for, and how young a token of an operation
 // that this computer does not know has to be for somebody to be at work on the same setup: half an hour.
 func (a *app) times() (quiet, busy time.Duration) {
-	quiet = a.quiet
-	if a.sandbox {
-		quiet = min(quiet, sandboxQuiet)
-	}
-	return quiet, 15 * quiet
+	return a.quietTime(), 15 * a.quietTime()
 }
 
 // rotateFlags are the flags of rotate and resume.
@@ -141,22 +145,19 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	case a.dryRun:
 		return a.outcomes(out)
 	}
-	for _, c := range todo {
-		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, d *rotation.Driver) error {
-			login, err := w.newLogin(ctx, f, c)
-			if err == nil {
-				err = engine.Tell(engine.NewRun(login).Go(ctx), a.show)
-			}
-			if err != nil || d.State().Active() {
-				return err
-			}
-			if err := w.preflight(ctx, c); err != nil {
-				return err
-			}
-			return b.Begin(a.operation(c, f))
-		}))
-	}
-	return a.outcomes(out)
+	return a.outcomes(append(out, w.together(ctx, f, todo, func(c candidate, b *rotation.Book, d *rotation.Driver) error {
+		login, err := w.newLogin(ctx, f, c)
+		if err == nil {
+			err = engine.Tell(engine.NewRun(login).Go(ctx), a.show)
+		}
+		if err != nil || d.State().Active() {
+			return err
+		}
+		if err := w.preflight(ctx, c); err != nil {
+			return err
+		}
+		return b.Begin(a.operation(c, f))
+	})...))
 }
 
 // operation describes what is begun on a setup.
