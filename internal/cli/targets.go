@@ -14,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
@@ -107,6 +108,9 @@ func withTargets(p setup.Plan, add []string) (setup.Plan, error) {
 	p = p.Clone()
 	for _, s := range add {
 		t, err := steps.ParseTarget(s, p.Target().Secret)
+		if err == nil {
+			err = all.CheckTarget(t)
+		}
 		if err != nil {
 			return p, usageError{hint.Wrap(err, "add a target", "Write it like vault:secret/astro/etl.", "")}
 		}
