@@ -38,7 +38,7 @@ func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
 			return a.rotate(c.Context(), f, args[:1])
 		},
 	}, &cobra.Command{
-		Use: "remove SETUP STORE:ADDRESS/NAME", Short: "Take the secret out of a place; the token goes on working in the others",
+		Use: "remove SETUP STORE:ADDRESS[/NAME]", Short: "Take the secret out of a place; the token goes on working in the others",
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return a.removeTarget(c.Context(), args[0], args[1]) },
 	})
@@ -138,17 +138,15 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 	if s.Active() {
 		return a.notFinished(name, s)
 	}
-	i := slices.IndexFunc(s.Plan.Targets, func(t setup.Target) bool { return t.String() == target })
-	if i < 0 || s.Targets[i].Forgotten {
-		var all []string
-		for _, t := range s.Setup().Targets {
-			all = append(all, t.String())
-		}
-		return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(target), name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+	p := s.Setup()
+	n, err := targetOf(p, target)
+	if err != nil {
+		return err
 	}
-	t := s.Plan.Targets[i]
-	if p := s.Setup(); len(p.Targets) == 1 || readHere(p, t) {
-		return usageError{hint.New("the pipeline of "+name+" reads "+target, "Set it up anew with another place: astro-ci setup --name "+name+" --target STORE:ADDRESS", "")}
+	t := p.Targets[n]
+	i := slices.Index(s.Plan.Targets, t)
+	if len(p.Targets) == 1 || readHere(p, t) {
+		return usageError{hint.New("the pipeline of "+name+" reads "+t.String(), "Set it up anew with another place: astro-ci setup --name "+name+" --target STORE:ADDRESS", "")}
 	}
 	switch {
 	case a.dryRun:
