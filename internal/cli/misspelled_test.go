@@ -38,3 +38,45 @@ setups:
 		t.Errorf("a file that is not there: exit %d: %s", code, stderr)
 	}
 }
+
+// The same mistake has the same words and the same code, whatever the command: a name that was not given is a missing
+// answer, and those that there are are listed; one that there is not is wrong use.
+func TestSameMistakeSameCode(t *testing.T) {
+	t.Parallel()
+	p, _ := online(t)
+	none := newPlace(t) // no log-in
+	for _, args := range [][]string{byFlags, {"setup", "--no-input", "--yes", "--like", "etl-prod", "--workspace", "Machine Learning", "--deployment", "ml-prod"}} {
+		if _, stderr, code := p.run(args...); code != 0 {
+			t.Fatalf("%v: exit %d: %s", args, code, stderr)
+		}
+	}
+	for _, x := range []struct {
+		at   *place
+		args []string
+		code int
+		says string
+	}{
+		{p, []string{"rotate", "--yes"}, 3, "which setup is meant\n  what to do: Name one of them: etl-prod, ml-prod."},
+		{p, []string{"remove"}, 3, "which setup is meant\n  what to do: Name one of them: etl-prod, ml-prod."},
+		{p, []string{"targets"}, 3, "which setup is meant\n  what to do: Name one of them: etl-prod, ml-prod."},
+		{p, []string{"run"}, 3, "which setup is meant\n  what to do: Name one of them: etl-prod in "},
+		{none, []string{"remove"}, 3, "astro-ci setup makes one"},
+		{p, []string{"remove", "a", "b"}, 2, "takes one"},
+		{p, []string{"token", "show", "nosuch"}, 2, "See the ids with: astro-ci token list"},
+		{p, []string{"token", "revoke", "nosuch", "--yes"}, 2, "See the ids with: astro-ci token list"},
+		{p, []string{"verify", "nosuch"}, 2, "astro-ci status lists"},
+		{p, []string{"help", "tokens"}, 2, "Did you mean: astro-ci help token\n"},
+		{p, []string{"help", "exit", "code"}, 2, "Did you mean: astro-ci help exit-codes\n"},
+		{none, []string{"setup", "--no-input", "--yes", "--credential", "foo"}, 2, "deployment-token"},
+		{none, []string{"setup", "--no-input", "--yes", "--also", "aws-ssm:astro"}, 2, "aws-ssm"},
+		{none, []string{"setup", "--no-input", "--yes", "--credential", "workspace-token", "--secret-name", "TOKEN", "--branch", "main", "--name", "etl"}, 4, "astro-ci login"},
+	} {
+		stdout, stderr, code := x.at.run(x.args...)
+		if code != x.code || !strings.Contains(stderr, x.says) {
+			t.Errorf("%v: exit %d, want %d and %q: %s%s", x.args, code, x.code, x.says, stdout, stderr)
+		}
+	}
+	if stdout, _, code := p.run("help", "exit", "codes"); code != 0 || !strings.Contains(stdout, "130") {
+		t.Errorf("a topic of two words: exit %d: %s", code, stdout)
+	}
+}

@@ -48,7 +48,7 @@ func (a *app) outcomes(out []outcome) error {
 	case failed != nil:
 		left := false // by Ctrl-C or a signal, which is said once
 		for _, o := range out {
-			if gone := errors.Is(o.err, context.Canceled); o.err != nil && !(gone && left) {
+			if gone := errors.Is(o.err, context.Canceled); o.err != nil && (!gone || !left) {
 				report.Error(a.err, o.err)
 				left = left || gone
 			}

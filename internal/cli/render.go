@@ -154,7 +154,7 @@ func asFlags(err error) error {
 	var out []string
 	var add func(error)
 	add = func(e error) {
-		if joined, ok := e.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what was joined, not what it wraps
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
 			for _, e := range joined.Unwrap() {
 				add(e)
 			}

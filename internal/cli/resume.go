@@ -40,7 +40,7 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 		return a.outcomes(nil)
 	}
 	if len(f.forget) > 0 && len(todo) > 1 {
-		return usageError{hint.New("several setups are unfinished: "+words(todo), "Name the one whose target is given up.", "")}
+		return whichSetup(namesOf(todo), "It is the one whose target is given up.")
 	}
 	if a.guided(f) {
 		return a.rotateByAsking(ctx, f, names, true)

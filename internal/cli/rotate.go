@@ -137,7 +137,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		todo = append(todo, c)
 	}
 	if len(todo) > 1 && !f.due && len(names) == 0 {
-		return unansweredError{hint.New("it is not said which setup is to be rotated", "Name one of them: "+words(todo)+". Or give --due, for all whose time has come.", "")}
+		return whichSetup(namesOf(todo), "Or give --due, for all whose time has come.")
 	}
 	switch err := w.agree(ctx, f, todo, a.drain(f)); {
 	case err != nil:
@@ -181,12 +181,11 @@ func (a *app) drain(f rotateFlags) time.Duration {
 	return cmp.Or(f.drain, usualDrain)
 }
 
-func words(all []candidate) string {
-	var names []string
+func namesOf(all []candidate) (out []string) {
 	for _, c := range all {
-		names = append(names, c.name)
+		out = append(out, c.name)
 	}
-	return strings.Join(names, ", ")
+	return out
 }
 
 // agree shows what would be done and lets the person confirm it.

@@ -23,7 +23,7 @@ import (
 // targetsCommand lists the places in which a setup keeps its secret, and changes them.
 func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
 	list := &cobra.Command{
-		Use: "targets SETUP", Short: "Show where a setup keeps its secret, or change that", Args: oneSetup,
+		Use: "targets SETUP", Short: "Show where a setup keeps its secret, or change that", Args: a.oneSetup,
 		RunE: func(_ *cobra.Command, args []string) error { return a.targets(args[0]) },
 	}
 	list.AddCommand(&cobra.Command{
@@ -45,11 +45,15 @@ func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
 	return list
 }
 
-func oneSetup(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usageError{hint.New("name one setup", "astro-ci status lists those of this computer.", "")}
+// oneSetup asks for the name of one setup.
+func (a *app) oneSetup(cmd *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return whichSetup(a.setupNames(cmd, nil), "")
+	case 1:
+		return nil
 	}
-	return nil
+	return wrongUse(cmd, "several setups are named; "+cmd.CommandPath()+" takes one")
 }
 
 // setupOf is what the journal of a setup says.
