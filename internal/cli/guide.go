@@ -218,6 +218,14 @@ func (g *guide) plan(ctx context.Context, name string) (*ui.Replacement, error) 
 	}
 	r.c, r.begin = c, g.app.operation(c, g.flags)
 	out.Course = append(out.Course, engine.Event{Action: engine.Action{Key: checking, Say: checking, Read: true}, State: engine.Planned})
+	if len(g.flags.add) > 0 {
+		if r.note, err = g.w.noteTargets(c.plan); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range r.note {
+		out.Course = append(out.Course, engine.Event{Action: a, State: engine.Planned})
+	}
 	out.Course = append(out.Course, course(rotation.Fold([]rotation.Record{{Kind: rotation.RecPlanned, Begin: &r.begin}}))...)
 	out.Facts, err = g.facts(ctx, c, r.begin)
 	return out, err

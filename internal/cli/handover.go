@@ -26,6 +26,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 const docsHandOver = "https://github.com/astro-ci/astro-ci/blob/main/docs/hand-over.md"
@@ -129,7 +130,7 @@ func (a *app) handOver(ctx context.Context) (err error) {
 		if a.json != "" {
 			return usageError{hint.New("--hand-over - prints a text", "Give a folder with --json.", docsHandOver)}
 		}
-		_, err := a.out.Write(s.Text())
+		_, err := ui.Verbatim(a.out).Write(s.Text())
 		return err
 	}
 	files, err := a.writePack(s, a.setup.handOver)

@@ -431,3 +431,42 @@ func TestOneThatIsNotSeen(t *testing.T) {
 	x.Send("q")
 	x.Wait()
 }
+
+// Two repositories deploy to one Deployment: the second setup gets a name of its own, and the first one goes on.
+func TestASecondRepositoryTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	s.GitHub().AddRepo("acme", "etl2")
+	other := slices.Clone(byFlags)
+	other[slices.Index(other, "acme/etl")] = "acme/etl2"
+	for _, again := range []bool{false, true} {
+		out, stderr, code := p.run(other...)
+		if code != 0 || strings.Contains(stderr, "will be replaced") != again {
+			t.Fatalf("again %v: exit %d: %s%s", again, code, out, stderr)
+		}
+	}
+	got := setupsOnAstro(s)
+	if len(got) != 2 || got["etl-prod"] != 1 || got["etl-prod-etl2"] == 0 {
+		t.Errorf("on Astro: %v", got)
+	}
+	for repo, name := range map[string]string{"etl": "etl-prod", "etl2": "etl-prod-etl2"} {
+		v, err := s.GitHub().OpenRepo("acme", repo, setup.TokenVariable)
+		if all := marked(s)[name]; err != nil || !s.Astro().Accepts(v, all[len(all)-1]) {
+			t.Errorf("acme/%s does not hold the token of %s: %v", repo, name, err)
+		}
+	}
+}
+
+// A secret of an organization would be hidden by one of the same name in the repository, which another setup reads;
+// one of an environment is read there alone.
+func TestASecretThatWouldBeHiddenHasItsOwnName(t *testing.T) {
+	t.Parallel()
+	for where, want := range map[string]string{"--target=github:acme": "github:acme/ASTRO_API_TOKEN_MACHINE_LEARNING", "--environment=staging": "github:acme/etl#staging/ASTRO_API_TOKEN"} {
+		p, _ := once(t)
+		out, stderr, code := p.run("setup", "--no-input", "--yes", "--json", "--credential", "workspace-token", "--workspace", "Machine Learning", "--name", "machine-learning",
+			"--deployment", "ml-dev", "--role", "WORKSPACE_AUTHOR", "--platform", "github", "--repo", "acme/etl", where)
+		if code != 0 || !strings.Contains(out, `"target":"`+want+`"`) {
+			t.Errorf("%s: exit %d: %s%s", where, code, out, stderr)
+		}
+	}
+}

@@ -30,6 +30,9 @@ func (c commands) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
+// Verbatim is the output itself.
+func (c commands) Verbatim() io.Writer { return c.Writer }
+
 // asTyped makes the commands in a text those that work on the same world as this one: in the sandbox, or with
 // another folder of state, they say so.
 func (a *app) asTyped(text string) string { return withFlags(text, a.flags()) }

@@ -156,11 +156,15 @@ func (w *world) afterRemoval(r removal, git gitSays, platform providers.Platform
 	switch {
 	case p.Pipeline.Own:
 		out = append(out, ui.NextStep{Say: "Take " + p.Target().Secret + " out of your own pipeline: its runs fail without it"})
-	case len(r.Files) > 0 && r.Files[0].Path == p.Pipeline.File && !r.Files[0].Changed && !slices.Contains(changed, word(p.Pipeline.File)) && w.sandbox == nil:
-		out = append(out, ui.NextStep{
-			Say:  "Look whether " + p.Pipeline.File + " is still on " + branch + " of " + p.Repository.Path + ", and take it out there: it is not in this folder",
+	case len(r.Files) > 0 && r.Files[0].Path == p.Pipeline.File && !r.Files[0].Changed && !slices.Contains(changed, word(p.Pipeline.File)):
+		x := ui.NextStep{
+			Say:  "Look whether " + p.Pipeline.File + " is still on " + branch + " of " + p.Repository.Path + ", and take it out there, and the setup out of astro-ci.yaml: it is not in this folder",
 			Link: platform.Runs(p.Repository, p.Pipeline.File),
-		})
+		}
+		if w.sandbox != nil {
+			x = ui.NextStep{Say: "Delete " + p.Pipeline.File + " and the entry in astro-ci.yaml in the folder where " + p.Name + " was set up: they are not in this one"}
+		}
+		out = append(out, x)
 	}
 	for _, t := range p.Targets {
 		if _, ok := stores[t.Store].(providers.Remover); !ok {

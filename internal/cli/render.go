@@ -14,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 // renderFlags say what a pipeline file is about; ids instead of names, because nothing is asked.
@@ -34,7 +35,7 @@ func (a *app) renderCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			raw, err := r.render()
 			if err == nil {
-				_, err = a.out.Write(raw)
+				_, err = ui.Verbatim(a.out).Write(raw)
 			}
 			return err
 		},

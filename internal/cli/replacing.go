@@ -26,6 +26,7 @@ type replacing struct {
 	begin  rotation.Begin
 	driver *rotation.Driver
 	login  []engine.Action        // that give its runs another log-in, before anything else
+	note   []engine.Action        // that note the places of the secret; what fails there is shown, and keeps nothing up
 	waits  string                 // what it waits for, in words, while it does
 	wrote  map[int]rotation.Event // how each target was last written, by target
 	halt   ui.Halt
@@ -70,6 +71,9 @@ func (r *replacing) advance(ctx context.Context) rotation.Halt {
 			err = r.driver.Begin(r.begin)
 		}
 		if err != nil {
+			return stop(err)
+		}
+		if err := engine.Tell(engine.NewRun(r.note).Go(ctx), r.tell); err != nil && ctx.Err() != nil {
 			return stop(err)
 		}
 	}

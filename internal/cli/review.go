@@ -107,6 +107,9 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	if err := parallel.Do(asks...); err != nil {
 		return nil, nil, err
 	}
+	if w.passedBy != "" {
+		out = append(out, display.Clean("Files are written to the sandbox's sample project, "+w.app.env.atHome(w.files.Root())+": "+w.app.env.atHome(w.passedBy)+" has no remote that the sandbox knows."))
+	}
 	for _, s := range advice.Say {
 		out = append(out, display.Clean(s))
 	}

@@ -156,8 +156,23 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		if err := w.preflight(ctx, c); err != nil {
 			return err
 		}
-		return b.Begin(a.operation(c, f))
+		if err := b.Begin(a.operation(c, f)); err != nil || len(f.add) == 0 {
+			return err
+		}
+		note, err := w.noteTargets(c.plan)
+		if err == nil {
+			err = engine.Tell(engine.NewRun(note).Go(ctx), a.show)
+		}
+		a.unnoted(err)
+		return nil
 	})...))
+}
+
+// unnoted says why astro-ci.yaml does not name what was done; nil: it does.
+func (a *app) unnoted(err error) {
+	if err != nil {
+		a.tell("note: astro-ci.yaml does not say it: %s", hint.Of(err))
+	}
 }
 
 // operation describes what is begun on a setup.

@@ -62,7 +62,7 @@ func (a *app) runCommand() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(&f.platform, "platform", "", "the CI platform; the one of the repository when it is not given")
 	fl.StringVar(&f.repo, "repo", "", "the repository; the one that one stands in when it is not given")
-	fl.StringVar(&f.branch, "branch", "", "the branch; the default one when it is not given")
+	fl.StringVar(&f.branch, "branch", "", "the branch; that of the setup when it is not given")
 	fl.StringVar(&f.file, "pipeline-file", "", "the pipeline file; the one that astro-ci wrote when it is not given")
 	fl.StringVar(&f.token, "token", "", "id of the token on Astro; the newest one of the setup when it is not given")
 	fl.StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
@@ -77,7 +77,11 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	id := cmp.Or(f.platform, w.platform)
+	of := map[string]string{} // what the setup's own answers say of a run
+	if f.name != "" {
+		of, _ = w.answers(f.name) // of one that is not known it is looked for
+	}
+	id := cmp.Or(f.platform, of["platform"], w.platform)
 	if id == "" {
 		return usageError{hint.New("the CI platform is not known", "Give it with --platform.", "")}
 	}
@@ -86,8 +90,8 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		return err
 	}
 	repo := w.repos[id]
-	if f.repo != "" {
-		if repo, err = p.ParseRepo(f.repo); err != nil {
+	if named := cmp.Or(f.repo, of["repo"]); named != "" {
+		if repo, err = p.ParseRepo(named); err != nil {
 			return usageError{err}
 		}
 	}
@@ -95,7 +99,10 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 	if f.file, name, err = w.ours(p, f); err != nil {
 		return err
 	}
-	if f.branch == "" {
+	if of == nil || name != f.name {
+		of, _ = w.answers(name)
+	}
+	if f.branch = cmp.Or(f.branch, of["branch"]); f.branch == "" {
 		r, err := p.Repo(ctx, repo)
 		if err != nil {
 			return err

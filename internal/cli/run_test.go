@@ -109,8 +109,7 @@ func TestRunReadsItsOwnSecret(t *testing.T) {
 	for id, x := range map[string]struct {
 		repo   string
 		second []string // where its secret is
-		run    []string
-		shared bool // the first setup's job is in the same run
+		shared bool     // the first setup's job is in the same run
 	}{
 		"github":       {repo: "acme/etl", second: []string{"--environment", "production"}},
 		"gitlab":       {repo: "acme/etl", second: []string{"--environment", "production"}, shared: true},
@@ -119,7 +118,7 @@ func TestRunReadsItsOwnSecret(t *testing.T) {
 		"gitea":        {repo: "acme/etl", second: []string{"--target", "gitea:acme"}},
 		"buildkite":    {repo: "acme/etl", shared: true},
 		"circleci":     {repo: "gh/acme/etl", second: []string{"--target", "circleci:context:gh/acme/ml"}, shared: true},
-		"bitbucket":    {repo: "bitbucket.org/acme/etl", second: []string{"--environment", "production", "--branch", "develop"}, run: []string{"--branch", "develop"}},
+		"bitbucket":    {repo: "bitbucket.org/acme/etl", second: []string{"--environment", "production", "--branch", "develop"}},
 		"jenkins":      {repo: "team/etl", second: []string{"--target", "jenkins:folder:team"}, shared: true},
 		"azure-devops": {repo: "dev.azure.com/acme/data/etl", second: []string{"--target", "azure-devops:acme/data/group:ml"}},
 		"codebuild":    {repo: "etl", second: []string{"--target", "aws-ssm:/ml"}},
@@ -148,7 +147,7 @@ func TestRunReadsItsOwnSecret(t *testing.T) {
 			other := made("--workspace", "Machine Learning", "--deployment", "ml-prod", "--branch", "release")
 			ofFirst, ofOther := used(first), used(other)
 			p.nextSecond() // Astro says in seconds when a token was used
-			run := append([]string{"run", "ml-dev", "--sandbox", "--json", "--every", "1ms", "--platform", id, "--repo", x.repo}, x.run...)
+			run := []string{"run", "ml-dev", "--sandbox", "--json", "--every", "1ms"}
 			stdout, stderr, code := p.run(run...)
 			if code != 0 {
 				t.Fatalf("exit %d: %s", code, stderr)
@@ -317,4 +316,88 @@ func TestRunOnBuildkite(t *testing.T) {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
 	assertNoToken(t, p)
+}
+
+// The commands in a file stand in its preview as they will stand there, also in the sandbox, where commands in a
+// sentence say so.
+func TestPreviewIsWhatIsWritten(t *testing.T) {
+	t.Parallel()
+	p, _ := online(t)
+	flags := append([]string{"--sandbox"}, byFlags...)
+	preview, stderr, code := p.run(append(slices.Clone(flags), "--dry-run")...)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	out, stderr, code := p.run(flags...)
+	if code != 0 || !strings.Contains(out, "astro-ci --sandbox run etl-prod") {
+		t.Fatalf("exit %d: %s%s", code, out, stderr)
+	}
+	note := p.read("astro-ci.yaml")
+	if !strings.Contains(note, "astro-ci apply") {
+		t.Errorf("the file says\n%s", note)
+	}
+	for l := range strings.Lines(note) {
+		if !strings.Contains(preview, "+"+l) {
+			t.Errorf("%q is not in the preview:\n%s", l, preview)
+		}
+	}
+	shown, _, _ := p.run("--sandbox", "schema")
+	plain, _, code := p.run("schema")
+	if code != 0 || shown != plain {
+		t.Errorf("exit %d, the schema is another one in the sandbox", code)
+	}
+}
+
+// The sandbox works in the repository that one stands in where it has its platform, and says so where it has not.
+func TestSandboxTakesTheRepositoryOneStandsIn(t *testing.T) {
+	t.Parallel()
+	const aside = "note: Files are written to the sandbox's sample project"
+	for remote, file := range map[string]string{
+		"git@github.com:me/etl.git": ".github/workflows/astro-etl-prod.yml", "https://gitlab.com/me/etl.git": ".gitlab-ci.yml", "git@bitbucket.org:me/etl.git": "bitbucket-pipelines.yml",
+		"https://dev.azure.com/acme/data/_git/etl": "azure-pipelines-etl-prod.yml", "https://dev.azure.com/me/data/_git/etl": "", "https://git.example/me/etl.git": "",
+	} {
+		t.Run(remote, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.write(".git/config", "[remote \"origin\"]\n\turl = "+remote+"\n")
+			p.write(".git/HEAD", "ref: refs/heads/main\n")
+			_, stderr, code := p.run("setup", "--sandbox", "--no-input", "--yes", "--credential", "deployment-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "DEPLOYMENT_ADMIN")
+			if code != 0 || strings.Contains(stderr, aside) != (file == "") {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			if file == "" {
+				return
+			}
+			if text := p.read(file); !strings.Contains(text, "astro") {
+				t.Errorf("%s is\n%s", file, text)
+			}
+			if out, stderr, code := p.run("run", "--sandbox", "etl-prod"); code != 0 || !strings.Contains(stderr, "The run passed") {
+				t.Errorf("the run: exit %d: %s%s", code, out, stderr)
+			}
+		})
+	}
+}
+
+// A removal from another folder says which files it could not reach.
+func TestSandboxRemovalFromElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, elsewhere := range []bool{true, false} {
+		p := newPlace(t)
+		at := func(repo string) {
+			p.write(".git/config", "[remote \"origin\"]\n\turl = git@github.com:me/"+repo+".git\n")
+			p.write(".git/HEAD", "ref: refs/heads/main\n")
+		}
+		at("etl")
+		if _, stderr, code := p.run("setup", "--sandbox", "--no-input", "--yes", "--credential", "workspace-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "WORKSPACE_AUTHOR"); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		if elsewhere {
+			p.dir = t.TempDir()
+			at("other")
+		}
+		out, stderr, code := p.run("remove", "--sandbox", "etl-prod", "--no-input", "--confirm", "etl-prod")
+		if code != 0 || strings.Contains(out, "Delete .github/workflows/astro-etl-prod.yml and the entry in astro-ci.yaml in the folder where etl-prod was set up") != elsewhere {
+			t.Errorf("elsewhere %v: exit %d: %s%s", elsewhere, code, out, stderr)
+		}
+	}
 }

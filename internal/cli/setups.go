@@ -15,6 +15,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/setupfile"
 	"github.com/astro-ci/astro-ci/internal/steps"
+	"github.com/astro-ci/astro-ci/internal/ui"
 )
 
 // note keeps a setup in astro-ci.yaml. A Deployment API key is not kept there: nothing can make it again; nor
@@ -26,6 +27,25 @@ func (w *world) note(p setup.Plan) engine.Note {
 	return engine.Note{Path: setupfile.Name, Edit: func(raw []byte) ([]byte, error) {
 		return setupfile.Set(raw, p.Name, steps.Answers(p), remarks(p), w.steps)
 	}}
+}
+
+// noteTargets are the actions that keep the places of a setup's secret in its entry of astro-ci.yaml, where it has one
+// here that says something else.
+func (w *world) noteTargets(p setup.Plan) ([]engine.Action, error) {
+	f, err := w.setupFile()
+	answers, ok := f.Answers(p.Name)
+	also := steps.Answers(p)["also"]
+	if err != nil || !ok || w.repos[p.Platform] != p.Repository || answers["also"] == also {
+		return nil, err
+	}
+	delete(answers, "name")
+	answers["also"] = also
+	return []engine.Action{{Key: "note:write", Say: "Note the places of the secret in " + setupfile.Name, Do: func(context.Context) (string, error) {
+		c, err := w.files.Amend(setupfile.Name, func(raw []byte) ([]byte, error) {
+			return setupfile.Set(raw, p.Name, answers, remarks(p), w.steps)
+		})
+		return c.Summary(), err
+	}}}, nil
 }
 
 // remarks are the names of what the ids in astro-ci.yaml mean.
@@ -115,7 +135,7 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of astro-ci.yaml, for editors", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := a.out.Write(schema())
+			_, err := ui.Verbatim(a.out).Write(schema())
 			return err
 		},
 	}

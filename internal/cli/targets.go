@@ -188,5 +188,11 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 	if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {
 		return err
 	}
+	p.Targets = slices.DeleteFunc(slices.Clone(p.Targets), func(x setup.Target) bool { return x.String() == t.String() })
+	note, err := w.noteTargets(p)
+	if err == nil {
+		err = engine.Tell(engine.NewRun(note).Go(ctx), a.show)
+	}
+	a.unnoted(err)
 	return a.removed(t, "removed", "The secret "+t.String()+" is removed. The token goes on working in the other targets.")
 }

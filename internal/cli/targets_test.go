@@ -283,3 +283,37 @@ func TestVaultOfOnesOwnAuthority(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What targets add and remove do stands in astro-ci.yaml as well, or apply would take it back.
+func TestTargetsAreNoted(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	const line = "      - vault:secret/astro/etl\n"
+	noted := func(want bool) {
+		t.Helper()
+		if text := p.read("astro-ci.yaml"); strings.Contains(text, line) != want {
+			t.Errorf("the file says\n%s", text)
+		}
+		if out, stderr, code := p.run("apply", "--dry-run"); code != 0 || strings.Contains(out, "does not name") || strings.Contains(out, "as well") {
+			t.Errorf("apply: exit %d: %s%s", code, out, stderr)
+		}
+	}
+	noted(false)
+	if _, stderr, code := p.run("targets", "add", "etl-prod", "vault:secret/astro/etl", "--yes", "--no-input", "--wait", "--drain", "1ms"); code != 0 || !strings.Contains(stderr, "done: Note the places of the secret in astro-ci.yaml") {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	noted(true)
+	if _, stderr, code := p.run("targets", "remove", "etl-prod", "vault:secret/astro/etl/ASTRO_API_TOKEN", "--yes"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	noted(false)
+	x := p.terminal("targets", "add", "etl-prod", "vault:secret/astro/etl", "--drain", "1h")
+	x.WaitFor("Note the places of the secret")
+	begin(x)
+	x.WaitFor("Waiting for runs that may still use the old token")
+	x.Send("q")
+	p.ends(x, 5)
+	if text := p.read("astro-ci.yaml"); !strings.Contains(text, line) || len(setupsOnAstro(s)) != 1 {
+		t.Errorf("from the full screen: the file says\n%s", text)
+	}
+}

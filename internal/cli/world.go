@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
+	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
@@ -57,6 +59,7 @@ type world struct {
 	handsOver     bool                // somebody else will do it: what cannot be looked up is noted, not an error
 	failures      failures
 	pins          pipeline.Releases
+	passedBy      string // the repository that one stands in, when the sandbox works on its sample project instead
 	deps          steps.Deps
 	steps         []flow.Step
 	walk          *flow.Walk
@@ -113,7 +116,11 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		}
 		w.fact("CI platform", "%s, but no log-in was found", first)
 	}
-	w.fact("Repository", "%s", a.env.atHome(root))
+	if w.passedBy == "" {
+		w.fact("Repository", "%s", a.env.atHome(root))
+	} else {
+		w.fact("Repository", "%s, the sandbox's sample project: %s has no remote that the sandbox knows", a.env.atHome(root), a.env.atHome(w.passedBy))
+	}
 	for _, r := range w.remotes() {
 		if w.platform == "" && bitbucket.DataCenter(r) {
 			w.fact("Its host", "%s looks like Bitbucket Data Center, which has no Pipelines; choose what builds there", r.Host)
@@ -141,7 +148,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	w.deps = steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Stores: storeIDs(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
-		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(),
+		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(), Taken: w.taken, Shadows: w.shadows,
 		CheckTarget: all.CheckTarget,
 	}
 	if w.astro == nil {
@@ -200,8 +207,10 @@ func (w *world) enterSandbox() error {
 	}
 	var repos []setup.Repository
 	for _, r := range w.remotes() {
-		for host, detect := range map[string]func(providers.Remote, string) (setup.Repository, bool){"github.com": github.Detect, "gitlab.com": gitlab.Detect} {
-			if repo, ok := detect(r, host); ok {
+		for host, detect := range map[string]func(providers.Remote, string) (setup.Repository, bool){
+			"github.com": github.Detect, "gitlab.com": gitlab.Detect, bitbucket.Host: bitbucket.Detect, azuredevops.Host: azuredevops.Detect,
+		} {
+			if repo, ok := detect(r, host); ok && (host != azuredevops.Host || strings.HasPrefix(repo.Path, sandbox.AzureProject)) {
 				repos = append(repos, repo)
 			}
 		}
@@ -210,6 +219,9 @@ func (w *world) enterSandbox() error {
 		project := filepath.Join(dir, "project")
 		if err := sandbox.SampleProject(project); err != nil {
 			return err
+		}
+		if w.repo != nil {
+			w.passedBy = w.repo.Root
 		}
 		if w.repo, err = gitrepo.Find(project); err != nil {
 			return err
@@ -283,6 +295,28 @@ func (w *world) pin(ctx context.Context, wanted string) (setup.CLI, string, erro
 	cli, note, err := w.pins.Pin(ctx, wanted)
 	cli.BaseURL = from
 	return cli, note, err
+}
+
+// taken reports whether this computer knows a setup of this name, for another repository or platform than the plan's.
+func (w *world) taken(name string, p setup.Plan) bool {
+	all, _ := w.app.journals()
+	return slices.ContainsFunc(all, func(k known) bool {
+		other := k.state.Plan
+		return k.name == name && k.err == nil && k.lives() && (other.Platform != p.Platform || other.Repository != p.Repository)
+	})
+}
+
+// shadows reports whether this computer knows a setup of the plan's repository that has a secret of the target's name
+// elsewhere on the platform. A secret of an environment is read by the jobs of that environment alone.
+func (w *world) shadows(p setup.Plan, t setup.Target) bool {
+	all, _ := w.app.journals()
+	return slices.ContainsFunc(all, func(k known) bool {
+		other := k.state.Plan
+		return k.err == nil && k.lives() && k.name != p.Name && other.Platform == p.Platform && other.Repository == p.Repository &&
+			slices.ContainsFunc(other.Targets, func(x setup.Target) bool {
+				return x.Store == t.Store && x.Secret == t.Secret && x.Address != t.Address && !strings.Contains(x.Address+t.Address, "#")
+			})
+	})
 }
 
 // made are the setups of this computer by the ids of the Workspaces that they are for; what cannot be read is left out.

@@ -50,6 +50,9 @@ import (
 // noFolder is what to do when there is no place for the state.
 const noFolder = "Make room or make the folder writable, or name another one with --state-dir."
 
+// AzureProject is how the path of a repository of the one embedded project of Azure DevOps begins.
+const AzureProject = "acme/data/"
+
 // User is who is logged in to the embedded Astro.
 const User = "ada@acme.example"
 

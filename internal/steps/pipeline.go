@@ -3,6 +3,7 @@ package steps
 import (
 	"cmp"
 	"context"
+	"path"
 	"slices"
 	"strings"
 
@@ -108,10 +109,10 @@ func branch(d Deps) flow.Step {
 	}
 }
 
-func name() flow.Step {
+func name(d Deps) flow.Step {
 	return flow.Step{
 		ID: "name", Name: "Setup name", Flag: "name", Env: env("name"), Kind: flow.Input, Quiet: true,
-		Needs: []string{"credential", "workspace", "deployment", "job"},
+		Needs: []string{"credential", "workspace", "deployment", "job", "platform", "repo"},
 		Title: "What is this setup called?",
 		Help:  "It marks the token and the pipeline file as belonging together.",
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
@@ -123,7 +124,7 @@ func name() flow.Step {
 			if p.Job == setup.PreviewDeployments {
 				name += "-previews"
 			}
-			return flow.Choices{Default: name}, nil
+			return flow.Choices{Default: d.free(name, p)}, nil
 		},
 		Check: setup.CheckName,
 		Apply: func(p *setup.Plan, c flow.Choice) error {
@@ -131,6 +132,20 @@ func name() flow.Step {
 			return nil
 		},
 	}
+}
+
+// free is a name for a setup that none of another repository, or of another platform, has here: that one would be
+// taken over.
+func (d Deps) free(name string, p setup.Plan) string {
+	if d.Taken == nil {
+		return name
+	}
+	for _, more := range []string{"", "-" + slug(path.Base(p.Repository.Path)), "-" + slug(p.Repository.Path), "-" + slug(p.Repository.Path+" "+p.Platform)} {
+		if !d.Taken(name+more, p) {
+			return name + more
+		}
+	}
+	return name
 }
 
 var notSlug = pattern.New(`[^a-z0-9]+`)

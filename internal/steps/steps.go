@@ -67,6 +67,12 @@ type Deps struct {
 	Like, LikeIn string
 	// Made are the setups that there are, by the ids of the Workspaces that they are for.
 	Made map[string][]string
+	// Taken reports whether a setup of this name is there, for another repository or on another platform than the
+	// plan's; nil: none is.
+	Taken func(name string, p setup.Plan) bool
+	// Shadows reports whether a setup of the same repository has a secret of the target's name elsewhere on the
+	// platform, so that a run may read one for the other; nil: none has.
+	Shadows func(p setup.Plan, t setup.Target) bool
 	// Live is told about every secret that is typed.
 	Live func(*secret.Value)
 	// Keep holds what was loaded for set-ups that are prepared side by side; nil: everything is asked anew.
@@ -91,7 +97,7 @@ func SetUp(d Deps) []flow.Step {
 	return slices.Concat([]flow.Step{
 		organization(d), job(d), credential(), workspace(d), deployment(d), role(d), expiry(), days(), keyID(d), keySecret(d),
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
-		projectFolder(d), deploy(), branch(d), name(), secretName(d),
+		projectFolder(d), deploy(), branch(d), name(d), secretName(d),
 	}, readBy(d), []flow.Step{also(d), file(d), deliver(d), cli(d)}, renewing(d))
 }
 

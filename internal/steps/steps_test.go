@@ -111,6 +111,8 @@ func (hub) Environment(r setup.Repository, name string) (string, error) {
 
 func (hub) Scheduled() providers.Scheduled { return providers.Scheduled{Issues: true} }
 
+func (hub) As(*secret.Value) providers.Store { return nil }
+
 func (hub) PipelineFile(s setup.Setup) string { return ".github/workflows/" + s.Name + ".yml" }
 
 // place is where a set-up is run.

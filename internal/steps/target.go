@@ -183,5 +183,5 @@ func (d Deps) taken(ctx context.Context, p setup.Plan, own string) (bool, error)
 		return false, err
 	}
 	state, err := x.Stat(ctx, t)
-	return state.Exists, err
+	return state.Exists || d.Shadows != nil && d.Shadows(p, t), err
 }

@@ -120,6 +120,13 @@ func (c *console) say(format string, args ...any) {
 	_, _ = fmt.Fprintln(c, text)
 }
 
+// quote prints what stands in a file, as it stands there.
+func (c *console) quote(text string) {
+	defer func(out io.Writer) { c.out = out }(c.out)
+	c.out = ui.Verbatim(c.out)
+	_, _ = fmt.Fprintln(c, text)
+}
+
 // ask waits for one line, without the white space around it. The word q is errLeave.
 func (c *console) ask(ctx context.Context) (string, error) {
 	for {

@@ -106,11 +106,11 @@ func (t *talk) preview(r ui.Review) {
 
 func (t *talk) diff(r ui.Review) {
 	for _, c := range r.Changes {
-		d := strings.TrimRight(c.Diff(), "\n")
-		if d == "" {
-			d = c.Path + " stays as it is."
+		if d := strings.TrimRight(c.Diff(), "\n"); d != "" {
+			t.quote(d)
+		} else {
+			t.say("%s stays as it is.", c.Path)
 		}
-		t.say("%s", d)
 	}
 }
 

@@ -65,7 +65,7 @@ func Preview(w io.Writer, r ui.Review) {
 	for _, c := range r.Changes {
 		say(w, "\n%s: %s", c.Path, c.Summary())
 		if d := c.Diff(); d != "" {
-			say(w, "\n%s", strings.TrimRight(d, "\n"))
+			say(ui.Verbatim(w), "\n%s", strings.TrimRight(d, "\n"))
 		}
 	}
 	say(w, "\nNothing was touched.")
