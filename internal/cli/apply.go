@@ -99,11 +99,14 @@ func (w *world) fileFor(f applyFlags) (out setupfile.File, err error) {
 	} else {
 		var raw []byte
 		if raw, err = os.ReadFile(f.file); err != nil {
-			return out, hint.Wrap(err, "read the setups", "Give the path of a file of setups with -f.", setupfile.Docs)
+			return out, usageError{hint.Wrap(err, "read the setups", "Give the path of a file of setups with -f.", setupfile.Docs)}
 		}
-		out, err = setupfile.Parse(raw, w.steps)
+		out, err = setupfile.ParseAs(display.Clean(f.file).String(), raw, w.steps)
 	}
-	if err == nil && len(out.Setups) == 0 {
+	if err != nil {
+		return out, usageError{err}
+	}
+	if len(out.Setups) == 0 {
 		err = usageError{hint.New("no setup is named in "+cmp.Or(f.file, filepath.Join(w.files.Root(), setupfile.Name)), "astro-ci setup writes the file. Or give another one with -f.", setupfile.Docs)}
 	}
 	return out, err
@@ -413,7 +416,7 @@ func (w *world) create(ctx context.Context, x *applied) outcome {
 	}
 	actions, result, err := engine.SetUp(w.withLogin(x.plan), platform, engine.Deps{
 		Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Live: w.app.redactor.Add,
-		Book: w.openBook, Quiet: w.app.quiet,
+		Book: w.openBook, Quiet: w.app.quietTime(),
 	})
 	if err != nil {
 		return fail(err)

@@ -53,6 +53,7 @@ func causesOfUse() []cause {
 		of("a name that the shell takes apart", nil, with("--secret-name", "A B; rm")...),
 		of("unknown store", nil, with("--target", "nope:acme/etl")...),
 		of("unknown store of a copy", nil, with("--also", "nope:acme/etl")...),
+		of("an address that the store does not take", nil, with("--also", "aws-ssm:astro")...),
 		of("the keyring in the sandbox", nil, with("--also", "keyring:astro/etl")...),
 		of("a pipeline file outside of the repository", nil, with("--pipeline-file", "../../x.yml")...),
 		of("a pipeline file that GitHub does not run", nil, with("--pipeline-file", "x.yml")...),

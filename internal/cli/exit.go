@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/astro"
+	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/ui/line"
 )
 
 // The exit codes, decided here and nowhere else.
@@ -34,6 +37,16 @@ func (e usageError) Unwrap() error { return e.error }
 type unansweredError struct{ error }
 
 func (e unansweredError) Unwrap() error { return e.error }
+
+// whichSetup says that nobody has said which setup is meant; all are those that there are. or is another way to say
+// it, may be empty.
+func whichSetup(all []string, or string) error {
+	next := "Name one of them: " + display.Clean(strings.Join(all, ", ")).String() + "."
+	if len(all) == 0 {
+		next = "There is none here yet; astro-ci setup makes one."
+	}
+	return unansweredError{hint.New("it is not said which setup is meant", strings.TrimSpace(next+" "+or), "")}
+}
 
 const lookFirst = ", or look at it first with --dry-run."
 
@@ -66,7 +79,7 @@ func exitCode(err error) int {
 		return exitCancelled
 	case errors.As(err, &missing) && missing.Wrong(), errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &missing), errors.As(err, &unanswered):
+	case errors.As(err, &missing), errors.As(err, &unanswered), errors.Is(err, line.ErrEnded):
 		return exitMissing
 	case errors.Is(err, astro.ErrNoLogin), errors.Is(err, providers.ErrNoLogin):
 		return exitLogin

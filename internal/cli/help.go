@@ -12,6 +12,7 @@ import (
 
 	"github.com/astro-ci/astro-ci/assets"
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/all"
@@ -45,13 +46,33 @@ func (a *app) helpCommand() *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 { // a topic of several words
+				about, rest, err = c.Root().Find([]string{strings.Join(args, "-")})
+			}
 			if err != nil || len(rest) > 0 {
-				return wrongUse(c.Root(), fmt.Sprintf("%q is no command and no topic", display.Clean(strings.Join(args, " "))))
+				what := fmt.Sprintf("%q is no command and no topic", display.Clean(strings.Join(args, " ")))
+				if near := explained(c.Root(), strings.Join(args, "-")); len(near) > 0 {
+					return usageError{hint.New(what, "Did you mean: astro-ci help "+inText(near), "")}
+				}
+				return wrongUse(c.Root(), what)
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
 	}
+}
+
+// explained are the commands and topics that are called nearly as what was typed.
+func explained(root *cobra.Command, typed string) []string {
+	root.SuggestionsMinimumDistance = 2
+	out := root.SuggestionsFor(typed)
+	for _, c := range root.Commands() {
+		name := c.Name()
+		if strings.HasPrefix(name, typed) && c.IsAdditionalHelpTopicCommand() && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // flagGroup are flags that stand together in the help of a command.

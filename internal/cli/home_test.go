@@ -133,7 +133,7 @@ func TestPlainHomeEnds(t *testing.T) {
 				input += "\n"
 			}
 			stdout, stderr, code := p.runWith(input, "--plain", "--sandbox")
-			if code != 1 || strings.Count(stderr, "error: the input ended before all questions were answered\n  what to do: ") != 1 {
+			if code != 3 || strings.Count(stderr, "error: the input ended before all questions were answered\n  what to do: ") != 1 {
 				t.Errorf("after %q: exit %d, %s\n%s", script[:n], code, stderr, stdout)
 			}
 			told = append(told, stdout, stderr)
@@ -150,7 +150,7 @@ func TestPlainHomeEnds(t *testing.T) {
 	}
 	// The first of two Workspaces is done, and is kept.
 	more, stderr, code := p.runWith(lines("2 3", "3", "", "", "", "yes", "3"), "--plain", "--sandbox")
-	if now := p.owns(); code != 1 || !strings.Contains(stderr, "error: the input ended") || len(now.ours["finance"]) != 1 || len(now.ours["machine-learning"]) != 0 || len(now.files) != 2 {
+	if now := p.owns(); code != 3 || !strings.Contains(stderr, "error: the input ended") || len(now.ours["finance"]) != 1 || len(now.ours["machine-learning"]) != 0 || len(now.files) != 2 {
 		t.Errorf("exit %d, %+v: %s\n%s", code, now, stderr, more)
 	}
 	assertNoToken(t, p, append(told, stdout, stderr, more)...)

@@ -170,7 +170,7 @@ func TestPlain(t *testing.T) {
 		t.Errorf("escape codes, or not one file: %v", p.workflows())
 	}
 	stdout, stderr, code = p.runWith("\n\n", "setup", "--sandbox", "--plain")
-	if code != 1 || !strings.Contains(stderr, "input ended") {
+	if code != 3 || !strings.Contains(stderr, "input ended") {
 		t.Errorf("input that ends: exit %d, %s%s", code, stdout, stderr)
 	}
 	assertNoToken(t, p, stdout, stderr)

@@ -131,7 +131,7 @@ func TestTokens(t *testing.T) {
 	if _, stderr, code := p.run("token", "show", "--sandbox"); code != 2 || !strings.Contains(stderr, "the id of one token") {
 		t.Errorf("show nothing: exit %d: %s", code, stderr)
 	}
-	if _, _, code := p.run("token", "show", "cm00000000000000000000999", "--sandbox"); code != 1 {
+	if _, _, code := p.run("token", "show", "cm00000000000000000000999", "--sandbox"); code != 2 {
 		t.Errorf("show what is not there: exit %d", code)
 	}
 	if _, stderr, code := p.run("token", "revoke", id, "--sandbox"); code != 3 || !strings.Contains(stderr, "--yes") {

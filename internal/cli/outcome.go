@@ -46,11 +46,11 @@ func (a *app) outcomes(out []outcome) error {
 	}
 	switch {
 	case failed != nil:
-		if a.json == "" || len(out) > 0 {
-			for _, o := range out {
-				if o.err != nil {
-					report.Error(a.err, o.err)
-				}
+		left := false // by Ctrl-C or a signal, which is said once
+		for _, o := range out {
+			if gone := errors.Is(o.err, context.Canceled); o.err != nil && (!gone || !left) {
+				report.Error(a.err, o.err)
+				left = left || gone
 			}
 		}
 		if remains && !errors.Is(failed, context.Canceled) {

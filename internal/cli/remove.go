@@ -27,7 +27,7 @@ func (a *app) removeCommand() *cobra.Command {
 		Long: "Takes back what a set-up made: the part of the pipeline file, the secrets, the tokens, the entry in\n" +
 			setupfile.Name + ". A receipt says what stays. It can be called again when it was broken off.",
 		Example: "  astro-ci remove etl-dev --dry-run\n  astro-ci remove etl-dev",
-		Args:    oneSetup,
+		Args:    a.oneSetup,
 		RunE: func(c *cobra.Command, args []string) error {
 			if a.guided(rotateFlags{confirm: confirm}) {
 				return a.removeByAsking(c.Context(), args[0])
@@ -74,7 +74,7 @@ func (w *world) removal(ctx context.Context, name string) (r removal, err error)
 	if err != nil {
 		return r, err
 	}
-	d := engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, Quiet: w.app.quiet}
+	d := engine.Deps{Issuer: w.astro, Stores: stores, Files: w.files, Quiet: w.app.quietTime()}
 	if state.Op != "" {
 		d.Book = w.openBook
 	}

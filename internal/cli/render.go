@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,6 +67,14 @@ func (a *app) renderCommand() *cobra.Command {
 
 // render makes the file. Ids that the file does not need get a stand-in.
 func (r renderFlags) render() ([]byte, error) {
+	var missing error
+	if flags := r.missing(); len(flags) > 0 {
+		missing = unansweredError{hint.New("missing: "+strings.Join(flags, ", "),
+			"Give what is missing as flags. Astro's things are given by their ids, which stand in the address of a Deployment's page. Platforms are "+strings.Join(platformIDs(), ", ")+".", "")}
+	}
+	if r.platform == "" {
+		return nil, missing
+	}
 	platforms := all.Platforms()
 	i := slices.IndexFunc(platforms, func(p all.Platform) bool { return p.ID == r.platform })
 	if i < 0 {
@@ -84,6 +93,9 @@ func (r renderFlags) render() ([]byte, error) {
 		if at.Store, at.Address, ok = strings.Cut(r.target, ":"); !ok {
 			return nil, usageError{hint.New(fmt.Sprintf("--target %q is not STORE:ADDRESS", r.target), "Write it like "+x.ID+":"+x.Place+".", "")}
 		}
+	}
+	if missing != nil {
+		return nil, missing
 	}
 	host := map[string]string{"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}[x.ID]
 	kind := setup.Kind(r.credential)
@@ -104,7 +116,7 @@ func (r renderFlags) render() ([]byte, error) {
 		p.Targets = append(p.Targets, at)
 	}
 	if err := p.Validate(); err != nil {
-		return nil, usageError{hint.Wrap(err, "render the pipeline file", "Correct the flags named above.", "")}
+		return nil, usageError{hint.Wrap(asFlags(err), "render the pipeline file", "Correct the flags named above.", "")}
 	}
 	if r.policy && p.Fetches() {
 		file, _, err := fetch.Grant(p)
@@ -118,4 +130,45 @@ func (r renderFlags) render() ([]byte, error) {
 	}
 	file, err := x.Pipeline(p)
 	return file.Content, err
+}
+
+// missing are the flags without which there is no file.
+func (r renderFlags) missing() (out []string) {
+	need := func(flag, value string) {
+		if value == "" {
+			out = append(out, "--"+flag)
+		}
+	}
+	kind, job := setup.Kind(r.credential), setup.Job(r.job)
+	need("platform", r.platform)
+	if kind == setup.WorkspaceToken || job == setup.ManageDeployments || job == setup.PreviewDeployments {
+		need("workspace", r.workspace)
+	}
+	if kind.Deployment() || job.OnDeployment() {
+		need("deployment", r.deployment)
+	}
+	return out
+}
+
+// asFlags names what is wrong with a plan by the flags that say it, each once.
+func asFlags(err error) error {
+	var out []string
+	var add func(error)
+	add = func(e error) {
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
+			for _, e := range joined.Unwrap() {
+				add(e)
+			}
+			return
+		}
+		text := e.Error()
+		if f, ok := errors.AsType[*setup.Fault](e); ok {
+			text = "--" + f.Field + ": " + f.Problem
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	add(err)
+	return errors.New(strings.Join(out, "; "))
 }

@@ -50,7 +50,7 @@ func TestRenderAndCheck(t *testing.T) {
 		t.Errorf("exit %d, %v: %s", code, err, stdout)
 	}
 	for args, says := range map[string]string{
-		"render --platform nope": "github", "render --platform gitlab": "deployment", "render --platform gitlab --deployment " + someDeployment + " --cli-version 9.9.9": "built in",
+		"render --platform nope": "github", "render --platform gitlab --deployment " + someDeployment + " --cli-version 9.9.9": "built in",
 		"render --platform gitlab --deployment " + someDeployment + " --target x": "STORE:ADDRESS", "check nope.yml": "nope.yml",
 	} {
 		if _, stderr, code := p.run(strings.Fields(args)...); code != 2 || !strings.Contains(stderr, says) {
@@ -105,6 +105,32 @@ func TestRenderFromBackends(t *testing.T) {
 	} {
 		if _, stderr, code := p.run(strings.Fields("render --platform github --deployment " + someDeployment + " " + args)...); code == 0 || !strings.Contains(stderr, says) {
 			t.Errorf("%s: exit %d: %s", args, code, stderr)
+		}
+	}
+}
+
+// What a pipeline file needs is named by its flags, all of it at once.
+func TestRenderSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for _, x := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{nil, 3, []string{"missing: --platform, --deployment"}},
+		{[]string{"--platform", "jenkins"}, 3, []string{"missing: --deployment"}},
+		{[]string{"--platform", "github", "--job", "users", "--credential", "workspace-token"}, 3, []string{"missing: --workspace\n"}},
+		{[]string{"--platform", "github", "--deployment", "etl-prod", "--branch", "a b"}, 2, []string{`--deployment: "etl-prod" is not an Astro id`, "--branch: "}},
+	} {
+		stdout, stderr, code := p.run(append([]string{"render"}, x.args...)...)
+		if code != x.code || stdout != "" {
+			t.Errorf("%v: exit %d, want %d: %s%s", x.args, code, x.code, stdout, stderr)
+		}
+		for _, says := range x.says {
+			if !strings.Contains(stderr, says) {
+				t.Errorf("%v: %q is not said: %s", x.args, says, stderr)
+			}
 		}
 	}
 }

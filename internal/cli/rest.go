@@ -25,7 +25,7 @@ func (w *world) rest(ctx context.Context, p setup.Plan, show func(engine.Event))
 		return err
 	}
 	d := engine.Deps{
-		Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Live: w.app.redactor.Add, Quiet: w.app.quiet, Note: w.note(p),
+		Issuer: w.astro, Stores: stores, Files: w.files, NewID: rand.Text, Live: w.app.redactor.Add, Quiet: w.app.quietTime(), Note: w.note(p),
 	}
 	actions, _, err := engine.Rest(p, platform, d)
 	if err == nil {

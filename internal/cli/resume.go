@@ -40,7 +40,7 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 		return a.outcomes(nil)
 	}
 	if len(f.forget) > 0 && len(todo) > 1 {
-		return usageError{hint.New("several setups are unfinished: "+words(todo), "Name the one whose target is given up.", "")}
+		return whichSetup(namesOf(todo), "It is the one whose target is given up.")
 	}
 	if a.guided(f) {
 		return a.rotateByAsking(ctx, f, names, true)
@@ -50,11 +50,7 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	var out []outcome
-	for _, c := range todo {
-		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) }))
-	}
-	return a.outcomes(out)
+	return a.outcomes(w.together(ctx, f, todo, func(_ candidate, b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) }))
 }
 
 // forget gives targets up.
@@ -68,7 +64,7 @@ func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error
 		if b.State().Targets[i].Forgotten {
 			continue
 		}
-		if err := a.typed(ctx, f.confirm, p.Name, "What "+name+" holds will stop working. Type the name of the setup to give it up"); err != nil {
+		if err := a.typed(ctx, f.confirm, p.Name, "What "+p.Targets[i].String()+" holds will stop working. Type the name of the setup to give it up"); err != nil {
 			return err
 		}
 		if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {
@@ -78,14 +74,25 @@ func (a *app) forget(ctx context.Context, f rotateFlags, b *rotation.Book) error
 	return nil
 }
 
-// targetOf finds a target by its name.
+// targetOf finds a target by its name, or as it was given, where that says which one.
 func targetOf(p setup.Plan, name string) (int, error) {
 	var all []string
+	var found []int
 	for i, t := range p.Targets {
 		if t.String() == name {
 			return i, nil
 		}
+		if at := t.Store + ":" + t.Address; at == name || at+"="+t.Secret == name {
+			found = append(found, i)
+		}
 		all = append(all, t.String())
 	}
-	return 0, usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	what := fmt.Sprintf("%q is no target of %s", display.Clean(name), p.Name)
+	if len(found) > 1 {
+		what = fmt.Sprintf("%q is several targets of %s", display.Clean(name), p.Name)
+	}
+	return 0, usageError{hint.New(what, "Give one of: "+strings.Join(all, ", ")+".", "")}
 }

@@ -38,7 +38,7 @@ func (w *world) review(ctx context.Context, p setup.Plan) (ui.Review, error) {
 	}
 	actions, result, err := engine.SetUp(w.withLogin(p), platform, engine.Deps{
 		Issuer: w.astro, Stores: stores, Files: w.files,
-		NewID: rand.Text, Live: w.app.redactor.Add, Book: w.openBook, Quiet: w.app.quiet, Note: w.note(p),
+		NewID: rand.Text, Live: w.app.redactor.Add, Book: w.openBook, Quiet: w.app.quietTime(), Note: w.note(p),
 	})
 	if err != nil {
 		return ui.Review{}, err

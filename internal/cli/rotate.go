@@ -33,14 +33,18 @@ const (
 // with the program.
 const sandboxQuiet = time.Second
 
+// quietTime is how long requests without an answer are waited for.
+func (a *app) quietTime() time.Duration {
+	if a.sandbox {
+		return min(a.quiet, sandboxQuiet)
+	}
+	return a.quiet
+}
+
 // times are how long requests without an answer are waited for, and how young a token of an operation
 // that this computer does not know has to be for somebody to be at work on the same setup: half an hour.
 func (a *app) times() (quiet, busy time.Duration) {
-	quiet = a.quiet
-	if a.sandbox {
-		quiet = min(quiet, sandboxQuiet)
-	}
-	return quiet, 15 * quiet
+	return a.quietTime(), 15 * a.quietTime()
 }
 
 // rotateFlags are the flags of rotate and resume.
@@ -133,7 +137,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		todo = append(todo, c)
 	}
 	if len(todo) > 1 && !f.due && len(names) == 0 {
-		return unansweredError{hint.New("it is not said which setup is to be rotated", "Name one of them: "+words(todo)+". Or give --due, for all whose time has come.", "")}
+		return whichSetup(namesOf(todo), "Or give --due, for all whose time has come.")
 	}
 	switch err := w.agree(ctx, f, todo, a.drain(f)); {
 	case err != nil:
@@ -141,30 +145,27 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 	case a.dryRun:
 		return a.outcomes(out)
 	}
-	for _, c := range todo {
-		out = append(out, w.work(ctx, f, c, func(b *rotation.Book, d *rotation.Driver) error {
-			login, err := w.newLogin(ctx, f, c)
-			if err == nil {
-				err = engine.Tell(engine.NewRun(login).Go(ctx), a.show)
-			}
-			if err != nil || d.State().Active() {
-				return err
-			}
-			if err := w.preflight(ctx, c); err != nil {
-				return err
-			}
-			if err := b.Begin(a.operation(c, f)); err != nil || len(f.add) == 0 {
-				return err
-			}
-			note, err := w.noteTargets(c.plan)
-			if err == nil {
-				err = engine.Tell(engine.NewRun(note).Go(ctx), a.show)
-			}
-			a.unnoted(err)
-			return nil
-		}))
-	}
-	return a.outcomes(out)
+	return a.outcomes(append(out, w.together(ctx, f, todo, func(c candidate, b *rotation.Book, d *rotation.Driver) error {
+		login, err := w.newLogin(ctx, f, c)
+		if err == nil {
+			err = engine.Tell(engine.NewRun(login).Go(ctx), a.show)
+		}
+		if err != nil || d.State().Active() {
+			return err
+		}
+		if err := w.preflight(ctx, c); err != nil {
+			return err
+		}
+		if err := b.Begin(a.operation(c, f)); err != nil || len(f.add) == 0 {
+			return err
+		}
+		note, err := w.noteTargets(c.plan)
+		if err == nil {
+			err = engine.Tell(engine.NewRun(note).Go(ctx), a.show)
+		}
+		a.unnoted(err)
+		return nil
+	})...))
 }
 
 // unnoted says why astro-ci.yaml does not name what was done; nil: it does.
@@ -195,12 +196,11 @@ func (a *app) drain(f rotateFlags) time.Duration {
 	return cmp.Or(f.drain, usualDrain)
 }
 
-func words(all []candidate) string {
-	var names []string
+func namesOf(all []candidate) (out []string) {
 	for _, c := range all {
-		names = append(names, c.name)
+		out = append(out, c.name)
 	}
-	return strings.Join(names, ", ")
+	return out
 }
 
 // agree shows what would be done and lets the person confirm it.

@@ -1,10 +1,13 @@
 package cli_test
 
 import (
+	"bufio"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -85,6 +88,56 @@ func TestRotate(t *testing.T) {
 		t.Errorf("nothing is unfinished: exit %d: %s", code, out)
 	}
 	assertNoToken(t, p)
+}
+
+// Several rotations wait at the same time: the second does not stand still while the first waits. The line that
+// tells of a wait names the setup, and a signal is told once.
+func TestRotateSeveral(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	for _, args := range [][]string{byFlags, {"setup", "--no-input", "--yes", "--like", "etl-prod", "--workspace", "Machine Learning", "--deployment", "ml-prod"}} {
+		if _, stderr, code := p.run(args...); code != 0 {
+			t.Fatalf("%v: exit %d: %s", args, code, stderr)
+		}
+	}
+	n := len(s.Astro().Tokens())
+	_, stderr, code := p.run("rotate", "etl-prod", "ml-prod", "--yes", "--wait", "--drain", "1s")
+	first, second := strings.Index(stderr, "etl-prod: runs may still use the old token"), strings.Index(stderr, "ml-prod: runs may still use the old token")
+	deleted := strings.Index(stderr, "done: Delete the token")
+	if code != 0 || first < 0 || second < first || deleted < second || strings.Count(stderr, "done: Delete the token") != 2 {
+		t.Errorf("the waits do not overlap: exit %d: %s", code, stderr)
+	}
+	if now := len(s.Astro().Tokens()); now != n {
+		t.Errorf("there are %d tokens, want %d", now, n)
+	}
+
+	if _, stderr, code := p.run("rotate", "etl-prod", "ml-prod", "--yes", "--drain", "1h"); code != 5 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	cmd := p.command("resume", "--wait")
+	pipe, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for lines := bufio.NewScanner(pipe); lines.Scan(); {
+		_, _ = said.WriteString(lines.Text() + "\n")
+		if runtime.GOOS != "windows" && strings.HasPrefix(lines.Text(), "ml-prod: ") {
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Error(err)
+			}
+		} else if runtime.GOOS == "windows" {
+			_ = cmd.Process.Kill() // there are no signals
+		}
+	}
+	_ = cmd.Wait()
+	if told := strings.Count(said.String(), "terminated signal"); runtime.GOOS != "windows" && (told != 1 || cmd.ProcessState.ExitCode() != 130) {
+		t.Errorf("the signal is told %d times: exit %d: %s", told, cmd.ProcessState.ExitCode(), said.String())
+	}
 }
 
 // damage changes one bit of the journal of etl-prod.

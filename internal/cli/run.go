@@ -250,7 +250,7 @@ func (w *world) ours(p providers.Platform, f runFlags) (path, name string, err e
 	case len(all) == 0:
 		return "", "", usageError{hint.New("there is no pipeline file of astro-ci here", "Change into the repository, or give the file with --pipeline-file.", "")}
 	}
-	return "", "", usageError{hint.New("there are several setups here: "+display.Clean(strings.Join(all, ", ")).String(), "Name one of them: astro-ci run SETUP", "")}
+	return "", "", whichSetup(all, "")
 }
 
 // usedToken is a token as it was before the run.
@@ -271,7 +271,7 @@ func (w *world) tokenOf(ctx context.Context, f runFlags, name string) (t usedTok
 	}
 	t.organization = org
 	if f.token != "" {
-		t.Token, err = w.astro.Token(ctx, org, f.token)
+		t.Token, err = token(ctx, w.astro, org, f.token)
 		return t, err
 	}
 	all, err := w.astro.Tokens(ctx, org, "", "")

@@ -81,7 +81,7 @@ func TestRunFinds(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		p.write(".github/workflows/"+name+".yml", "# >>> astro-ci setup="+name+" sha256=0123456789abcdef: managed, edits between these lines are replaced\n# <<< astro-ci setup="+name+"\n")
 	}
-	if _, stderr, code := p.run("run"); code != 2 || !strings.Contains(stderr, "several") {
+	if _, stderr, code := p.run("run"); code != 3 || !strings.Contains(stderr, "a in .github/workflows/a.yml, b in") {
 		t.Errorf("two files: exit %d: %s", code, stderr)
 	}
 }

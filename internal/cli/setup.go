@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/flow"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
 	"github.com/astro-ci/astro-ci/internal/ui"
@@ -32,6 +35,9 @@ func (a *app) runSetup(ctx context.Context) error {
 	if a.yes || a.dryRun || fe == flagsOnly {
 		w, err := a.discover(ctx)
 		if err != nil {
+			if exitCode(err) == exitLogin { // a log-in would not help with what is known to be wrong
+				err = cmp.Or(a.misspelled(), err)
+			}
 			return err
 		}
 		err = a.setupByFlags(ctx, w)
@@ -42,6 +48,33 @@ func (a *app) runSetup(ctx context.Context) error {
 		return errors.Join(err, w.close())
 	}
 	return a.setupByAsking(ctx, fe, nil)
+}
+
+// misspelled are the answers that cannot be used whatever Astro and the platform say.
+func (a *app) misspelled() error {
+	var out flow.MissingError
+	questions := steps.SetUp(steps.Deps{Stores: storeIDs(), CheckTarget: all.CheckTarget})
+	given := a.setup.given(a.env, questions)
+	for _, s := range questions {
+		text := given[s.ID]
+		var err error
+		switch {
+		case text == "":
+		case len(s.Words) > 0 && !slices.Contains(s.Words, text):
+			err = hint.New(fmt.Sprintf("--%s %q is not among the choices", s.Flag, display.Clean(text)), "Choose one of: "+strings.Join(s.Words, ", ")+".", "")
+		case s.Kind == flow.Input && s.Check != nil:
+			if err = s.Check(text); err != nil {
+				err = fmt.Errorf("--%s %q: %w", s.Flag, display.Clean(text), err)
+			}
+		}
+		if err != nil {
+			out.Items = append(out.Items, flow.Missing{Step: s, Problem: err})
+		}
+	}
+	if len(out.Items) == 0 {
+		return nil
+	}
+	return &out
 }
 
 // setupByFlags performs the set-up without asking anything.

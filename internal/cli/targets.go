@@ -14,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
 	"github.com/astro-ci/astro-ci/internal/steps"
@@ -22,7 +23,7 @@ import (
 // targetsCommand lists the places in which a setup keeps its secret, and changes them.
 func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
 	list := &cobra.Command{
-		Use: "targets SETUP", Short: "Show where a setup keeps its secret, or change that", Args: oneSetup,
+		Use: "targets SETUP", Short: "Show where a setup keeps its secret, or change that", Args: a.oneSetup,
 		RunE: func(_ *cobra.Command, args []string) error { return a.targets(args[0]) },
 	}
 	list.AddCommand(&cobra.Command{
@@ -37,18 +38,22 @@ func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
 			return a.rotate(c.Context(), f, args[:1])
 		},
 	}, &cobra.Command{
-		Use: "remove SETUP STORE:ADDRESS/NAME", Short: "Take the secret out of a place; the token goes on working in the others",
+		Use: "remove SETUP STORE:ADDRESS[/NAME]", Short: "Take the secret out of a place; the token goes on working in the others",
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return a.removeTarget(c.Context(), args[0], args[1]) },
 	})
 	return list
 }
 
-func oneSetup(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usageError{hint.New("name one setup", "astro-ci status lists those of this computer.", "")}
+// oneSetup asks for the name of one setup.
+func (a *app) oneSetup(cmd *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return whichSetup(a.setupNames(cmd, nil), "")
+	case 1:
+		return nil
 	}
-	return nil
+	return wrongUse(cmd, "several setups are named; "+cmd.CommandPath()+" takes one")
 }
 
 // setupOf is what the journal of a setup says.
@@ -107,6 +112,9 @@ func withTargets(p setup.Plan, add []string) (setup.Plan, error) {
 	p = p.Clone()
 	for _, s := range add {
 		t, err := steps.ParseTarget(s, p.Target().Secret)
+		if err == nil {
+			err = all.CheckTarget(t)
+		}
 		if err != nil {
 			return p, usageError{hint.Wrap(err, "add a target", "Write it like vault:secret/astro/etl.", "")}
 		}
@@ -134,17 +142,15 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 	if s.Active() {
 		return a.notFinished(name, s)
 	}
-	i := slices.IndexFunc(s.Plan.Targets, func(t setup.Target) bool { return t.String() == target })
-	if i < 0 || s.Targets[i].Forgotten {
-		var all []string
-		for _, t := range s.Setup().Targets {
-			all = append(all, t.String())
-		}
-		return usageError{hint.New(fmt.Sprintf("%q is no target of %s", display.Clean(target), name), "Give one of: "+strings.Join(all, ", ")+".", "")}
+	p := s.Setup()
+	n, err := targetOf(p, target)
+	if err != nil {
+		return err
 	}
-	t := s.Plan.Targets[i]
-	if p := s.Setup(); len(p.Targets) == 1 || readHere(p, t) {
-		return usageError{hint.New("the pipeline of "+name+" reads "+target, "Set it up anew with another place: astro-ci setup --name "+name+" --target STORE:ADDRESS", "")}
+	t := p.Targets[n]
+	i := slices.Index(s.Plan.Targets, t)
+	if len(p.Targets) == 1 || readHere(p, t) {
+		return usageError{hint.New("the pipeline of "+name+" reads "+t.String(), "Set it up anew with another place: astro-ci setup --name "+name+" --target STORE:ADDRESS", "")}
 	}
 	switch {
 	case a.dryRun:
@@ -182,7 +188,6 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 	if err := b.Record(rotation.Record{Kind: rotation.RecForgot, Target: i}); err != nil {
 		return err
 	}
-	p := s.Setup()
 	p.Targets = slices.DeleteFunc(slices.Clone(p.Targets), func(x setup.Target) bool { return x.String() == t.String() })
 	note, err := w.noteTargets(p)
 	if err == nil {

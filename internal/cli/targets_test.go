@@ -104,6 +104,11 @@ func TestManyTargets(t *testing.T) {
 	if out, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--dry-run", "--json"); code != 0 || out != `{"state":"planned","target":"aws-ssm:/astro/etl/OTHER_NAME"}`+"\n" {
 		t.Errorf("a look: exit %d: %s%s", code, out, stderr)
 	}
+	for _, given := range []string{"aws-ssm:/astro/etl", "aws-ssm:/astro/etl=OTHER_NAME"} { // as targets add takes it
+		if out, stderr, code := p.run("targets", "remove", "etl-prod", given, "--dry-run"); code != 0 || !strings.Contains(out, "aws-ssm:/astro/etl/OTHER_NAME") {
+			t.Errorf("%s: exit %d: %s%s", given, code, out, stderr)
+		}
+	}
 	if out, stderr, code := p.run("targets", "remove", "etl-prod", "aws-ssm:/astro/etl/OTHER_NAME", "--yes"); code != 0 {
 		t.Fatalf("remove: exit %d: %s%s", code, out, stderr)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/display"
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
+	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
 )
 
@@ -50,7 +52,7 @@ func (a *app) tokenCommand() *cobra.Command {
 			Use: "show TOKEN", Short: "Show one token; its value is never shown", Args: oneToken,
 			RunE: func(c *cobra.Command, args []string) error {
 				return a.tokens(c.Context(), at, func(client *astro.Client, org string, _ scope) error {
-					t, err := client.Token(c.Context(), org, args[0])
+					t, err := token(c.Context(), client, org, args[0])
 					if err != nil {
 						return err
 					}
@@ -146,9 +148,18 @@ func pick[T any](ctx context.Context, flag, wanted string, page astro.Page[T], e
 	return "", usageError{hint.New(what, "Give one of: "+strings.Join(names, ", ")+".", "")}
 }
 
+// token reads the token of an id that somebody has given.
+func token(ctx context.Context, c *astro.Client, org, id string) (astro.Token, error) {
+	t, err := c.Token(ctx, org, id)
+	if httpx.Status(err) == http.StatusNotFound {
+		err = usageError{hint.New(fmt.Sprintf("your log-in sees no token %q in the Organization", display.Clean(id)), "See the ids with: astro-ci token list", "")}
+	}
+	return t, err
+}
+
 // revoke deletes a token after the person has seen which one it is.
 func (a *app) revoke(ctx context.Context, c *astro.Client, org, id string) error {
-	t, err := c.Token(ctx, org, id)
+	t, err := token(ctx, c, org, id)
 	if err != nil {
 		return err
 	}

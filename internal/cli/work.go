@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -14,46 +15,95 @@ import (
 )
 
 // work opens the journal of a setup and goes on as far as it goes.
-func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before func(*rotation.Book, *rotation.Driver) error) (out outcome) {
-	see, last := func(rotation.Event) {}, map[int]rotation.Event{}
-	show := func(engine.Event) {}
+func (w *world) work(ctx context.Context, f rotateFlags, c candidate, before func(*rotation.Book, *rotation.Driver) error) outcome {
+	return w.together(ctx, f, []candidate{c}, func(_ candidate, b *rotation.Book, d *rotation.Driver) error { return before(b, d) })[0]
+}
+
+// together goes on with several setups: first with each of them as far as it goes now, then with those that wait,
+// in the order of their times. So the waits overlap, and none of them keeps what is ready.
+func (w *world) together(ctx context.Context, f rotateFlags, all []candidate, before func(candidate, *rotation.Book, *rotation.Driver) error) []outcome {
+	out := make([]outcome, len(all))
+	tasks := make([]*task, len(all))
+	var waiting []int
+	end := func(i int, o outcome) {
+		out[i] = o
+		if x := tasks[i]; x.driver != nil && x.driver.State().Op != "" {
+			out[i].Targets = targetsOf(x.driver.State(), x.last)
+		}
+	}
+	went := func(i int) {
+		if x := tasks[i]; w.waits(f, x.halt.Act) {
+			x.tell(w.app)
+			waiting = append(waiting, i)
+		} else {
+			end(i, w.halted(ctx, x.c, x.halt, x.show))
+		}
+	}
+	for i, c := range all {
+		tasks[i] = w.task(c)
+		if err := w.start(ctx, f, tasks[i], before); err != nil {
+			end(i, w.failed(c.name, err))
+		} else {
+			went(i)
+		}
+	}
+	for len(waiting) > 0 {
+		slices.SortStableFunc(waiting, func(i, j int) int { return tasks[i].halt.Act.Until.Compare(tasks[j].halt.Act.Until) })
+		i := waiting[0]
+		waiting = waiting[1:]
+		if err := w.app.wait(ctx, tasks[i]); err != nil {
+			end(i, w.failed(tasks[i].c.name, err))
+			continue
+		}
+		tasks[i].halt = tasks[i].driver.Go(ctx)
+		went(i)
+	}
+	return out
+}
+
+// task is a setup whose operation goes on.
+type task struct {
+	c      candidate
+	driver *rotation.Driver
+	halt   rotation.Halt
+	last   map[int]rotation.Event // how each target was last written, by target
+	see    func(rotation.Event)
+	show   func(engine.Event)
+}
+
+func (w *world) task(c candidate) *task {
+	x := &task{c: c, last: map[int]rotation.Event{}, see: func(rotation.Event) {}, show: func(engine.Event) {}}
 	if !c.quiet {
-		see, show = w.app.seen(), w.app.show
+		x.see, x.show = w.app.seen(), w.app.show
 	}
-	d, err := w.driver(ctx, c, func(ev rotation.Event) {
+	return x
+}
+
+// start goes on for the first time.
+func (w *world) start(ctx context.Context, f rotateFlags, x *task, before func(candidate, *rotation.Book, *rotation.Driver) error) (err error) {
+	x.driver, err = w.driver(ctx, x.c, func(ev rotation.Event) {
 		if ev.Ended && ev.Act.Kind == rotation.Write {
-			last[ev.Act.Target] = ev
+			x.last[ev.Act.Target] = ev
 		}
-		see(ev)
+		x.see(ev)
 	})
-	defer func() {
-		if d != nil && d.State().Op != "" {
-			out.Targets = targetsOf(d.State(), last)
-		}
-	}()
 	if err == nil {
-		err = before(d.Book, d)
+		err = before(x.c, x.driver.Book, x.driver)
 	}
-	if err != nil {
-		return w.failed(c.name, err)
+	switch {
+	case err != nil:
+		return err
+	case f.abort:
+		x.halt = x.driver.Abort(ctx)
+	default:
+		x.halt = x.driver.Go(ctx)
 	}
-	var halt rotation.Halt
-	if f.abort {
-		halt = d.Abort(ctx)
-	} else {
-		halt = d.Go(ctx)
-	}
-	for halt.Act.Kind == rotation.Wait && (f.wait || w.app.sandbox || halt.Act.Why == rotation.Settling) {
-		pause := w.app.wait
-		if c.quiet {
-			pause = quietly
-		}
-		if err := pause(ctx, halt.Act); err != nil {
-			return w.failed(c.name, err)
-		}
-		halt = d.Go(ctx)
-	}
-	return w.halted(ctx, c, halt, show)
+	return nil
+}
+
+// waits reports whether an act is one that is waited for here, and not left for another day.
+func (w *world) waits(f rotateFlags, act rotation.Act) bool {
+	return act.Kind == rotation.Wait && (f.wait || w.app.sandbox || act.Why == rotation.Settling)
 }
 
 // driver opens the journal of a setup and the stores of its plan: of the one that an unfinished operation began
@@ -116,7 +166,7 @@ func waiting(act rotation.Act) string {
 		return "the old token is still being used; it is deleted once it was not used until " + at
 	case rotation.Settling, rotation.Broken, rotation.TooMany:
 	}
-	return "a request may still have an effect; going on at " + at
+	return "a request to Astro or to a store had no answer and may still take effect; it goes on at " + at
 }
 
 // seen tells about acts that ended. A look that finds what the last one found is not told again.
@@ -140,22 +190,21 @@ func (a *app) seen() func(rotation.Event) {
 	}
 }
 
-// quietly waits for the time of an act.
-func quietly(ctx context.Context, act rotation.Act) error {
-	if providers.Pause(ctx, time.Until(act.Until)) != nil {
-		return context.Cause(ctx)
+// tell says what a setup waits for.
+func (x *task) tell(a *app) {
+	if !x.c.quiet {
+		a.tell("%s: %s", x.c.name, waiting(x.halt.Act))
 	}
-	return nil
 }
 
-// wait waits for the time of an act. On a terminal a line counts down.
-func (a *app) wait(ctx context.Context, act rotation.Act) error {
-	a.tell("%s", waiting(act))
+// wait waits until a setup can go on. On a terminal a line counts down.
+func (a *app) wait(ctx context.Context, x *task) error {
+	until := x.halt.Act.Until
 	var err error
-	if a.fullScreen() {
-		err = a.countdown(ctx, act.Until, func(left string) string { return left + " left; Ctrl-C leaves, astro-ci resume goes on" })
+	if a.fullScreen() && !x.c.quiet {
+		err = a.countdown(ctx, until, func(left string) string { return left + " left; Ctrl-C leaves, astro-ci resume goes on" })
 	} else {
-		err = providers.Pause(ctx, time.Until(act.Until))
+		err = providers.Pause(ctx, time.Until(until))
 	}
 	if err != nil {
 		return context.Cause(ctx)

@@ -20,6 +20,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
+	"github.com/astro-ci/astro-ci/internal/providers/all"
 	"github.com/astro-ci/astro-ci/internal/providers/azuredevops"
 	"github.com/astro-ci/astro-ci/internal/providers/bitbucket"
 	"github.com/astro-ci/astro-ci/internal/providers/github"
@@ -148,6 +149,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Stores: storeIDs(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
 		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
 		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(), Taken: w.taken, Shadows: w.shadows,
+		CheckTarget: all.CheckTarget,
 	}
 	if w.astro == nil {
 		w.deps.Astro = noAstro{w.noLogin}

@@ -101,6 +101,12 @@ type Store interface {
 	Stat(ctx context.Context, t setup.Target) (State, error)
 }
 
+// Checker is a store that knows without a request, and without a log-in, what can be a target.
+type Checker interface {
+	// CheckTarget refuses a target whose address or name the store does not take.
+	CheckTarget(t setup.Target) error
+}
+
 // Remover takes a secret away. Removing what is not there is no error.
 type Remover interface {
 	Remove(ctx context.Context, t setup.Target) error

@@ -91,8 +91,11 @@ func keys(steps []flow.Step) (out []flow.Step) {
 
 // Parse reads the file. The steps are the questions that there are. The error joins everything that is
 // wrong, each with its line.
-func Parse(raw []byte, steps []flow.Step) (File, error) {
-	f, _, err := read(raw, keys(steps))
+func Parse(raw []byte, steps []flow.Step) (File, error) { return ParseAs(Name, raw, steps) }
+
+// ParseAs is Parse of a file that is called otherwise.
+func ParseAs(called string, raw []byte, steps []flow.Step) (File, error) {
+	f, _, err := readAs(called, raw, keys(steps))
 	return f, err
 }
 
@@ -122,17 +125,21 @@ func (r *reader) fault(line int, format string, args ...any) {
 }
 
 func read(raw []byte, keys []flow.Step) (f File, at layout, err error) {
+	return readAs(Name, raw, keys)
+}
+
+func readAs(called string, raw []byte, keys []flow.Step) (f File, at layout, err error) {
 	at.entries = map[string]spot{}
 	r := &reader{keys: keys}
 	if len(raw) > 1<<22 {
-		return f, at, hint.New("the file "+Name+" is larger than 4 MB", "Split it.", Docs)
+		return f, at, hint.New("the file "+called+" is larger than 4 MB", "Split it.", Docs)
 	}
 	tree, err := parser.ParseBytes(bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n")), 0)
 	if err == nil && len(tree.Docs) > 1 {
 		err = errors.New("it holds several documents")
 	}
 	if err != nil {
-		return f, at, hint.Wrap(errors.New(lineOf.ReplaceAllString(strings.Replace(display.Clean(strings.SplitN(err.Error(), "\n", 2)[0]).String(), "] ", "]: ", 1), "line $1")), "read "+Name, "Correct the YAML.", Docs)
+		return f, at, hint.Wrap(errors.New(lineOf.ReplaceAllString(strings.Replace(display.Clean(strings.SplitN(err.Error(), "\n", 2)[0]).String(), "] ", "]: ", 1), "line $1")), "read "+called, "Correct the YAML.", Docs)
 	}
 	var body ast.Node
 	if len(tree.Docs) == 1 {
@@ -162,7 +169,7 @@ func read(raw []byte, keys []flow.Step) (f File, at layout, err error) {
 			r.fault(to.first, "the setup %q has the name of the one that renews %q; give it another one", setup.RenewalName(s.Name), s.Name)
 		}
 	}
-	return f, at, hint.Wrap(errors.Join(r.faults...), "read "+Name, "Correct what is named above. astro-ci schema prints what can stand there.", Docs)
+	return f, at, hint.Wrap(errors.Join(r.faults...), "read "+called, "Correct what is named above. astro-ci schema prints what can stand there.", Docs)
 }
 
 func (r *reader) setup(e *ast.MappingValueNode, at *layout) Setup {
@@ -196,7 +203,12 @@ func (r *reader) answers(e *ast.MappingValueNode, of string) (Answers, map[strin
 		case !ok:
 			r.fault(line, "%s takes a text, a number, or a list of texts", key)
 		case v != "" && r.keys[i].Kind == flow.Input && r.keys[i].Check != nil && r.keys[i].Check(v) != nil:
-			r.fault(line, "%s %q: %v", key, v, r.keys[i].Check(v))
+			err := r.keys[i].Check(v)
+			text := err.Error()
+			if next := hint.Of(err).Next; next != "" {
+				text += ". " + strings.TrimSuffix(next, ".")
+			}
+			r.fault(line, "%s %q: %s", key, v, text)
 		}
 		out[key], at[key] = v, where(a)
 	}

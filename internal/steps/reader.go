@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,13 +131,13 @@ func also(d Deps) flow.Step {
 		Help:  "Copies for other pipelines and tools, as STORE:ADDRESS with commas between them. A rotation writes them all. Leave it empty for none.",
 		When:  func(p setup.Plan) bool { return p.Credential.Kind != setup.DeploymentKey },
 		Check: func(s string) error {
-			all, err := copies(s, "X")
+			all, err := copies(s, setup.TokenVariable)
 			for _, t := range all {
 				if len(d.Stores) > 0 && !slices.Contains(d.Stores, t.Store) {
 					return fmt.Errorf("%q is no store; there are %s", t.Store, strings.Join(d.Stores, ", "))
 				}
 			}
-			return err
+			return cmp.Or(err, d.check(all...))
 		},
 		Says: func(_ setup.Plan, c flow.Choice) display.Text {
 			if c.Value == "" {
@@ -146,7 +147,7 @@ func also(d Deps) flow.Step {
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
 			all, err := copies(c.Value, p.Target().Secret)
-			if err != nil {
+			if err = cmp.Or(err, d.check(all...)); err != nil {
 				return err
 			}
 			p.Targets = append(slices.Clone(p.Targets[:min(1, len(p.Targets))]), all...) // none while it is reopened

@@ -41,6 +41,8 @@ type Deps struct {
 	Backends []string
 	// Stores are the ids of all stores that there are; nil: it is not known.
 	Stores []string
+	// CheckTarget refuses, without a request, a target that its store does not take; nil: it is not known.
+	CheckTarget func(setup.Target) error
 	// Repos are the repository that one stands in, as each platform would call it, by the platform's id.
 	// Platform is the id of the one that it seems to belong to, or "".
 	Repos    map[string]setup.Repository
@@ -97,6 +99,19 @@ func SetUp(d Deps) []flow.Step {
 		platform(d), repo(d), target(d), environment(d), legacyKey(d),
 		projectFolder(d), deploy(), branch(d), name(d), secretName(d),
 	}, readBy(d), []flow.Step{also(d), file(d), deliver(d), cli(d)}, renewing(d))
+}
+
+// check refuses the first of the targets that its store does not take.
+func (d Deps) check(all ...setup.Target) error {
+	if d.CheckTarget == nil {
+		return nil
+	}
+	for _, t := range all {
+		if err := d.CheckTarget(t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // env is the environment variable that answers a question.

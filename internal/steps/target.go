@@ -94,6 +94,9 @@ func target(d Deps) flow.Step {
 			if !ok || !slices.Contains(stores, store) {
 				return flow.Choice{}, errors.New("write it as STORE:ADDRESS; the stores of this platform are " + strings.Join(stores, ", "))
 			}
+			if err := d.check(setup.Target{Store: store, Address: address, Secret: setup.TokenVariable}); err != nil {
+				return flow.Choice{}, err
+			}
 			return flow.Choice{Value: s, Label: display.Clean(address)}, nil
 		},
 		Apply: func(p *setup.Plan, c flow.Choice) error {
@@ -154,7 +157,7 @@ func secretName(d Deps) flow.Step {
 			for i := range p.Targets {
 				p.Targets[i].Secret = c.Value
 			}
-			return nil
+			return d.check(p.Targets...)
 		},
 	}
 }

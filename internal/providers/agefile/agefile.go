@@ -127,6 +127,12 @@ func (s *Store) recipients(root *os.Root, file string) (out []age.Recipient, fro
 	return out, from, nil
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Store) CheckTarget(t setup.Target) error {
+	_, err := fileOf(t)
+	return err
+}
+
 // Check asks for the public keys and looks whether the file can be written.
 func (s *Store) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	file, err := fileOf(t)

@@ -40,6 +40,8 @@ type Platform struct {
 	Scheduled *providers.Scheduled
 	// Guide tells how a secret of its own is written by hand; nil where it does not.
 	Guide providers.Guide
+	// Checker tells what can be a target of it; nil where it does not.
+	Checker providers.Checker
 	// Policy is what a person gives the pipeline; nil where nothing is needed.
 	Policy func(p setup.Plan, region string) []byte
 }
@@ -77,6 +79,7 @@ func of(p providers.Platform, file, place string) Platform {
 		out.Scheduled = &s
 	}
 	out.Guide, _ = p.(providers.Guide)
+	out.Checker, _ = p.(providers.Checker)
 	return out
 }
 
@@ -86,6 +89,8 @@ type Backend struct {
 	Tested string // against what, in words
 	// Guide tells how a secret is written by hand; nil where it does not.
 	Guide providers.Guide
+	// Checker tells what can be a target of it; nil where it does not.
+	Checker providers.Checker
 }
 
 // Backends lists the secrets backends in the order of their ids.
@@ -108,7 +113,24 @@ func Backends() []Backend {
 func backend(s providers.Store, tested string) Backend {
 	out := Backend{Info: s.Info(), Tested: tested}
 	out.Guide, _ = s.(providers.Guide)
+	out.Checker, _ = s.(providers.Checker)
 	return out
+}
+
+// CheckTarget refuses, without a log-in, a target that its store does not take. Whether there is such a store is
+// for others to say.
+func CheckTarget(t setup.Target) error {
+	for _, p := range Platforms() {
+		if p.ID == t.Store && p.Checker != nil {
+			return p.Checker.CheckTarget(t)
+		}
+	}
+	for _, b := range Backends() {
+		if b.ID == t.Store && b.Checker != nil {
+			return b.Checker.CheckTarget(t)
+		}
+	}
+	return nil
 }
 
 // Store describes a store by its id, whether that of a platform or a backend; it needs no log-in.

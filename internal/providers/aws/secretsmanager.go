@@ -97,6 +97,11 @@ func (s Secrets) Place(r setup.Repository) providers.Place {
 	return providers.Place{Store: SecretsManager, Address: at, Name: note("AWS Secrets Manager, " + at), Note: note("with versions; about half a dollar a month")}
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (s Secrets) CheckTarget(t setup.Target) error {
+	return s.check(t)
+}
+
 // Check asks whether the target can be written, as far as AWS tells before a write.
 func (s Secrets) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	if err := s.check(t); err != nil {

@@ -63,6 +63,11 @@ func (s Parameters) Place(r setup.Repository) providers.Place {
 	return providers.Place{Store: SSM, Address: at, Name: note("AWS Parameter Store, " + at), Note: note("a SecureString; without charge")}
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (s Parameters) CheckTarget(t setup.Target) error {
+	return s.check(t)
+}
+
 // Check asks whether the target can be written, as far as AWS tells before a write.
 func (s Parameters) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	if err := s.check(t); err != nil {

@@ -59,6 +59,14 @@ func New(o providers.Options) *Provider {
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := parseAddress(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("azure-devops", "variable name", t.Secret, docsSecrets)
+}
+
 // Check asks whether the target can be written, as far as Azure DevOps tells before a write: it names
 // the groups that one may manage, and says nothing about the right to make new ones.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {

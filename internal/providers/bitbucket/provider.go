@@ -47,6 +47,14 @@ func New(o providers.Options) *Provider { return &Provider{newClient(o), o} }
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := parseAddress(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("bitbucket", "variable name", t.Secret, docsVariables)
+}
+
 // Check asks whether the target can be written. The right to read variables says nothing about
 // writing; so a variable that does not exist is deleted, which takes that right and changes nothing.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {

@@ -71,6 +71,14 @@ func at(address string) (string, error) {
 	return "/v2/organizations/" + organization + "/clusters/" + id + "/secrets", err
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := at(t.Address); err != nil {
+		return err
+	}
+	return checkName(t.Secret)
+}
+
 // Check asks for the token's own scopes, and whether the cluster's secrets can be seen.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	path, err := at(t.Address)

@@ -53,6 +53,14 @@ func New(o providers.Options) *Provider {
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := parseAddress(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("circleci", "variable name", t.Secret, info.Docs)
+}
+
 // Check asks whether the target can be written. Everybody may list; so a variable that does not exist
 // is deleted, which takes the right to write and changes nothing.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {

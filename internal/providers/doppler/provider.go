@@ -117,6 +117,11 @@ func (p *Provider) names(ctx context.Context, t setup.Target) ([]string, error) 
 	return out.Names, explain(err, "look at the config "+t.Address)
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	return check(t)
+}
+
 // Check asks who the token is, and whether it sees the config.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	if err := check(t); err != nil {

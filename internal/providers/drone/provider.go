@@ -58,6 +58,14 @@ func (p *Provider) do(ctx context.Context, call httpx.Call) error {
 	return explain(err)
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := path(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("drone", "secret name", t.Secret, docsSecrets)
+}
+
 // Check asks whether the target can be written: who may list secrets may write them.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	at, err := path(t.Address)

@@ -103,6 +103,14 @@ func (p *Provider) repo(ctx context.Context, path string) (r repository, err err
 	return r, err
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := at(t.Address); err != nil {
+		return err
+	}
+	return checkName(t.Secret)
+}
+
 // Check asks whether the target can be written: who may list secrets may write them.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	path, err := at(t.Address)

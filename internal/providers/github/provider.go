@@ -90,6 +90,14 @@ func (p *Provider) Info() providers.Info {
 	}
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := parseAddress(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("github", "secret name", t.Secret, docsSecrets)
+}
+
 // Check asks whether the target can be written. What a fine-grained token may write is only known
 // when it writes; the note says so.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {

@@ -68,6 +68,14 @@ func (p *Provider) Info() providers.Info {
 	}
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := parseAddress(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("gitlab", "variable name", t.Secret, docsVariables)
+}
+
 // Check asks whether the target can be written: the role is seen, and the variables can be listed.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	a, err := parseAddress(t.Address)

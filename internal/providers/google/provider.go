@@ -169,6 +169,11 @@ const (
 	mayDelete = "secretmanager.secrets.delete"
 )
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	return CheckTarget(t)
+}
+
 // Check asks for the rights on the secret. Google answers with none for a secret that is not there.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	if err := CheckTarget(t); err != nil {

@@ -59,6 +59,14 @@ func New(o providers.Options) *Provider {
 // Info describes the provider.
 func (p *Provider) Info() providers.Info { return info }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := store(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("jenkins", "id of the credential", t.Secret, docsCredentials)
+}
+
 // Check asks whether the target can be written: a request to create that holds nothing is refused for
 // its form only after the right has been looked at.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {

@@ -57,6 +57,12 @@ func explain(err error, doing string) error {
 	return hint.Wrap(err, ID+": "+doing, "Unlock the keyring of your session. Where there is none, choose another store.", docs)
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (Store) CheckTarget(t setup.Target) error {
+	_, err := ring(t)
+	return err
+}
+
 // Check asks the keyring whether it answers.
 func (Store) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	r, err := ring(t)

@@ -224,6 +224,11 @@ func (p *Provider) there(ctx context.Context, t setup.Target) (there, known bool
 	return there, err == nil, explain(err, t, "look at", "list")
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	return CheckTarget(t)
+}
+
 // Check looks whether the secret is there, and whether a deleted one holds its name. Key Vault does not
 // tell who may write.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {

@@ -197,6 +197,12 @@ func orEmpty(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	_, _, err := check(t)
+	return err
+}
+
 // Check asks whether the token sees the vault.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	x, err := p.look(ctx, t)

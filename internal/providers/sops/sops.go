@@ -184,6 +184,11 @@ func (s *Store) with(ctx context.Context, t setup.Target, f func(root *os.Root, 
 	return f(root, name)
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Store) CheckTarget(t setup.Target) error {
+	return check(t)
+}
+
 // Check tries the change on a copy, with a value that means nothing.
 func (s *Store) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	return providers.Access{}, s.with(ctx, t, func(root *os.Root, draft string) error {

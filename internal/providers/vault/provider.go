@@ -218,6 +218,11 @@ func (p *Provider) look(ctx context.Context, t setup.Target) (entry, error) {
 	return e, nil
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	return CheckTarget(t)
+}
+
 // Check asks whether the entry can be written.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	e, err := p.find(ctx, t)

@@ -88,6 +88,14 @@ func (p *Provider) at(ctx context.Context, address string) (string, error) {
 	return "/api/orgs/" + strconv.FormatInt(org.ID, 10) + "/secrets", err
 }
 
+// CheckTarget refuses, without a request, a target that cannot be one.
+func (*Provider) CheckTarget(t setup.Target) error {
+	if _, err := split(t.Address); err != nil {
+		return err
+	}
+	return providers.CheckSecretName("woodpecker", "secret name", t.Secret, docsSecrets)
+}
+
 // Check asks whether the target can be written: who may list secrets may write them.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
 	isRepo, err := split(t.Address)

@@ -22,8 +22,8 @@ import (
 // errLeave says that the person asked to leave.
 var errLeave = errors.New("left by the person")
 
-// errEnded says that nobody is there to answer.
-var errEnded = hint.New("the input ended before all questions were answered",
+// ErrEnded says that nobody is there to answer.
+var ErrEnded = hint.New("the input ended before all questions were answered",
 	"Answer on a terminal, or give every answer as a flag.", "")
 
 // console prints lines and reads answers.
@@ -154,7 +154,7 @@ func (c *console) ask(ctx context.Context) (string, error) {
 			return "", hint.Wrap(c.err, "read the answer", "Answer on a terminal, or give every answer as a flag.", "")
 		case !open:
 			c.say("")
-			return "", errEnded
+			return "", ErrEnded
 		}
 		text = strings.TrimSpace(text)
 		switch {

@@ -79,7 +79,7 @@ func (t *talk) find(ctx context.Context) error {
 			return nil
 		}
 		left := t.loadFailed(ctx, err, nil)
-		if errors.Is(left, errEnded) {
+		if errors.Is(left, ErrEnded) {
 			return err // nobody is there; the cause says more
 		}
 		if left != nil {

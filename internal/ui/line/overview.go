@@ -79,7 +79,7 @@ func (v *overview) find(ctx context.Context) error {
 			return nil
 		}
 		switch _, err := v.retry(ctx, failed, nil); {
-		case errors.Is(err, errEnded):
+		case errors.Is(err, ErrEnded):
 			return failed
 		case err != nil:
 			return err
