@@ -11,8 +11,10 @@ import (
 
 	"github.com/astro-ci/astro-ci/internal/sandbox/azured"
 	"github.com/astro-ci/astro-ci/internal/sandbox/bitbucketd"
+	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
 	"github.com/astro-ci/astro-ci/internal/sandbox/gitead"
+	"github.com/astro-ci/astro-ci/internal/setup"
 )
 
 // The pipeline file goes to the repository as a request with only itself, on wish or where the branch
@@ -153,6 +155,7 @@ func TestPullRequestOnAzure(t *testing.T) {
 			t.Errorf("again: exit %d: %s%s", code, stdout, stderr)
 		}
 		s.AzureDevOps().Commit(repo, "main", file, all[0].Files[file])
+		s.AzureDevOps().Push(repo, file, embedded.Job{Secret: setup.TokenVariable, In: "astro-etl"})
 		if stdout, _, code := p.run(args...); code != 0 || decode(t, stdout).Pipeline.Changed {
 			t.Errorf("merged: exit %d: %s", code, stdout)
 		}

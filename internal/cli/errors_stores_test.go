@@ -116,12 +116,15 @@ func causesOfStores() (out []cause) {
 		add(x, "a name that it does not take", func(y shopping, ctx context.Context) error {
 			return y.write(ctx, x.place, cmp.Or(x.name, "1A"))
 		})
+		// GitHub is asked several things at the same time: the one of which the error tells is refused alone, or the
+		// others would now and then keep it from being sent.
+		asked := map[string]string{"github": "/repos/acme/etl"}[x.id]
 		add(x, "it asks for fewer requests", func(y shopping, ctx context.Context) error {
-			x.faults(y.s).Add(fault.Fault{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3600"}}, Body: "{}", Times: 99})
+			x.faults(y.s).Add(fault.Fault{Path: asked, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3600"}}, Body: "{}", Times: 99})
 			return y.write(ctx, x.place, name)
 		})
 		add(x, "it has trouble", func(y shopping, ctx context.Context) error {
-			x.faults(y.s).Add(fault.Fault{Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"3600"}}, Body: "{}", Times: 99})
+			x.faults(y.s).Add(fault.Fault{Path: asked, Status: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"3600"}}, Body: "{}", Times: 99})
 			return y.write(ctx, x.place, name)
 		})
 	}
