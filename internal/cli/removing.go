@@ -13,6 +13,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"github.com/astro-ci/astro-ci/internal/setupfile"
 	"github.com/astro-ci/astro-ci/internal/ui"
 	"github.com/astro-ci/astro-ci/internal/ui/line"
 	"github.com/astro-ci/astro-ci/internal/ui/report"
@@ -157,12 +158,16 @@ func (w *world) afterRemoval(r removal, git gitSays, platform providers.Platform
 	case p.Pipeline.Own:
 		out = append(out, ui.NextStep{Say: "Take " + p.Target().Secret + " out of your own pipeline: its runs fail without it"})
 	case len(r.Files) > 0 && r.Files[0].Path == p.Pipeline.File && !r.Files[0].Changed && !slices.Contains(changed, word(p.Pipeline.File)):
+		entry := "" // in astro-ci.yaml, where that is not here either
+		if !slices.Contains(changed, setupfile.Name) && w.note(p).Path != "" {
+			entry = ", and the setup's entry in " + setupfile.Name
+		}
 		x := ui.NextStep{
-			Say:  "Look whether " + p.Pipeline.File + " is still on " + branch + " of " + p.Repository.Path + ", and take it out there, and the setup out of astro-ci.yaml: it is not in this folder",
+			Say:  "Look whether " + p.Pipeline.File + " is still on " + branch + " of " + p.Repository.Path + ", and take it out there" + entry + ": it is not in this folder",
 			Link: platform.Runs(p.Repository, p.Pipeline.File),
 		}
 		if w.sandbox != nil {
-			x = ui.NextStep{Say: "Delete " + p.Pipeline.File + " and the entry in astro-ci.yaml in the folder where " + p.Name + " was set up: they are not in this one"}
+			x = ui.NextStep{Say: "Delete " + p.Pipeline.File + entry + ", in the folder where " + p.Name + " was set up: it is not in this one"}
 		}
 		out = append(out, x)
 	}

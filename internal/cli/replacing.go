@@ -167,6 +167,9 @@ func (r *replacing) end(ctx context.Context, halt rotation.Halt) (out ui.Halt) {
 		return out
 	}
 	out.Facts, out.TakenBack = r.receipt(o, s), o.State == "aborted"
+	if out.TakenBack && out.Err == nil {
+		out.Err = r.g.w.renote(ctx, s, nil)
+	}
 	return out
 }
 
@@ -250,5 +253,8 @@ func (r *replacing) forget(ctx context.Context, target string) error {
 	}
 	f := r.g.flags
 	f.forget, f.confirm = []string{target}, r.c.name
-	return r.g.app.forget(ctx, f, r.driver.Book)
+	if err := r.g.app.forget(ctx, f, r.driver.Book); err != nil {
+		return err
+	}
+	return r.g.w.renote(ctx, r.driver.State(), nil)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
+	"github.com/astro-ci/astro-ci/internal/engine"
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/rotation"
 	"github.com/astro-ci/astro-ci/internal/setup"
@@ -50,7 +51,39 @@ func (a *app) resume(ctx context.Context, f rotateFlags, names []string) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	return a.outcomes(w.together(ctx, f, todo, func(_ candidate, b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) }))
+	out := w.together(ctx, f, todo, func(_ candidate, b *rotation.Book, _ *rotation.Driver) error { return a.forget(ctx, f, b) })
+	if len(f.forget) > 0 || f.abort {
+		for _, c := range todo {
+			s, err := a.setupOf(c.name)
+			if err == nil {
+				err = w.renote(ctx, s, a.show)
+			}
+			a.unnoted(err)
+		}
+	}
+	return a.outcomes(out)
+}
+
+// renote keeps in astro-ci.yaml where a setup's secret is when a target was given up, or one that was to be added was not.
+func (w *world) renote(ctx context.Context, s rotation.State, show func(engine.Event)) error {
+	p := s.Setup()
+	if s.Active() {
+		p = s.Plan.Clone()
+		p.Targets = nil
+		for i, t := range s.Plan.Targets {
+			if !s.Targets[i].Forgotten {
+				p.Targets = append(p.Targets, t)
+			}
+		}
+	}
+	if len(p.Targets) == 0 { // nothing is left of it
+		return nil
+	}
+	note, err := w.noteTargets(p)
+	if err != nil {
+		return err
+	}
+	return engine.Tell(engine.NewRun(note).Go(ctx), show)
 }
 
 // forget gives targets up.

@@ -53,6 +53,7 @@ type rotateFlags struct {
 	drain                    time.Duration
 	confirm, secretName      string
 	forget, add              []string
+	only                     string // the one setup that rotate was given by its name
 	at                       place
 }
 
@@ -99,6 +100,9 @@ func (a *app) rotateCommands() []*cobra.Command {
 }
 
 func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err error) {
+	if len(names) == 1 {
+		f.only = names[0]
+	}
 	if a.guided(f) {
 		return a.rotateByAsking(ctx, f, names, false)
 	}
@@ -234,7 +238,11 @@ func (w *world) agree(ctx context.Context, f rotateFlags, todo []candidate, drai
 			for _, x := range c.plan.Targets {
 				_, _ = fmt.Fprintf(t, "Target:\t%s\n", x)
 			}
-			if login, err := w.newLogin(ctx, f, c); err == nil && len(login) > 0 { // an error comes again
+			login, err := w.newLogin(ctx, f, c)
+			if err != nil {
+				return err
+			}
+			if len(login) > 0 {
 				_, _ = fmt.Fprintf(t, "Log-in:\tanother one for the runs, written to %s\n", c.plan.LoginTarget())
 			}
 			for _, x := range c.old {

@@ -77,9 +77,9 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	of := map[string]string{} // what the setup's own answers say of a run
-	if f.name != "" {
-		of, _ = w.answers(f.name) // of one that is not known it is looked for
+	of, err := w.answersOf(f)
+	if err != nil {
+		return err
 	}
 	id := cmp.Or(f.platform, of["platform"], w.platform)
 	if id == "" {
@@ -90,17 +90,19 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		return err
 	}
 	repo := w.repos[id]
-	if named := cmp.Or(f.repo, of["repo"]); named != "" {
-		if repo, err = p.ParseRepo(named); err != nil {
+	if own, err := p.ParseRepo(of["repo"]); err == nil {
+		repo = own
+	}
+	if f.repo != "" {
+		if repo, err = p.ParseRepo(f.repo); err != nil {
 			return usageError{err}
 		}
 	}
-	name := ""
-	if f.file, name, err = w.ours(p, f); err != nil {
+	if f.file, f.name, err = w.ours(p, f); err != nil {
 		return err
 	}
-	if of == nil || name != f.name {
-		of, _ = w.answers(name)
+	if of, err = w.answersOf(f); err != nil {
+		return err
 	}
 	if f.branch = cmp.Or(f.branch, of["branch"]); f.branch == "" {
 		r, err := p.Repo(ctx, repo)
@@ -109,7 +111,7 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		}
 		f.branch = cmp.Or(r.DefaultBranch, w.branch())
 	}
-	token, err := w.tokenOf(ctx, f, name)
+	token, err := w.tokenOf(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -145,6 +147,20 @@ func (a *app) start(ctx context.Context, f runFlags) (err error) {
 		return failed
 	}
 	return a.prove(ctx, w, token, out)
+}
+
+// answersOf are what the setup that is run says of its platform, its repository and its branch; none where it is not
+// known here, or is asked for elsewhere.
+func (w *world) answersOf(f runFlags) (map[string]string, error) {
+	if f.name == "" {
+		return nil, nil
+	}
+	of, err := w.answers(f.name)
+	var unknown usageError
+	if errors.As(err, &unknown) || f.platform != "" && f.platform != of["platform"] {
+		return nil, nil
+	}
+	return of, err
 }
 
 // watch looks at the run until it is over, and says what changed.
@@ -236,7 +252,7 @@ func (w *world) ours(p providers.Platform, f runFlags) (path, name string, err e
 			others = append(others, s)
 			if (f.file == "" || x.Path == f.file) && (f.name == "" || s == f.name) {
 				path, name = x.Path, s
-				all = append(all, s+" in "+x.Path)
+				all = append(all, map[bool]string{true: x.Path, false: s + " in " + x.Path}[f.name != ""])
 			}
 		}
 	}
@@ -250,6 +266,9 @@ func (w *world) ours(p providers.Platform, f runFlags) (path, name string, err e
 	case len(all) == 0:
 		return "", "", usageError{hint.New("there is no pipeline file of astro-ci here", "Change into the repository, or give the file with --pipeline-file.", "")}
 	}
+	if f.name != "" {
+		return "", "", usageError{hint.New(f.name+" has several pipeline files here: "+strings.Join(all, ", "), "Say which with --pipeline-file.", "")}
+	}
 	return "", "", whichSetup(all, "")
 }
 
@@ -260,8 +279,8 @@ type usedToken struct {
 }
 
 // tokenOf finds the token that was named, or the newest one of the setup.
-func (w *world) tokenOf(ctx context.Context, f runFlags, name string) (t usedToken, err error) {
-	if f.token == "" && name == "" {
+func (w *world) tokenOf(ctx context.Context, f runFlags) (t usedToken, err error) {
+	if f.token == "" && f.name == "" {
 		return t, nil
 	}
 	page, err := w.astro.Organizations(ctx)
@@ -279,7 +298,7 @@ func (w *world) tokenOf(ctx context.Context, f runFlags, name string) (t usedTok
 		return t, err
 	}
 	for _, x := range all { // the oldest first
-		if strings.HasPrefix(x.Description.String(), setup.Setup{Name: name}.Marker("")) {
+		if strings.HasPrefix(x.Description.String(), setup.Setup{Name: f.name}.Marker("")) {
 			t.Token = x
 		}
 	}

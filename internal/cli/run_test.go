@@ -396,7 +396,7 @@ func TestSandboxRemovalFromElsewhere(t *testing.T) {
 			at("other")
 		}
 		out, stderr, code := p.run("remove", "--sandbox", "etl-prod", "--no-input", "--confirm", "etl-prod")
-		if code != 0 || strings.Contains(out, "Delete .github/workflows/astro-etl-prod.yml and the entry in astro-ci.yaml in the folder where etl-prod was set up") != elsewhere {
+		if code != 0 || strings.Contains(out, "Delete .github/workflows/astro-etl-prod.yml, and the setup's entry in astro-ci.yaml, in the folder where etl-prod was set up") != elsewhere {
 			t.Errorf("elsewhere %v: exit %d: %s%s", elsewhere, code, out, stderr)
 		}
 	}

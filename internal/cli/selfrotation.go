@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"strings"
@@ -31,8 +32,20 @@ func (a *app) platformToken() (*secret.Value, error) {
 		return nil, nil //nolint:nilnil // none was given
 	}
 	v := secret.New([]byte(text))
-	a.redactor.Add(v)
+	a.live(v)
 	return v, nil
+}
+
+// live keeps a value that was typed from being shown: as it is, and the part behind a colon, which is the token of a
+// log-in that is USER:TOKEN.
+func (a *app) live(v *secret.Value) {
+	a.redactor.Add(v)
+	_ = v.Use(func(b []byte) error {
+		if _, token, both := bytes.Cut(b, []byte(":")); both {
+			a.redactor.Add(secret.New(token))
+		}
+		return nil
+	})
 }
 
 // withLogin is a plan with the log-in of its scheduled runs. In the sandbox it is the sandbox's own, as everywhere
@@ -44,10 +57,11 @@ func (w *world) withLogin(p setup.Plan) setup.Plan {
 	return p
 }
 
-// newLogin are the actions that give the scheduled runs of a setup another log-in. That takes a rotation that was
-// asked for by name, not because it is due: one host can rotate setups of many platforms.
+// newLogin are the actions that give the scheduled runs of a setup another log-in. That takes a rotation of this one
+// setup that was asked for by its name: what stands in the variable is for one platform and one repository, and must
+// not get to another.
 func (w *world) newLogin(ctx context.Context, f rotateFlags, c candidate) ([]engine.Action, error) {
-	if f.due || c.plan.Job != setup.RotateTokens || w.platformLogin.Empty() {
+	if f.only != c.name || f.due || c.plan.Job != setup.RotateTokens || w.platformLogin.Empty() {
 		return nil, nil
 	}
 	platform, err := w.openAt(ctx, c.plan.Platform, c.plan.Repository.Host)

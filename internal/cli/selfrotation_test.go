@@ -165,6 +165,13 @@ func TestAnotherLogInForTheRuns(t *testing.T) {
 	if out, stderr, code := p.run("rotate", "--due", "--no-input", "--yes", "--json"); code != 0 || strings.Count(out, `"state":"not due"`) != 2 {
 		t.Errorf("nothing is due: exit %d: %s%s", code, out, stderr)
 	}
+	// It is for one setup: with several, it could get to another platform.
+	for names, want := range map[string]bool{"etl-prod-rotation": true, "etl-prod etl-prod-rotation": false} {
+		out, stderr, code := p.run(append([]string{"rotate", "--no-input", "--dry-run"}, strings.Fields(names)...)...)
+		if code != 0 || strings.Contains(out, "Log-in:") != want {
+			t.Errorf("%s: exit %d: %s%s", names, code, out, stderr)
+		}
+	}
 	other := s.GitHub().AnotherToken()
 	_ = other.Use(func(b []byte) error { give(string(b)); return nil })
 	_, stderr, code = p.run("rotate", "etl-prod-rotation", "--no-input", "--yes", "--drain", "1h")

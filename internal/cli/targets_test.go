@@ -316,4 +316,10 @@ func TestTargetsAreNoted(t *testing.T) {
 	if text := p.read("astro-ci.yaml"); !strings.Contains(text, line) || len(setupsOnAstro(s)) != 1 {
 		t.Errorf("from the full screen: the file says\n%s", text)
 	}
+	if _, stderr, code := p.run("resume", "--forget-target", "vault:secret/astro/etl", "--confirm", "etl-prod", "--no-input"); code != 5 {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if text := p.read("astro-ci.yaml"); strings.Contains(text, line) {
+		t.Errorf("given up: the file says\n%s", text)
+	}
 }

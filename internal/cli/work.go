@@ -48,7 +48,10 @@ func (w *world) together(ctx context.Context, f rotateFlags, all []candidate, be
 		}
 	}
 	for len(waiting) > 0 {
-		slices.SortStableFunc(waiting, func(i, j int) int { return tasks[i].halt.Act.Until.Compare(tasks[j].halt.Act.Until) })
+		slices.SortStableFunc(waiting, func(i, j int) int {
+			// What renews goes last: its old token may be the log-in of this very run.
+			return cmp.Or(tasks[i].rank()-tasks[j].rank(), tasks[i].halt.Act.Until.Compare(tasks[j].halt.Act.Until))
+		})
 		i := waiting[0]
 		waiting = waiting[1:]
 		if err := w.app.wait(ctx, tasks[i]); err != nil {
@@ -69,6 +72,14 @@ type task struct {
 	last   map[int]rotation.Event // how each target was last written, by target
 	see    func(rotation.Event)
 	show   func(engine.Event)
+}
+
+// rank is 1 for what renews another setup.
+func (x *task) rank() int {
+	if x.c.plan.Job == setup.RotateTokens {
+		return 1
+	}
+	return 0
 }
 
 func (w *world) task(c candidate) *task {

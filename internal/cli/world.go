@@ -147,7 +147,7 @@ func (a *app) lookAround(ctx context.Context, without bool) (_ *world, err error
 	}
 	w.deps = steps.Deps{
 		Astro: w.astro, Platforms: w.platforms(), Store: w.store, Backends: w.found(), Stores: storeIDs(), Open: w.open, Opened: w.platformAt, Repos: w.repos, Platform: w.platform, Branch: w.branch(),
-		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.redactor.Add,
+		Free: w.files.Free, Projects: w.files.Projects, Here: here, Pin: w.pin, Files: w.files.Find, KeyGiven: key.Given(), Live: a.live,
 		LoginGiven: !w.platformLogin.Empty(), Program: w.program, Made: w.made(), Taken: w.taken, Shadows: w.shadows,
 		CheckTarget: all.CheckTarget,
 	}
@@ -302,7 +302,7 @@ func (w *world) taken(name string, p setup.Plan) bool {
 	all, _ := w.app.journals()
 	return slices.ContainsFunc(all, func(k known) bool {
 		other := k.state.Plan
-		return k.name == name && k.err == nil && k.lives() && (other.Platform != p.Platform || other.Repository != p.Repository)
+		return k.name == name && k.err == nil && k.lives() && !sameRepository(other, p)
 	})
 }
 
@@ -312,11 +312,16 @@ func (w *world) shadows(p setup.Plan, t setup.Target) bool {
 	all, _ := w.app.journals()
 	return slices.ContainsFunc(all, func(k known) bool {
 		other := k.state.Plan
-		return k.err == nil && k.lives() && k.name != p.Name && other.Platform == p.Platform && other.Repository == p.Repository &&
+		return k.err == nil && k.lives() && k.name != p.Name && sameRepository(other, p) &&
 			slices.ContainsFunc(other.Targets, func(x setup.Target) bool {
 				return x.Store == t.Store && x.Secret == t.Secret && x.Address != t.Address && !strings.Contains(x.Address+t.Address, "#")
 			})
 	})
+}
+
+// sameRepository reports whether two plans are for one repository on one platform; services tell no capital letters.
+func sameRepository(x, y setup.Plan) bool {
+	return x.Platform == y.Platform && strings.EqualFold(x.Repository.String(), y.Repository.String())
 }
 
 // made are the setups of this computer by the ids of the Workspaces that they are for; what cannot be read is left out.

@@ -108,16 +108,21 @@ type FileResult struct {
 // SetUp builds the actions of a first set-up and the result they fill in. It validates the whole
 // plan again and refuses one with faults, so that no front end has to be trusted.
 func SetUp(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result, error) {
-	actions, result, err := setUp(p, platform, d, nil)
+	actions, result, err := setUp(p, platform, d, runsLogin{})
 	if err == nil && !p.SelfRotation.IsZero() {
 		actions, err = renewal(p, platform, d, actions, result)
 	}
 	return actions, result, err
 }
 
-// setUp is SetUp without the setup that renews. login is what its scheduled runs write secrets with, for a
-// plan that is that setup.
-func setUp(p setup.Plan, platform providers.Platform, d Deps, login *secret.Value) ([]Action, *Result, error) {
+// runsLogin is what the scheduled runs of a setup write secrets with, and what they have to be able to write.
+type runsLogin struct {
+	value  *secret.Value
+	writes []setup.Target
+}
+
+// setUp is SetUp without the setup that renews. login is for a plan that is that setup.
+func setUp(p setup.Plan, platform providers.Platform, d Deps, login runsLogin) ([]Action, *Result, error) {
 	if err := p.Validate(); err != nil {
 		return nil, nil, hint.Wrap(err, "check the plan", "Correct the answers named above.", "")
 	}
@@ -136,9 +141,9 @@ func setUp(p setup.Plan, platform providers.Platform, d Deps, login *secret.Valu
 	if err := b.checks(); err != nil {
 		return nil, nil, err
 	}
-	if !login.Empty() {
+	if !login.value.Empty() {
 		b.tryLogin(login)
-		b.keepLogin(login)
+		b.keepLogin(login.value)
 	}
 	switch {
 	case !makes:
@@ -181,7 +186,7 @@ func setUp(p setup.Plan, platform providers.Platform, d Deps, login *secret.Valu
 // Rest is what a set-up does after the secrets: its files. It is for a set-up that was broken off, and
 // whose token another process brought to its targets.
 func Rest(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result, error) {
-	actions, result, err := setUp(p, platform, d, nil)
+	actions, result, err := setUp(p, platform, d, runsLogin{})
 	return slices.DeleteFunc(actions, func(a Action) bool {
 		kind, _, _ := strings.Cut(a.Key, ":")
 		return !slices.Contains([]string{"pipeline", "policy", "schedule", "note", "legacy"}, kind)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/display"
@@ -44,12 +45,23 @@ func Renew(p setup.Plan, platform providers.Platform, d Deps) ([]Action, *Result
 	case s.Every.Rotates() && s.Login.Empty():
 		return fail("the log-in to "+platform.Info().Name+" by which scheduled runs write secrets is not known", x.Scheduled().Right+" Put it into "+setup.LoginSecret+".", x.Scheduled().Link)
 	}
-	login := s.Login
+	of := Renewal(p, platform)
+	login := runsLogin{s.Login, []setup.Target{of.Target()}}
+	for _, t := range p.Targets {
+		if !slices.ContainsFunc(login.writes, func(x setup.Target) bool { return x.Address == t.Address }) { // a right is of a place
+			login.writes = append(login.writes, t)
+		}
+	}
 	if !s.Every.Rotates() { // a reminder has no use for one that was given
-		login = nil
+		login = runsLogin{}
+	}
+	for i, t := range login.writes {
+		if p.NewEnvironment { // it is there when a run writes to it; whoever sets up makes it
+			login.writes[i].Address, _, _ = strings.Cut(t.Address, "#")
+		}
 	}
 	d.Note = Note{} // the entry of p says that it is renewed
-	return setUp(Renewal(p, platform), platform, d, login)
+	return setUp(of, platform, d, login)
 }
 
 // renewal adds the actions for the setup that renews the token of p to those of p itself; all checks come first.
@@ -80,25 +92,32 @@ func renewal(p setup.Plan, platform providers.Platform, d Deps, actions []Action
 // NewLogin builds the actions that give the scheduled runs of p another log-in, in place of the one that they have.
 func NewLogin(p setup.Plan, platform providers.Platform, stores map[string]providers.Store, login *secret.Value) []Action {
 	b := &builder{plan: p, platform: platform, Deps: Deps{Stores: stores}, result: &Result{Plan: p}}
-	b.tryLogin(login)
+	b.tryLogin(runsLogin{login, p.Targets})
 	b.keepLogin(login)
 	return b.actions
 }
 
 // tryLogin asks, before anything exists, whether the log-in of the scheduled runs may do what they will do with it.
-func (b *builder) tryLogin(v *secret.Value) {
+func (b *builder) tryLogin(login runsLogin) {
 	x, ok := b.platform.(providers.Scheduler)
 	if !ok {
 		return // Renew has refused it
 	}
-	t := b.plan.Target()
+	var names []string
+	for _, t := range login.writes {
+		names = append(names, t.String())
+	}
 	b.add(Action{
-		Key: "check:login", Read: true, Beside: true, Say: fmt.Sprintf("Check that the log-in of the scheduled runs can write %s", t),
+		Key: "check:login", Read: true, Beside: true, Say: "Check that the log-in of the scheduled runs can write " + strings.Join(names, " and "),
 		Do: func(ctx context.Context) (string, error) {
-			acc, err := x.As(v).Check(ctx, t)
-			if err != nil {
-				needs := x.Scheduled() // the advice that comes with err is for a person's own log-in
-				return "", hint.Instead(err, "try the log-in of the scheduled runs", "Give another one. "+needs.Right, needs.Link)
+			var acc providers.Access
+			store := x.As(login.value)
+			for _, t := range login.writes {
+				var err error
+				if acc, err = store.Check(ctx, t); err != nil {
+					needs := x.Scheduled() // the advice that comes with err is for a person's own log-in
+					return "", hint.Instead(err, "try the log-in of the scheduled runs", "Give another one. "+needs.Right, needs.Link)
+				}
 			}
 			b.result.LoginEnds = acc.Ends
 			if !acc.Ends.IsZero() {

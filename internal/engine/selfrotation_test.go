@@ -141,6 +141,26 @@ func TestALogInOfRunsIsTried(t *testing.T) {
 	}
 }
 
+// Each place that the runs write to is tried, as it will be when they do.
+func TestALogInOfRunsIsTriedEverywhere(t *testing.T) {
+	e := newEarth()
+	p := renewed(t, setup.Weekly)
+	p.Targets[0].Address, p.NewEnvironment = "acme/etl#prod", true
+	p.Targets = append(p.Targets, setup.Target{Store: "github", Address: "acme/other", Secret: "COPY"})
+	r, _, err := e.renewal(t, p, clock{store: store{earth: e}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Tell(r.Go(t.Context()), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"check:login:github:acme/etl/ASTRO_CI_ROTATION_TOKEN", "check:login:github:acme/other/COPY"} {
+		if !slices.Contains(e.did(), want) {
+			t.Errorf("did %v, not %s", e.did(), want)
+		}
+	}
+}
+
 // Whatever fails, it can be gone on with, or taken back until nothing is left.
 func TestSelfRotationFailsAnywhere(t *testing.T) {
 	at := "github:acme/etl/"

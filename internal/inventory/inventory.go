@@ -227,7 +227,8 @@ func (b *builder) token(t astro.Token) Item {
 	i := Item{Whose: Others, Token: &t, On: b.on(t)}
 	name := setup.ParseMark(t.Description.String()).Setup
 	s, ours := b.inUse[t.ID]
-	if x := b.byName[name]; !ours && x.Unfinished != "" { // made as it was broken off: its journal may not know it
+	// Made as it was broken off, a token may not be known to the journal; a namesake elsewhere has another name.
+	if x := b.byName[name]; !ours && x.Unfinished != "" && t.Name.String() == x.Plan.TokenName() {
 		s, ours = x, true
 	}
 	switch {

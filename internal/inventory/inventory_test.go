@@ -48,12 +48,16 @@ func mark(name string) func(*astro.Token) {
 	return func(t *astro.Token) { t.Description = display.Clean(setup.Setup{Name: name}.Marker("op")) }
 }
 
+func named(name string) func(*astro.Token) {
+	return func(t *astro.Token) { t.Name = display.Clean(name) }
+}
+
 func role(name string) func(*astro.Token) { return func(t *astro.Token) { t.Roles[0].Role = name } }
 
 // etl is a setup whose token has the id "etl".
 func etl(change ...func(*inventory.Setup)) inventory.Setup {
 	s := inventory.Setup{Name: "etl", Token: "etl", Plan: setup.Plan{Setup: setup.Setup{
-		Name: "etl", Organization: setup.Ref{ID: "org"}, Workspace: setup.Ref{ID: "ws"}, Deployment: setup.Ref{ID: "dep", Name: display.Clean("etl-prod")},
+		Name: "etl", Platform: "github", Organization: setup.Ref{ID: "org"}, Workspace: setup.Ref{ID: "ws"}, Deployment: setup.Ref{ID: "dep", Name: display.Clean("etl-prod")},
 		Targets: []setup.Target{{Store: "github", Address: "acme/etl", Secret: "ASTRO_API_TOKEN"}}, Pipeline: setup.Pipeline{File: ".github/workflows/etl.yml"},
 	}}}
 	for _, f := range change {
@@ -149,9 +153,14 @@ func TestFindings(t *testing.T) {
 			"etl:unfinished!",
 		},
 		"broken off while a token was made": {
-			[]astro.Token{token("b", mark("etl"), neverUsed)},
-			[]inventory.Setup{{Name: "etl", Unfinished: "it was begun"}},
+			[]astro.Token{token("b", mark("etl"), neverUsed, named(etl().Plan.TokenName()))},
+			[]inventory.Setup{etl(func(s *inventory.Setup) { s.Token, s.Unfinished = "", "it was begun" })},
 			"etl:unfinished!",
+		},
+		"broken off, and somebody else has a namesake": {
+			[]astro.Token{token("b", mark("etl"), life(-80, 2), named("github acme/another"))},
+			[]inventory.Setup{etl(func(s *inventory.Setup) { s.Token, s.Unfinished = "", "it was begun" })},
+			"etl:unfinished! b:soon!",
 		},
 		"a damaged journal": {
 			[]astro.Token{token("etl", mark("etl")), token("b", mark("etl"))},

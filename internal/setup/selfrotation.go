@@ -105,7 +105,7 @@ func (p Plan) Renewal() Plan {
 // the end, so that no two are the same.
 func RenewalName(name string) string {
 	const ending = "-rotation"
-	if most := 63 - len(ending); len(name) > most {
+	if most := MaxName - len(ending); len(name) > most {
 		h := fnv.New32a()
 		_, _ = h.Write([]byte(name))
 		name = fmt.Sprintf("%s-%08x", name[:most-9], h.Sum32())

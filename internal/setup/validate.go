@@ -117,6 +117,9 @@ func CheckID(id string) bool { return astroID.MatchString(id) }
 // CheckRole reports whether name can be the name of a role.
 func CheckRole(name string) bool { return role.MatchString(name) }
 
+// MaxName is how many characters the name of a setup may have.
+const MaxName = 63
+
 // CheckName reports what is wrong with a setup's name.
 func CheckName(name string) error {
 	if !setupName.MatchString(name) {

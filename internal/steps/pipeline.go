@@ -5,6 +5,7 @@ import (
 	"context"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/astro-ci/astro-ci/internal/flow"
@@ -140,12 +141,22 @@ func (d Deps) free(name string, p setup.Plan) string {
 	if d.Taken == nil {
 		return name
 	}
+	with := func(more string) string {
+		if most := setup.MaxName - len(more); len(name) > most {
+			return strings.TrimRight(name[:most], "-") + more
+		}
+		return name + more
+	}
 	for _, more := range []string{"", "-" + slug(path.Base(p.Repository.Path)), "-" + slug(p.Repository.Path), "-" + slug(p.Repository.Path+" "+p.Platform)} {
-		if !d.Taken(name+more, p) {
-			return name + more
+		if !d.Taken(with(more), p) {
+			return with(more)
 		}
 	}
-	return name
+	for i := 2; ; i++ {
+		if more := "-" + strconv.Itoa(i); !d.Taken(with(more), p) {
+			return with(more)
+		}
+	}
 }
 
 var notSlug = pattern.New(`[^a-z0-9]+`)

@@ -173,15 +173,18 @@ func (d Deps) taken(ctx context.Context, p setup.Plan, own string) (bool, error)
 		}
 		others = others || len(pipeline.Setups(f.Content)) > 0
 	}
+	t := p.Target()
+	t.Secret = setup.TokenVariable
+	if d.Shadows != nil && d.Shadows(p, t) {
+		return true, nil
+	}
 	if !others {
 		return false, nil
 	}
-	t := p.Target()
-	t.Secret = setup.TokenVariable
 	x, err := d.Store(ctx, p, t.Store)
 	if err != nil {
 		return false, err
 	}
 	state, err := x.Stat(ctx, t)
-	return state.Exists || d.Shadows != nil && d.Shadows(p, t), err
+	return state.Exists, err
 }
