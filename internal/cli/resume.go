@@ -79,11 +79,7 @@ func (w *world) renote(ctx context.Context, s rotation.State, show func(engine.E
 	if len(p.Targets) == 0 { // nothing is left of it
 		return nil
 	}
-	note, err := w.noteTargets(p)
-	if err != nil {
-		return err
-	}
-	return engine.Tell(engine.NewRun(note).Go(ctx), show)
+	return w.noteNow(ctx, p, show)
 }
 
 // forget gives targets up.

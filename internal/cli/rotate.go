@@ -163,11 +163,7 @@ func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err er
 		if err := b.Begin(a.operation(c, f)); err != nil || len(f.add) == 0 {
 			return err
 		}
-		note, err := w.noteTargets(c.plan)
-		if err == nil {
-			err = engine.Tell(engine.NewRun(note).Go(ctx), a.show)
-		}
-		a.unnoted(err)
+		a.unnoted(w.noteNow(ctx, c.plan, a.show))
 		return nil
 	})...))
 }

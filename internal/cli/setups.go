@@ -48,6 +48,15 @@ func (w *world) noteTargets(p setup.Plan) ([]engine.Action, error) {
 	}}}, nil
 }
 
+// noteNow does what noteTargets says.
+func (w *world) noteNow(ctx context.Context, p setup.Plan, show func(engine.Event)) error {
+	note, err := w.noteTargets(p)
+	if err != nil {
+		return err
+	}
+	return engine.Tell(engine.NewRun(note).Go(ctx), show)
+}
+
 // remarks are the names of what the ids in astro-ci.yaml mean.
 func remarks(p setup.Plan) map[string]display.Text {
 	return map[string]display.Text{"organization": p.Organization.Name, "workspace": p.Workspace.Name, "deployment": p.Deployment.Name}

@@ -189,10 +189,6 @@ func (a *app) removeTarget(ctx context.Context, name, target string) (err error)
 		return err
 	}
 	p.Targets = slices.DeleteFunc(slices.Clone(p.Targets), func(x setup.Target) bool { return x.String() == t.String() })
-	note, err := w.noteTargets(p)
-	if err == nil {
-		err = engine.Tell(engine.NewRun(note).Go(ctx), a.show)
-	}
-	a.unnoted(err)
+	a.unnoted(w.noteNow(ctx, p, a.show))
 	return a.removed(t, "removed", "The secret "+t.String()+" is removed. The token goes on working in the other targets.")
 }

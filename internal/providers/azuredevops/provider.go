@@ -61,20 +61,24 @@ func (p *Provider) Info() providers.Info { return info }
 
 // CheckTarget refuses, without a request, a target that cannot be one.
 func (*Provider) CheckTarget(t setup.Target) error {
-	if _, err := parseAddress(t.Address); err != nil {
-		return err
+	_, err := parseTarget(t)
+	return err
+}
+
+// parseTarget reads the address of what can be a target.
+func parseTarget(t setup.Target) (address, error) {
+	at, err := parseAddress(t.Address)
+	if err == nil {
+		err = providers.CheckSecretName("azure-devops", "variable name", t.Secret, docsSecrets)
 	}
-	return providers.CheckSecretName("azure-devops", "variable name", t.Secret, docsSecrets)
+	return at, err
 }
 
 // Check asks whether the target can be written, as far as Azure DevOps tells before a write: it names
 // the groups that one may manage, and says nothing about the right to make new ones.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
-	a, err := parseAddress(t.Address)
+	a, err := parseTarget(t)
 	if err != nil {
-		return providers.Access{}, err
-	}
-	if err := providers.CheckSecretName("azure-devops", "variable name", t.Secret, docsSecrets); err != nil {
 		return providers.Access{}, err
 	}
 	if _, err := p.api.project(ctx, a); err != nil {

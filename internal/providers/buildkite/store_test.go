@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -110,6 +111,14 @@ func TestPlatform(t *testing.T) {
 	}
 	if all, err := p.List(t.Context(), target(here, name)); err != nil || len(all) != 130 {
 		t.Errorf("%d secrets, %v", len(all), err)
+	}
+	if acc, err := p.Check(t.Context(), target(here, name)); err != nil || !acc.Ends.IsZero() {
+		t.Errorf("a token without an end ends at %v, %v", acc.Ends, err)
+	}
+	end := time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC)
+	server.SetEnd(end)
+	if acc, err := p.Check(t.Context(), target(here, name)); err != nil || !acc.Ends.Equal(end) {
+		t.Errorf("a token with an end ends at %v, %v", acc.Ends, err)
 	}
 	server.SetScopes("read_clusters", "read_pipelines", "read_secret_details")
 	if _, err := p.Check(t.Context(), target(here, name)); err == nil || !strings.Contains(err.Error(), "lacks the scope write_secrets") {

@@ -55,20 +55,24 @@ func (p *Provider) Info() providers.Info { return info }
 
 // CheckTarget refuses, without a request, a target that cannot be one.
 func (*Provider) CheckTarget(t setup.Target) error {
-	if _, err := parseAddress(t.Address); err != nil {
-		return err
+	_, err := parseTarget(t)
+	return err
+}
+
+// parseTarget reads the address of what can be a target.
+func parseTarget(t setup.Target) (address, error) {
+	at, err := parseAddress(t.Address)
+	if err == nil {
+		err = providers.CheckSecretName("circleci", "variable name", t.Secret, info.Docs)
 	}
-	return providers.CheckSecretName("circleci", "variable name", t.Secret, info.Docs)
+	return at, err
 }
 
 // Check asks whether the target can be written. Everybody may list; so a variable that does not exist
 // is deleted, which takes the right to write and changes nothing.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
-	a, err := parseAddress(t.Address)
+	a, err := parseTarget(t)
 	if err != nil {
-		return providers.Access{}, err
-	}
-	if err := providers.CheckSecretName("circleci", "variable name", t.Secret, info.Docs); err != nil {
 		return providers.Access{}, err
 	}
 	at, err := p.find(ctx, a)

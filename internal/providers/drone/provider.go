@@ -60,19 +60,23 @@ func (p *Provider) do(ctx context.Context, call httpx.Call) error {
 
 // CheckTarget refuses, without a request, a target that cannot be one.
 func (*Provider) CheckTarget(t setup.Target) error {
-	if _, err := path(t.Address); err != nil {
-		return err
+	_, err := parseTarget(t)
+	return err
+}
+
+// parseTarget reads the address of what can be a target.
+func parseTarget(t setup.Target) (string, error) {
+	at, err := path(t.Address)
+	if err == nil {
+		err = providers.CheckSecretName("drone", "secret name", t.Secret, docsSecrets)
 	}
-	return providers.CheckSecretName("drone", "secret name", t.Secret, docsSecrets)
+	return at, err
 }
 
 // Check asks whether the target can be written: who may list secrets may write them.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
-	at, err := path(t.Address)
+	at, err := parseTarget(t)
 	if err != nil {
-		return providers.Access{}, err
-	}
-	if err := providers.CheckSecretName("drone", "secret name", t.Secret, docsSecrets); err != nil {
 		return providers.Access{}, err
 	}
 	if strings.Contains(t.Address, "/") {

@@ -105,19 +105,23 @@ func (p *Provider) repo(ctx context.Context, path string) (r repository, err err
 
 // CheckTarget refuses, without a request, a target that cannot be one.
 func (*Provider) CheckTarget(t setup.Target) error {
-	if _, err := at(t.Address); err != nil {
-		return err
+	_, err := parseTarget(t)
+	return err
+}
+
+// parseTarget reads the address of what can be a target.
+func parseTarget(t setup.Target) (string, error) {
+	at, err := at(t.Address)
+	if err == nil {
+		err = checkName(t.Secret)
 	}
-	return checkName(t.Secret)
+	return at, err
 }
 
 // Check asks whether the target can be written: who may list secrets may write them.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
-	path, err := at(t.Address)
+	path, err := parseTarget(t)
 	if err != nil {
-		return providers.Access{}, err
-	}
-	if err := checkName(t.Secret); err != nil {
 		return providers.Access{}, err
 	}
 	if strings.Contains(t.Address, "/") {

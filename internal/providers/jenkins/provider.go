@@ -61,20 +61,24 @@ func (p *Provider) Info() providers.Info { return info }
 
 // CheckTarget refuses, without a request, a target that cannot be one.
 func (*Provider) CheckTarget(t setup.Target) error {
-	if _, err := store(t.Address); err != nil {
-		return err
+	_, err := parseTarget(t)
+	return err
+}
+
+// parseTarget reads the address of what can be a target.
+func parseTarget(t setup.Target) (string, error) {
+	at, err := store(t.Address)
+	if err == nil {
+		err = providers.CheckSecretName("jenkins", "id of the credential", t.Secret, docsCredentials)
 	}
-	return providers.CheckSecretName("jenkins", "id of the credential", t.Secret, docsCredentials)
+	return at, err
 }
 
 // Check asks whether the target can be written: a request to create that holds nothing is refused for
 // its form only after the right has been looked at.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
-	at, err := store(t.Address)
+	at, err := parseTarget(t)
 	if err != nil {
-		return providers.Access{}, err
-	}
-	if err := providers.CheckSecretName("jenkins", "id of the credential", t.Secret, docsCredentials); err != nil {
 		return providers.Access{}, err
 	}
 	found, err := p.api.find(ctx, at, t.Secret)

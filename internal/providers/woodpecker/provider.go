@@ -90,19 +90,23 @@ func (p *Provider) at(ctx context.Context, address string) (string, error) {
 
 // CheckTarget refuses, without a request, a target that cannot be one.
 func (*Provider) CheckTarget(t setup.Target) error {
-	if _, err := split(t.Address); err != nil {
-		return err
+	_, err := parseTarget(t)
+	return err
+}
+
+// parseTarget reads the address of what can be a target.
+func parseTarget(t setup.Target) (bool, error) {
+	at, err := split(t.Address)
+	if err == nil {
+		err = providers.CheckSecretName("woodpecker", "secret name", t.Secret, docsSecrets)
 	}
-	return providers.CheckSecretName("woodpecker", "secret name", t.Secret, docsSecrets)
+	return at, err
 }
 
 // Check asks whether the target can be written: who may list secrets may write them.
 func (p *Provider) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
-	isRepo, err := split(t.Address)
+	isRepo, err := parseTarget(t)
 	if err != nil {
-		return providers.Access{}, err
-	}
-	if err := providers.CheckSecretName("woodpecker", "secret name", t.Secret, docsSecrets); err != nil {
 		return providers.Access{}, err
 	}
 	if isRepo {

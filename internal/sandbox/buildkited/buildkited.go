@@ -29,6 +29,7 @@ type Server struct {
 	embedded.Server
 	embedded.Runs
 	scopes []string
+	ends   *time.Time // of the token; nil: never
 	state  state
 }
 
@@ -90,6 +91,9 @@ func (s *Server) Push(name string, jobs ...embedded.Job) {
 // SetScopes gives the log-in other scopes.
 func (s *Server) SetScopes(scopes ...string) { s.Do(func() { s.scopes = scopes }) }
 
+// SetEnd gives the token an end.
+func (s *Server) SetEnd(at time.Time) { s.Do(func() { s.ends = &at }) }
+
 // Open reads a secret and its policy.
 func (s *Server) Open(key string) (v *secret.Value, policy string, err error) {
 	err = errors.New("no such secret")
@@ -119,7 +123,7 @@ func (s *Server) Handler() http.Handler {
 	const secrets, builds = "/v2/organizations/{org}/clusters/{cluster}/secrets", "/v2/organizations/{org}/pipelines/{pipeline}/builds"
 	routes := map[string]embedded.Action{
 		"GET /v2/access-token": func(*http.Request) embedded.Answer {
-			return embedded.OK(map[string]any{"uuid": Cluster, "scopes": s.scopes, "user": map[string]any{"name": "Ada Example"}})
+			return embedded.OK(map[string]any{"uuid": Cluster, "scopes": s.scopes, "expires_at": s.ends, "user": map[string]any{"name": "Ada Example"}})
 		},
 		"GET /v2/organizations/{org}/pipelines/{pipeline}": s.in("", func(*pipeline, *http.Request) embedded.Answer {
 			return embedded.OK(map[string]any{"default_branch": "main", "visibility": "private", "cluster_id": Cluster})
