@@ -56,10 +56,7 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string, s
 	if err != nil {
 		return nil, err
 	}
-	file, err := w.setupFile()
-	if err != nil {
-		return nil, err
-	}
+	file, fileErr := w.setupsApart()
 	add := func(name string, c candidate, err error) error {
 		switch {
 		case err == nil && c.name != "":
@@ -86,9 +83,17 @@ func (w *world) candidates(ctx context.Context, f rotateFlags, names []string, s
 	if len(names) == 0 {
 		wanted = slices.Concat(file.Names(), renewals(file))
 	}
+	if fileErr != nil && len(names) == 0 {
+		if err := add(setupfile.Name, candidate{}, fileErr); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range wanted {
 		if here[name] {
 			continue
+		}
+		if fileErr != nil && len(names) > 0 {
+			return nil, fileErr
 		}
 		c, err := w.fromFileOrMarks(ctx, f, file, name)
 		if err == nil && c.name == "" && len(names) > 0 {

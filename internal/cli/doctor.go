@@ -47,7 +47,7 @@ func (a *app) doctor(ctx context.Context, values bool) (err error) {
 	defer func() { err = errors.Join(err, w.close()) }()
 	x := &examination{w: w, tokens: w.listed(), values: values}
 	var rows []doctor.Row
-	if x.file, err = w.setupFile(); err != nil {
+	if x.file, err = w.setupsApart(); err != nil {
 		rows = append(rows, doctor.Failed(doctor.Drift, setupfile.Name, err))
 	}
 	if x.all, err = w.subjects(ctx, x.file, nil); err != nil {

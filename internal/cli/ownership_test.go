@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox"
 	"github.com/astro-ci/astro-ci/internal/sandbox/fault"
@@ -468,5 +469,39 @@ func TestASecretThatWouldBeHiddenHasItsOwnName(t *testing.T) {
 		if code != 0 || !strings.Contains(out, `"target":"`+want+`"`) {
 			t.Errorf("%s: exit %d: %s%s", where, code, out, stderr)
 		}
+	}
+}
+
+// A mistake in one entry of astro-ci.yaml says nothing of the other setups: what a schedule rotates is not kept back
+// by it, nor what is verified.
+func TestOneFaultyEntry(t *testing.T) {
+	t.Parallel()
+	p, s := once(t)
+	if _, stderr, code := p.run("setup", "--no-input", "--yes", "--like", "etl-prod", "--workspace", "Machine Learning", "--deployment", "ml-prod"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	right := p.read("astro-ci.yaml")
+	p.write("astro-ci.yaml", strings.Replace(right, "    deployment:", "    deploiment:", 1))
+	p.env = append(p.env, "ASTRO_CI_TEST_QUIET=1ms")
+	due := []string{"rotate", "--due", "--no-input", "--yes", "--json", "--wait", "--drain", "1ms"}
+	if out, stderr, code := p.run(due...); code != 0 || strings.Count(out, `"state":"not due"`) != 2 {
+		t.Errorf("with journals: exit %d: %s%s", code, out, stderr)
+	}
+	p.lose()
+	s.Astro().Grow(61 * 24 * time.Hour)
+	before := marked(s)
+	out, stderr, code := p.run(due...)
+	if now := marked(s); code == 0 || !strings.Contains(out, "deploiment") || !slices.Equal(now["etl-prod"], before["etl-prod"]) || len(now["ml-prod"]) != 1 || slices.Equal(now["ml-prod"], before["ml-prod"]) {
+		t.Errorf("exit %d, on Astro %v: %s%s", code, now, out, stderr)
+	}
+	if out, stderr, code := p.run("verify"); code != 1 || !strings.Contains(out, "deploiment") || !strings.Contains(out, "ml-prod") {
+		t.Errorf("verify: exit %d: %s%s", code, out, stderr)
+	}
+	if _, stderr, code := p.run("rotate", "etl-prod", "--yes", "--no-input"); code != 1 || !strings.Contains(stderr, "deploiment") {
+		t.Errorf("the faulty one by its name: exit %d: %s", code, stderr)
+	}
+	p.write("astro-ci.yaml", "- "+right)
+	if out, stderr, code := p.run(due...); code != 1 || !strings.Contains(out, "astro-ci.yaml") || !strings.Contains(out, "ml-prod") {
+		t.Errorf("nothing of the file can be read: exit %d: %s%s", code, out, stderr)
 	}
 }

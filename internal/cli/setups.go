@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -63,18 +64,23 @@ func remarks(p setup.Plan) map[string]display.Text {
 }
 
 // setupFile reads astro-ci.yaml of the repository that one stands in; none is an empty one.
-func (w *world) setupFile() (setupfile.File, error) {
+func (w *world) setupFile() (setupfile.File, error) { return w.readSetups(setupfile.Parse) }
+
+// setupsApart is setupFile where one faulty entry says nothing of the others.
+func (w *world) setupsApart() (setupfile.File, error) { return w.readSetups(setupfile.Apart) }
+
+func (w *world) readSetups(read func([]byte, []flow.Step) (setupfile.File, error)) (setupfile.File, error) {
 	found, err := w.files.Find([]string{setupfile.Name})
 	if err != nil || len(found) == 0 {
 		return setupfile.File{}, err
 	}
-	return setupfile.Parse(found[0].Content, w.steps)
+	return read(found[0].Content, w.steps)
 }
 
 // answers are those of a setup that the repository's file has, or else this computer's journal.
 func (w *world) answers(name string) (map[string]string, error) {
-	f, err := w.setupFile()
-	if err != nil {
+	f, err := w.setupsApart()
+	if err = cmp.Or(err, f.Err(name)); err != nil {
 		return nil, err
 	}
 	if a, ok := f.Answers(name); ok {
@@ -113,7 +119,7 @@ func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotat
 	if s.Active() || s.Last != "" {
 		return s.Setup(), s, nil
 	}
-	f, err := w.setupFile()
+	f, err := w.setupsApart()
 	if err != nil {
 		return p, s, err
 	}
@@ -126,15 +132,16 @@ func (w *world) planFor(ctx context.Context, name string) (p setup.Plan, s rotat
 
 // entry is the plan of a setup that astro-ci.yaml has an entry for, or of the one that renews such a setup.
 func (w *world) entry(ctx context.Context, f setupfile.File, name string) (p setup.Plan, known bool, err error) {
-	if answers, ok := f.Answers(name); ok {
+	answers, own := f.Answers(name)
+	if !own {
+		if answers, known = renews(f, name); !known {
+			return p, false, nil
+		}
+	}
+	if err = f.Err(answers["name"]); err == nil {
 		p, err = w.fill(ctx, answers, nil)
-		return p, true, err
 	}
-	of, ok := renews(f, name)
-	if !ok {
-		return p, false, nil
-	}
-	if p, err = w.fill(ctx, of, nil); err != nil {
+	if err != nil || own {
 		return p, true, err
 	}
 	return engine.Renewal(p, w.platformAt(p.Platform)), true, nil

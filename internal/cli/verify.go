@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func (a *app) verify(ctx context.Context, names []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	file, err := w.setupFile()
+	file, err := w.setupsApart()
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (w *world) fromFile(ctx context.Context, file setupfile.File, all []*subjec
 		if !ok {
 			return
 		}
-		p, err := setup.Plan{}, w.noLogin
+		p, err := setup.Plan{}, cmp.Or(file.Err(s.name), w.noLogin)
 		if err == nil {
 			p, err = w.fill(ctx, answers, keep)
 		}

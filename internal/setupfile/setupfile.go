@@ -7,6 +7,7 @@ package setupfile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -50,6 +51,17 @@ type Setup struct {
 	Name string
 	Own  Answers // what the entry itself says
 	Line int     // where it stands, from 1
+	Err  error   // what is wrong with this entry alone
+}
+
+// Err is what is wrong with the entry of a setup.
+func (f File) Err(name string) error {
+	for _, s := range f.Setups {
+		if s.Name == name && s.Err != nil {
+			return s.Err
+		}
+	}
+	return nil
 }
 
 // Answers are the answers of a setup, its name among them; false when the file does not have it.
@@ -99,6 +111,14 @@ func ParseAs(called string, raw []byte, steps []flow.Step) (File, error) {
 	return f, err
 }
 
+// Apart is Parse for who can do without a faulty entry: the error is what is wrong with the file beside its
+// entries.
+func Apart(raw []byte, steps []flow.Step) (File, error) {
+	r := &reader{called: Name, keys: keys(steps)}
+	f, _, err := r.read(raw)
+	return f, cmp.Or(err, r.wrong(func(of int) bool { return of == 0 }))
+}
+
 // spot is where an entry, and each of its keys, stands: lines from 1, the last one included.
 type spot struct {
 	first, last, column int
@@ -116,12 +136,31 @@ type layout struct {
 var lineOf = pattern.New(`\[(\d+):\d+\]`)
 
 type reader struct {
+	called string
 	keys   []flow.Step
-	faults []error
+	entry  int // the line of the setup that is read; 0 beside them
+	faults []fault
+}
+
+// fault is one thing that is wrong.
+type fault struct {
+	entry int
+	err   error
 }
 
 func (r *reader) fault(line int, format string, args ...any) {
-	r.faults = append(r.faults, fmt.Errorf("line %d: %s", line, display.Clean(fmt.Sprintf(format, args...))))
+	r.faults = append(r.faults, fault{r.entry, fmt.Errorf("line %d: %s", line, display.Clean(fmt.Sprintf(format, args...)))})
+}
+
+// wrong joins the faults of the entries that are meant; nil for none.
+func (r *reader) wrong(meant func(entry int) bool) error {
+	var all []error
+	for _, f := range r.faults {
+		if meant(f.entry) {
+			all = append(all, f.err)
+		}
+	}
+	return hint.Wrap(errors.Join(all...), "read "+r.called, "Correct what is named above. astro-ci schema prints what can stand there.", Docs)
 }
 
 func read(raw []byte, keys []flow.Step) (f File, at layout, err error) {
@@ -129,17 +168,23 @@ func read(raw []byte, keys []flow.Step) (f File, at layout, err error) {
 }
 
 func readAs(called string, raw []byte, keys []flow.Step) (f File, at layout, err error) {
+	r := &reader{called: called, keys: keys}
+	f, at, err = r.read(raw)
+	return f, at, cmp.Or(err, r.wrong(func(int) bool { return true }))
+}
+
+// read reads what can be read, and keeps the faults. The error is why there is nothing to read.
+func (r *reader) read(raw []byte) (f File, at layout, err error) {
 	at.entries = map[string]spot{}
-	r := &reader{keys: keys}
 	if len(raw) > 1<<22 {
-		return f, at, hint.New("the file "+called+" is larger than 4 MB", "Split it.", Docs)
+		return f, at, hint.New("the file "+r.called+" is larger than 4 MB", "Split it.", Docs)
 	}
 	tree, err := parser.ParseBytes(bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n")), 0)
 	if err == nil && len(tree.Docs) > 1 {
 		err = errors.New("it holds several documents")
 	}
 	if err != nil {
-		return f, at, hint.Wrap(errors.New(lineOf.ReplaceAllString(strings.Replace(display.Clean(strings.SplitN(err.Error(), "\n", 2)[0]).String(), "] ", "]: ", 1), "line $1")), "read "+called, "Correct the YAML.", Docs)
+		return f, at, hint.Wrap(errors.New(lineOf.ReplaceAllString(strings.Replace(display.Clean(strings.SplitN(err.Error(), "\n", 2)[0]).String(), "] ", "]: ", 1), "line $1")), "read "+r.called, "Correct the YAML.", Docs)
 	}
 	var body ast.Node
 	if len(tree.Docs) == 1 {
@@ -166,14 +211,20 @@ func readAs(called string, raw []byte, keys []flow.Step) (f File, at layout, err
 	for _, s := range f.Setups {
 		a, _ := f.Answers(s.Name)
 		if to, ok := at.entries[setup.RenewalName(s.Name)]; ok && setup.Cadence(a["self-rotate"]).Rotates() {
+			r.entry = to.first
 			r.fault(to.first, "the setup %q has the name of the one that renews %q; give it another one", setup.RenewalName(s.Name), s.Name)
 		}
 	}
-	return f, at, hint.Wrap(errors.Join(r.faults...), "read "+called, "Correct what is named above. astro-ci schema prints what can stand there.", Docs)
+	for i, s := range f.Setups {
+		f.Setups[i].Err = r.wrong(func(entry int) bool { return entry == s.Line })
+	}
+	return f, at, nil
 }
 
 func (r *reader) setup(e *ast.MappingValueNode, at *layout) Setup {
 	s := Setup{Name: name(e), Line: line(e)}
+	r.entry = s.Line
+	defer func() { r.entry = 0 }()
 	if err := setup.CheckName(s.Name); err != nil {
 		r.fault(s.Line, "the name of a setup, %q: %v", s.Name, err)
 	}

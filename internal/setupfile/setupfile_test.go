@@ -92,6 +92,25 @@ func TestFaultsAreAllNamedWithTheirLines(t *testing.T) {
 	}
 }
 
+// What is wrong with one entry is said of that one, where the others can be used.
+func TestApart(t *testing.T) {
+	t.Parallel()
+	f, err := setupfile.Apart([]byte("setups:\n  a:\n    role: x\n  b:\n    nope: 1\n  c:\n    self-rotate: weekly\n  c-rotation:\n    role: x\n"), questions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "", "b": `line 5: "nope"`, "c": "", "c-rotation": "line 8: "} {
+		if err := f.Err(name); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, not %q", name, err, want)
+		}
+	}
+	for _, whole := range []string{"a: [", "version: 2\nsetups:\n  a:\n    role: x\n", "defaults:\n  nope: 1\n", "setups: [1]\n"} {
+		if _, err := setupfile.Apart([]byte(whole), questions()); err == nil {
+			t.Errorf("%q was taken", whole)
+		}
+	}
+}
+
 // What a person wrote stays, byte for byte, around what is changed.
 func TestSetKeepsWhatAPersonWrote(t *testing.T) {
 	t.Parallel()
