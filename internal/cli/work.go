@@ -40,7 +40,11 @@ func (w *world) together(ctx context.Context, f rotateFlags, all []candidate, be
 		}
 	}
 	for i, c := range all {
-		tasks[i] = w.task(c)
+		whose := ""
+		if len(all) > 1 {
+			whose = c.name + ": "
+		}
+		tasks[i] = w.task(c, whose)
 		if err := w.start(ctx, f, tasks[i], before); err != nil {
 			end(i, w.failed(c.name, err))
 		} else {
@@ -82,10 +86,11 @@ func (x *task) rank() int {
 	return 0
 }
 
-func (w *world) task(c candidate) *task {
+// task is a setup to go on with. whose is what its lines begin with.
+func (w *world) task(c candidate, whose string) *task {
 	x := &task{c: c, last: map[int]rotation.Event{}, see: func(rotation.Event) {}, show: func(engine.Event) {}}
 	if !c.quiet {
-		x.see, x.show = w.app.seen(), w.app.show
+		x.see, x.show = w.app.seen(whose), w.app.show
 	}
 	return x
 }
@@ -180,8 +185,9 @@ func waiting(act rotation.Act) string {
 	return "a request to Astro or to a store had no answer and may still take effect; it goes on at " + at
 }
 
-// seen tells about acts that ended. A look that finds what the last one found is not told again.
-func (a *app) seen() func(rotation.Event) {
+// seen tells about acts that ended, each line after whose it is. A look that finds what the last one found is not
+// told again.
+func (a *app) seen(whose string) func(rotation.Event) {
 	last := map[string]string{}
 	return func(ev rotation.Event) {
 		if a.json != "" || !ev.Ended {
@@ -195,7 +201,7 @@ func (a *app) seen() func(rotation.Event) {
 		}
 		looks := ev.Act.Kind == rotation.Verify || ev.Act.Kind == rotation.List
 		if !looks || last[ev.Say] != said {
-			a.tell("%s", said)
+			a.tell("%s%s", whose, said)
 		}
 		last[ev.Say] = said
 	}
