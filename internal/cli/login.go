@@ -162,7 +162,7 @@ func (a *app) session(ctx context.Context, do func(astro.Login, *astro.Client) e
 	}
 	var s *sandbox.Sandbox
 	if a.sandbox {
-		if s, err = a.startSandbox(nil, nil); err != nil {
+		if s, err = a.startSandbox(nil, nil, nil); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, s.Close()) }()

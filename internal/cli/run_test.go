@@ -158,6 +158,10 @@ func TestRunReadsItsOwnSecret(t *testing.T) {
 			if (used(first) != ofFirst) != x.shared || used(other) != ofOther {
 				t.Errorf("the tokens of the others: %s%s", used(first), used(other))
 			}
+			stdout, stderr, code = p.run("run", "ml-prod", "--sandbox", "--json", "--every", "1ms")
+			if r := decodeRun(t, stdout); code != 0 || r.State != "passed" || r.Token != other.Token.ID {
+				t.Errorf("on the branch release: exit %d: %s%s", code, stdout, stderr)
+			}
 			// Its secret alone is taken away; the file stays.
 			at := filepath.Join(p.project(), filepath.FromSlash(second.Pipeline.File))
 			file, err := os.ReadFile(at)
@@ -360,7 +364,7 @@ func TestSandboxTakesTheRepositoryOneStandsIn(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
 			p.write(".git/config", "[remote \"origin\"]\n\turl = "+remote+"\n")
-			p.write(".git/HEAD", "ref: refs/heads/main\n")
+			p.write(".git/HEAD", "ref: refs/heads/master\n")
 			_, stderr, code := p.run("setup", "--sandbox", "--no-input", "--yes", "--credential", "deployment-token", "--workspace", "Data Platform", "--deployment", "etl-prod", "--role", "DEPLOYMENT_ADMIN")
 			if code != 0 || strings.Contains(stderr, aside) != (file == "") {
 				t.Fatalf("exit %d: %s", code, stderr)
@@ -368,7 +372,7 @@ func TestSandboxTakesTheRepositoryOneStandsIn(t *testing.T) {
 			if file == "" {
 				return
 			}
-			if text := p.read(file); !strings.Contains(text, "astro") {
+			if text := p.read(file); !strings.Contains(text, "master") || strings.Contains(text, "main\n") {
 				t.Errorf("%s is\n%s", file, text)
 			}
 			if out, stderr, code := p.run("run", "--sandbox", "etl-prod"); code != 0 || !strings.Contains(stderr, "The run passed") {

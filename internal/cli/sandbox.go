@@ -51,14 +51,14 @@ func (a *app) sandboxDir() (string, error) {
 	return filepath.Join(state, "sandbox"), err
 }
 
-// startSandbox starts the embedded servers for this run; repos exist beside those they have, and the
-// pipeline files count as pushed.
-func (a *app) startSandbox(repos []setup.Repository, pushed []sandbox.File) (*sandbox.Sandbox, error) {
+// startSandbox starts the embedded servers for this run; repos exist beside those they have, every one has these
+// branches, and the pipeline files count as pushed.
+func (a *app) startSandbox(repos []setup.Repository, branches []string, pushed []sandbox.File) (*sandbox.Sandbox, error) {
 	dir, err := a.sandboxDir()
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos, Pushed: pushed, Samples: true})
+	return sandbox.Start(sandbox.Options{Dir: dir, Releases: pipeline.Pins().CLI, Repos: repos, Branches: branches, Pushed: pushed, Samples: true})
 }
 
 func (a *app) serveSandbox(ctx context.Context, listen string) (err error) {

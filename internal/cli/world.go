@@ -227,7 +227,7 @@ func (w *world) enterSandbox() error {
 			return err
 		}
 	}
-	w.sandbox, err = w.app.startSandbox(repos, w.pushed())
+	w.sandbox, err = w.app.startSandbox(repos, w.branches(), w.pushed())
 	return err
 }
 
@@ -242,6 +242,11 @@ func (w *world) pushed() (out []sandbox.File) {
 		out = append(out, x)
 	}
 	return out
+}
+
+// branches are those that this clone knows to be elsewhere as well, the default one first.
+func (w *world) branches() []string {
+	return slices.DeleteFunc([]string{w.branch(), w.repo.Branch}, func(b string) bool { return b == "" })
 }
 
 // branch is the default branch of the repository that one stands in, as far as the clone tells.

@@ -7,6 +7,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,8 +64,9 @@ type Options struct {
 	Now      func() time.Time             // nil: the real time
 	Releases map[string]map[string]string // released versions of the Astro CLI: version -> os_arch -> SHA-256
 	Repos    []setup.Repository           // repositories that exist beside acme/etl
-	// Pushed are the pipeline files on the default branches: nothing can be pushed to the sandbox, so what lies in
-	// the working tree counts as pushed.
+	Branches []string                     // that every repository has, the default one first; nil: main
+	// Pushed are the pipeline files on the branches: nothing can be pushed to the sandbox, so what lies in the
+	// working tree counts as pushed.
 	Pushed []File
 	// Samples fills a new Astro with tokens as they are found where nobody looks after them.
 	Samples bool
@@ -84,7 +86,7 @@ var (
 	ofSecret = pattern.New(`\bSECRET(?:: | = |=)["']([^"']+)`)
 	// An environment, a context or a group, or the id of a secret of AWS.
 	ofPlace    = pattern.New(`(?m)^ *(?:environment:(?:\n +name:)?|deployment:|context:\n +-|- group:|(?:secrets-manager|parameter-store):\n +ASTRO_API_TOKEN:) "?([^"\n]+?)"?(?: #.*)?$`)
-	ofBranch   = pattern.New(`(?m)(?:\bbranch(?:es)?:|\bonly:|_BRANCH ==|env\.BRANCH_NAME ==)\s+(?:- )?\\?["']([^"'\\]+)|^"([^"]+)":$`)
+	ofBranch   = pattern.New(`(?m)(?:\bbranch(?:es:\s+include|es)?:|\bBRANCH:|\bonly:|_BRANCH ==|env\.BRANCH_NAME ==)\s+(?:- )?\\?["']([^"'\\]+)|^"([^"]+)":$`)
 	ofSchedule = pattern.New(`\bRENEWS(?:: | = |=)`)
 )
 
@@ -157,6 +159,9 @@ func Start(o Options) (*Sandbox, error) {
 	if o.Samples && kept["astro"] == nil {
 		s.astro.Fill()
 	}
+	for _, x := range s.runners() {
+		x.Branches(o.Branches...)
+	}
 	for _, r := range o.Repos {
 		i := strings.LastIndex(r.Path, "/")
 		switch {
@@ -221,6 +226,17 @@ func (s *Sandbox) services() []service {
 	}
 }
 
+// runners are the servers that run pipelines.
+func (s *Sandbox) runners() []interface {
+	OnRun(f func(*secret.Value) error)
+	Branches(names ...string)
+} {
+	return []interface {
+		OnRun(f func(*secret.Value) error)
+		Branches(names ...string)
+	}{s.github, s.gitlab, s.circle, s.bucket, s.wood, s.kite, s.gitea, s.azure, s.aws, s.jenkins, s.drone}
+}
+
 // fill makes the servers, with the state that was kept of each.
 func (s *Sandbox) fill(now func() time.Time, kept map[string]json.RawMessage) error {
 	var err [17]error
@@ -272,17 +288,9 @@ func (s *Sandbox) listen(o Options) error {
 	m.Handle("/astro-cli", releases)
 	s.url = "http://" + l.Addr().String()
 	s.github.LogsAt(s.url + "/logs/github")
-	s.github.OnRun(s.astro.Use)
-	s.gitlab.OnRun(s.astro.Use)
-	s.circle.OnRun(s.astro.Use)
-	s.bucket.OnRun(s.astro.Use)
-	s.wood.OnRun(s.astro.Use)
-	s.kite.OnRun(s.astro.Use)
-	s.gitea.OnRun(s.astro.Use)
-	s.azure.OnRun(s.astro.Use)
-	s.aws.OnRun(s.astro.Use)
-	s.jenkins.OnRun(s.astro.Use)
-	s.drone.OnRun(s.astro.Use)
+	for _, x := range s.runners() {
+		x.OnRun(s.astro.Use)
+	}
 	born := []setup.Repository{{Host: "github.com", Path: "acme/etl"}, {Host: "gitlab.com", Path: "acme/etl"}, {Host: "bitbucket.org", Path: "acme/etl"}, {Host: "dev.azure.com", Path: "acme/data/etl"}}
 	for _, r := range append(born, o.Repos...) {
 		for _, f := range o.Pushed {
@@ -306,7 +314,10 @@ func (s *Sandbox) push(r setup.Repository, f File) {
 		s.bucket.Push(r.Path, jobs...)
 	}
 	if file == "Jenkinsfile" {
-		s.jenkins.Push(last, "main", jobs...)
+		s.jenkins.Push(last, s.jenkins.Trunk(), jobs...)
+		for _, j := range jobs {
+			s.jenkins.Push(last, cmp.Or(j.Branch, s.jenkins.Trunk()))
+		}
 	}
 	if file == ".drone.yml" {
 		s.drone.Push(r.Path, droned.Fine, jobs...)

@@ -24,7 +24,7 @@ type build struct {
 // usual is the buildspec that a build takes unless it is told otherwise.
 const usual = "buildspec.yml"
 
-// Push puts a buildspec that reads such secrets on the branch main of a project's repository.
+// Push puts a buildspec that reads such secrets on the branches of a project's repository.
 func (s *Server) Push(project, file string, jobs ...embedded.Job) {
 	s.Do(func() {
 		if p := s.state.Projects[project]; !slices.Contains(p.Files, file) {
@@ -54,7 +54,7 @@ func (s *Server) startBuild(in input) embedded.Answer {
 		}
 	}
 	b := &build{ID: fmt.Sprintf("%s:00000000-0000-0000-0000-%012d", in.ProjectName, len(s.state.Builds)+1), Project: in.ProjectName, File: cmp.Or(in.BuildspecOverride, usual), Mark: in.IdempotencyToken}
-	if !slices.Contains(p.Files, b.File) || in.SourceVersion != "main" {
+	if !slices.Contains(p.Files, b.File) || !s.Known(in.ProjectName+" "+b.File, in.SourceVersion) {
 		b.Over, b.Failed = true, "YAML_FILE_ERROR: YAML file does not exist"
 	}
 	s.state.Builds = append(s.state.Builds, b)

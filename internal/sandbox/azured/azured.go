@@ -85,6 +85,9 @@ func (s *Server) AddRepo(path string) {
 			s.state.NextID++
 			s.state.Repos[name] = fmt.Sprintf("5febef5a-833d-4e14-b9c0-%012d", s.state.NextID)
 		}
+		if b := s.Trunk(); b != "main" && s.place(name).Heads[b] == "" {
+			s.place(name).add(b, "", "README.md", "")
+		}
 	})
 }
 
@@ -232,7 +235,7 @@ func (s *Server) repo(r *http.Request) embedded.Answer {
 	if id == "" {
 		return fail(404, "TF401019: The Git repository with name or identifier "+name+" does not exist")
 	}
-	return embedded.OK(map[string]any{"id": id, "name": name, "defaultBranch": "refs/heads/main", "isDisabled": false, "project": map[string]any{"id": projectID, "name": project}})
+	return embedded.OK(map[string]any{"id": id, "name": name, "defaultBranch": heads + s.Trunk(), "isDisabled": false, "project": map[string]any{"id": projectID, "name": project}})
 }
 
 func shown(in map[string]*variable, open func([]byte) string) map[string]any {

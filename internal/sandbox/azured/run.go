@@ -21,7 +21,7 @@ type run struct {
 	Failed     string    `json:"failed"` // what it said; "" when it went well
 }
 
-// Push puts a pipeline file with such jobs on the branch main of a repository, named by its full path.
+// Push puts a pipeline file with such jobs on the branches of a repository, named by its full path.
 func (s *Server) Push(repo, file string, jobs ...embedded.Job) {
 	s.Do(func() {
 		at := s.state.Repos[repo[strings.LastIndex(repo, "/")+1:]] + " " + file
@@ -62,7 +62,7 @@ func (s *Server) pushed(d *definition, ref string) bool {
 	if p := s.state.Code[d.Repo]; p != nil {
 		_, committed = p.files(strings.TrimPrefix(ref, heads))[file]
 	}
-	return committed || ref == heads+"main" && slices.Contains(s.state.Pushed, d.Repo+" "+file)
+	return committed || s.Known(d.Repo+" "+file, strings.TrimPrefix(ref, heads)) && slices.Contains(s.state.Pushed, d.Repo+" "+file)
 }
 
 // ofRun finds the run of a request.

@@ -84,6 +84,9 @@ func (s *Server) AddRepo(path string) {
 				s.state.Places[p] = &place{ID: s.id()}
 			}
 		}
+		if p, b := s.state.Places[path], s.Trunk(); b != "main" && p.heads()[b] == "" {
+			p.add(b, "", "README.md", "")
+		}
 	})
 }
 
@@ -139,7 +142,7 @@ func (s *Server) Handler() http.Handler {
 			return embedded.OK(map[string]any{"type": "workspace", "uuid": p.ID, "slug": pathOf(r), "name": pathOf(r), "is_private": true})
 		}),
 		"GET " + repo: s.in(func(p *place, r *http.Request) embedded.Answer {
-			return embedded.OK(map[string]any{"type": "repository", "uuid": p.ID, "full_name": pathOf(r), "is_private": true, "mainbranch": map[string]any{"type": "branch", "name": "main"}})
+			return embedded.OK(map[string]any{"type": "repository", "uuid": p.ID, "full_name": pathOf(r), "is_private": true, "mainbranch": map[string]any{"type": "branch", "name": s.Trunk()}})
 		}),
 		"GET " + repo + "/pipelines_config": s.in(func(p *place, _ *http.Request) embedded.Answer {
 			return embedded.OK(map[string]any{"type": "repository_pipelines_configuration", "enabled": !p.Off})

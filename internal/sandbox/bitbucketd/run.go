@@ -44,7 +44,7 @@ func (s *Server) start(p *place, r *http.Request) embedded.Answer {
 		return fail(400, "Bad request")
 	case s.Denied():
 		return fail(403, "Your credentials lack one or more required privilege scopes.")
-	case p.Off || !p.Pushed || body.Target.RefName != "main" && !s.Known(pathOf(r), body.Target.RefName):
+	case p.Off || !p.Pushed || !s.Known(pathOf(r), body.Target.RefName):
 		return fail(400, "No pipeline was found for the target")
 	}
 	x := &run{ID: s.id(), Number: len(p.Runs) + 1, Branch: body.Target.RefName, Created: s.Now()}

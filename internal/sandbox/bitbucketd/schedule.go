@@ -105,7 +105,7 @@ func (s *Server) addSchedule(p *place, r *http.Request) embedded.Answer {
 		return fail(403, "Your credentials lack one or more required privilege scopes.")
 	case !sevenFields.MatchString(body.Cron) || !oneDay.MatchString(body.Cron):
 		return fail(400, "The cron pattern is invalid")
-	case body.Target.RefName != "main":
+	case !s.Known(pathOf(r), body.Target.RefName):
 		return fail(400, "The branch was not found")
 	case len(p.Schedules) >= maxSchedules:
 		return fail(401, "The maximum limit of schedules for this repository was reached")

@@ -41,7 +41,7 @@ type state struct {
 }
 
 type pipeline struct {
-	Pushed bool   `json:"pushed"` // its steps are on the branch main
+	Pushed bool   `json:"pushed"` // its steps are on the branches
 	Runs   []*run `json:"runs"`
 
 	Schedules []*schedule `json:"schedules,omitempty"`
@@ -58,6 +58,7 @@ type stored struct {
 // run is a build with one job. It makes one step forward each time that it is looked at.
 type run struct {
 	Number int    `json:"number"`
+	Branch string `json:"branch"`
 	Looks  int    `json:"looks"`
 	Over   bool   `json:"over"`
 	Failed string `json:"failed"` // what it said; "" when it went well
@@ -80,7 +81,7 @@ func (s *Server) AddPipeline(name string) {
 	})
 }
 
-// Push puts such steps of a pipeline on the branch main.
+// Push puts such steps of a pipeline on the branches.
 func (s *Server) Push(name string, jobs ...embedded.Job) {
 	s.Do(func() {
 		s.state.Pipelines[name].Pushed = true
@@ -126,7 +127,7 @@ func (s *Server) Handler() http.Handler {
 			return embedded.OK(map[string]any{"uuid": Cluster, "scopes": s.scopes, "expires_at": s.ends, "user": map[string]any{"name": "Ada Example"}})
 		},
 		"GET /v2/organizations/{org}/pipelines/{pipeline}": s.in("", func(*pipeline, *http.Request) embedded.Answer {
-			return embedded.OK(map[string]any{"default_branch": "main", "visibility": "private", "cluster_id": Cluster})
+			return embedded.OK(map[string]any{"default_branch": s.Trunk(), "visibility": "private", "cluster_id": Cluster})
 		}),
 		"GET " + secrets:                 s.of("read_secret_details", s.list),
 		"POST " + secrets:                s.of("write_secrets", s.create),
@@ -262,10 +263,10 @@ func (s *Server) start(p *pipeline, r *http.Request) embedded.Answer {
 	switch {
 	case !embedded.Read(r, &in) || in.Commit == "" || in.Branch == "":
 		return fail(422, "Commit and branch are required")
-	case in.Branch != "main":
+	case !s.Known(r.PathValue("pipeline"), in.Branch):
 		return fail(422, "Branches have been disabled for this pipeline")
 	}
-	x := &run{Number: len(p.Runs) + 1}
+	x := &run{Number: len(p.Runs) + 1, Branch: in.Branch}
 	if !p.Pushed {
 		x.Over, x.Failed = true, "No pipeline configuration file was found in .buildkite"
 	}
@@ -305,7 +306,7 @@ func (s *Server) look(p *pipeline, r *http.Request) embedded.Answer {
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
 		name := r.PathValue("pipeline")
-		x.Failed = s.Run(name, "main", func(j embedded.Job) *secret.Value { return s.value(name, j) })
+		x.Failed = s.Run(name, x.Branch, func(j embedded.Job) *secret.Value { return s.value(name, j) })
 	}
 	return embedded.OK(x.shown())
 }

@@ -93,7 +93,7 @@ func (s *Server) schedules(base string) map[string]embedded.Action {
 		}),
 		"POST " + base: s.in("write_pipelines", func(p *pipeline, r *http.Request) embedded.Answer {
 			s.state.NextID++
-			x := &schedule{ID: fmt.Sprintf("%08d-0000-4000-8000-000000000001", s.state.NextID), Branch: "main", Enabled: true}
+			x := &schedule{ID: fmt.Sprintf("%08d-0000-4000-8000-000000000001", s.state.NextID), Branch: s.Trunk(), Enabled: true}
 			if no := x.change(r); no != nil {
 				return *no
 			}

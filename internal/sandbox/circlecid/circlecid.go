@@ -185,7 +185,7 @@ func (s *Server) writing(act action) action {
 func (s *Server) project(_ map[string]*stored, r *http.Request) embedded.Answer {
 	slug := r.PathValue("slug")
 	parts := strings.Split(slug, "/")
-	vcs := map[string]any{"vcs_url": "https://github.com/" + parts[1] + "/" + parts[2], "provider": "GitHub", "default_branch": "main"}
+	vcs := map[string]any{"vcs_url": "https://github.com/" + parts[1] + "/" + parts[2], "provider": "GitHub", "default_branch": s.Trunk()}
 	if parts[0] == "circleci" { // the GitHub App: the address of the code is not said
 		vcs["vcs_url"], vcs["provider"] = "//circleci.com/"+parts[1]+"/"+parts[2], "CircleCI"
 	}

@@ -13,6 +13,7 @@ import (
 // looked at.
 type run struct {
 	Slug    string    `json:"slug"`
+	Branch  string    `json:"branch"`
 	Number  int       `json:"number"`
 	Created time.Time `json:"created"`
 	Looks   int       `json:"looks"`
@@ -36,7 +37,7 @@ func (s *Server) trigger(_ map[string]*stored, r *http.Request) embedded.Answer 
 	}
 	slug := r.PathValue("slug")
 	id := uuid()
-	x := &run{Slug: slug, Number: len(s.state.Runs) + 1, Created: s.Now(), NoFile: !s.state.Pushed[slug]}
+	x := &run{Slug: slug, Branch: body.Branch, Number: len(s.state.Runs) + 1, Created: s.Now(), NoFile: !s.state.Pushed[slug] || !s.Known(slug, body.Branch)}
 	s.state.Runs[id] = x
 	return embedded.Answer{Status: http.StatusCreated, Body: map[string]any{"id": id, "number": x.Number, "state": "pending", "created_at": x.Created}}
 }
@@ -67,7 +68,7 @@ func (s *Server) workflows(r *http.Request) embedded.Answer {
 	}
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		x.Failed = s.Run(x.Slug, "main", func(j embedded.Job) *secret.Value { return s.value(x.Slug, j) }) != ""
+		x.Failed = s.Run(x.Slug, x.Branch, func(j embedded.Job) *secret.Value { return s.value(x.Slug, j) }) != ""
 	}
 	status, stopped := "running", any(nil)
 	if x.Over {

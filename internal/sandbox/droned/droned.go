@@ -25,7 +25,7 @@ type state struct {
 	Repos  map[string]bool    `json:"repos"`  // by path; false: not activated
 	Stored map[string]*stored `json:"stored"` // by place and lower-case name: "acme/etl token", "acme token"
 	NextID int                `json:"nextId"`
-	Pushed map[string]File    `json:"pushed"` // what the .drone.yml on the branch main is like, by path
+	Pushed map[string]File    `json:"pushed"` // what the .drone.yml is like, by path
 	Builds []*build           `json:"builds"`
 	Crons  map[string][]cron  `json:"crons,omitempty"` // by path
 }
@@ -72,7 +72,7 @@ func (s *Server) Handler() http.Handler {
 			if !ok {
 				return fail(404, "Not Found")
 			}
-			return embedded.OK(map[string]any{"slug": repoOf(r), "default_branch": "main", "active": active, "visibility": "private"})
+			return embedded.OK(map[string]any{"slug": repoOf(r), "default_branch": s.Trunk(), "active": active, "visibility": "private"})
 		},
 	}
 	const builds = "/api/repos/{ns}/{name}/builds"

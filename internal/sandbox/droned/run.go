@@ -1,6 +1,7 @@
 package droned
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 // build is a build with one stage. It makes one step forward each time that it is looked at.
 type build struct {
 	Repo    string    `json:"repo"`
+	Branch  string    `json:"branch"`
 	Number  int       `json:"number"`
 	File    File      `json:"file"`
 	Created time.Time `json:"created"`
@@ -33,7 +35,7 @@ const (
 	Blocked   File = "blocked"   // somebody has to approve its builds
 )
 
-// Push puts a .drone.yml with such pipelines on the branch main of a repository.
+// Push puts a .drone.yml with such pipelines on the branches of a repository.
 func (s *Server) Push(path string, f File, jobs ...embedded.Job) {
 	s.Do(func() {
 		if s.state.Pushed == nil { // a state that was kept before there were builds
@@ -47,19 +49,19 @@ func (s *Server) Push(path string, f File, jobs ...embedded.Job) {
 // start is carried out by Drone also where it starts nothing: then the answer is null.
 func (s *Server) start(r *http.Request) embedded.Answer {
 	repo, no := s.ofRepo(r)
-	branch := r.URL.Query().Get("branch")
+	branch := cmp.Or(r.URL.Query().Get("branch"), s.Trunk())
 	f, pushed := s.state.Pushed[repo]
 	switch {
 	case repo == "":
 		return no
-	case !s.state.Repos[repo] || branch != "" && branch != "main":
+	case !s.state.Repos[repo] || !s.Known(repo, branch):
 		return fail(404, "Not Found")
 	case !pushed:
 		return fail(500, "yaml: file not found")
 	case f == Unwilling:
 		return embedded.Answer{Status: 200, Body: []byte("null\n"), Header: map[string]string{"Content-Type": "application/json"}}
 	}
-	x := &build{Repo: repo, Number: 1, File: f, Created: s.Now(), Over: f == Broken}
+	x := &build{Repo: repo, Branch: branch, Number: 1, File: f, Created: s.Now(), Over: f == Broken}
 	for _, other := range s.state.Builds {
 		if other.Repo == repo {
 			x.Number++
@@ -86,8 +88,8 @@ func (x *build) status() string {
 // shown is a build without its stages.
 func (x *build) shown() map[string]any {
 	out := map[string]any{
-		"id": x.Number, "repo_id": 1, "trigger": "ada", "number": x.Number, "status": x.status(), "event": "custom", "ref": "refs/heads/main",
-		"source": "main", "target": "main", "created": x.Created.Unix(), "version": 1,
+		"id": x.Number, "repo_id": 1, "trigger": "ada", "number": x.Number, "status": x.status(), "event": "custom", "ref": "refs/heads/" + x.Branch,
+		"source": x.Branch, "target": x.Branch, "created": x.Created.Unix(), "version": 1,
 	}
 	if x.File == Broken {
 		out["error"] = "yaml: line 1: did not find expected key"
@@ -111,7 +113,7 @@ func (s *Server) look(x *build, _ *http.Request) embedded.Answer {
 	if x.Looks++; x.Looks > 2 && !x.Over && x.File != Blocked {
 		x.Over = true
 		if x.File == Fine {
-			x.Failed = s.Run(x.Repo, "main", func(j embedded.Job) *secret.Value { return s.value(x.Repo, j) })
+			x.Failed = s.Run(x.Repo, x.Branch, func(j embedded.Job) *secret.Value { return s.value(x.Repo, j) })
 		}
 	}
 	out := x.shown()

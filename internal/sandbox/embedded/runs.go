@@ -15,8 +15,20 @@ type Job struct {
 
 // Runs are the runs of an embedded platform, as far as what they read goes.
 type Runs struct {
-	use  func(*secret.Value) error
-	jobs map[string][]Job
+	use      func(*secret.Value) error
+	jobs     map[string][]Job
+	branches []string // that every repository has, the default one first; main where nothing is said
+}
+
+// Branches says which branches every repository has, the default one first.
+func (x *Runs) Branches(names ...string) { x.branches = names }
+
+// Trunk is the default branch of every repository.
+func (x *Runs) Trunk() string {
+	if len(x.branches) == 0 {
+		return "main"
+	}
+	return x.branches[0]
 }
 
 // OnRun makes each job of a run call f with the value of the secret that it reads, nil when there is none, as its own
@@ -36,9 +48,9 @@ func (x *Runs) Reads(place string, jobs ...Job) {
 	}
 }
 
-// Known reports whether some job of a place is in the runs of a branch.
+// Known reports whether a repository has a branch, or some job of a place is in its runs.
 func (x *Runs) Known(place, branch string) bool {
-	return slices.ContainsFunc(x.jobs[place], func(j Job) bool { return j.Branch == branch })
+	return branch == x.Trunk() || slices.Contains(x.branches, branch) || slices.ContainsFunc(x.jobs[place], func(j Job) bool { return j.Branch == branch })
 }
 
 // Run does what the jobs of a run do, and returns what one that failed said, "" when all went well; value finds what a

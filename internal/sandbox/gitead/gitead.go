@@ -46,7 +46,7 @@ type state struct {
 type place struct {
 	Archived bool      `json:"archived"`
 	Off      bool      `json:"off"`    // without Actions
-	Pushed   []string  `json:"pushed"` // names of the workflows on the branch main
+	Pushed   []string  `json:"pushed"` // names of the workflows on the branches
 	Secrets  []*stored `json:"secrets"`
 	Runs     []*run    `json:"runs"` // the newest one first
 
@@ -67,6 +67,7 @@ type stored struct {
 type run struct {
 	ID       int    `json:"id"`
 	Workflow string `json:"workflow"`
+	Branch   string `json:"branch"`
 	Looks    int    `json:"looks"`
 	Over     bool   `json:"over"`
 	Failed   string `json:"failed"` // what it said; "" when it went well
@@ -88,7 +89,7 @@ func (s *Server) AddRepo(path string, archived, off bool) {
 	s.Do(func() { s.state.Places[path] = &place{Archived: archived, Off: off} })
 }
 
-// Push puts a workflow with such jobs on the branch main of a repository, which is made when it is missing.
+// Push puts a workflow with such jobs on the branches of a repository, which is made when it is missing.
 func (s *Server) Push(path, file string, jobs ...embedded.Job) {
 	s.Do(func() {
 		if s.state.Places[path] == nil {
@@ -170,7 +171,7 @@ func (s *Server) in(right bool, act func(p *place, r *http.Request) embedded.Ans
 
 func (s *Server) about(p *place, r *http.Request) embedded.Answer {
 	return embedded.OK(map[string]any{
-		"id": 1, "full_name": r.PathValue("owner") + "/" + r.PathValue("name"), "default_branch": "main", "private": true,
+		"id": 1, "full_name": r.PathValue("owner") + "/" + r.PathValue("name"), "default_branch": s.Trunk(), "private": true,
 		"archived": p.Archived, "has_actions": !p.Off,
 	})
 }
@@ -245,11 +246,11 @@ func (s *Server) dispatch(p *place, r *http.Request) embedded.Answer {
 		return fail(422, "[Ref]: Required")
 	case p.Off || !slices.Contains(p.Pushed, file):
 		return fail(404, "workflow not found")
-	case in.Ref != "main":
+	case !s.Known(r.PathValue("owner")+"/"+r.PathValue("name")+" "+file, in.Ref):
 		return fail(404, "The target couldn't be found.")
 	}
 	s.state.NextID++
-	x := &run{ID: s.state.NextID, Workflow: file}
+	x := &run{ID: s.state.NextID, Workflow: file, Branch: in.Ref}
 	p.Runs = slices.Insert(p.Runs, 0, x)
 	switch {
 	case s.kind == Gitea && r.URL.Query().Get("return_run_details") == "true":
@@ -278,7 +279,7 @@ func (s *Server) shown(p *place, x *run, r *http.Request) map[string]any {
 		}
 		return map[string]any{"id": x.ID, "html_url": link, "workflow_id": x.Workflow, "event": "workflow_dispatch", "status": status, "index_in_repo": number}
 	}
-	return map[string]any{"id": x.ID, "html_url": link, "path": x.Workflow + "@refs/heads/main", "event": "workflow_dispatch", "status": status, "conclusion": conclusion, "run_number": number}
+	return map[string]any{"id": x.ID, "html_url": link, "path": x.Workflow + "@refs/heads/" + x.Branch, "event": "workflow_dispatch", "status": status, "conclusion": conclusion, "run_number": number}
 }
 
 func (s *Server) runs(p *place, r *http.Request) embedded.Answer {

@@ -63,7 +63,7 @@ func (s *Server) repoBody(x *repo, host string) map[string]any {
 	for _, k := range []string{"pushed_at", "created_at", "updated_at"} {
 		out[k] = stamp.Format(time.RFC3339)
 	}
-	out["default_branch"] = "main"
+	out["default_branch"] = s.Trunk()
 	out["permissions"] = map[string]any{
 		"admin": x.Permission == "admin", "push": x.Permission != "pull", "pull": true,
 	}

@@ -179,6 +179,9 @@ func (s *Server) AddRepo(owner, name string) {
 			ID: s.id(), Owner: owner, Name: name, Private: true, Permission: "admin", Secrets: newScope(100), Environments: map[string]*envir{},
 		}
 	}
+	if x, b := s.state.Repos[key], s.Trunk(); b != "main" && x.branches()[b] == nil {
+		x.Branches[b] = map[string]string{}
+	}
 }
 
 // AddEnvironment makes an environment with a number of required reviewers.

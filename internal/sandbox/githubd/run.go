@@ -94,7 +94,7 @@ func (s *Server) dispatch(r *http.Request) (int, any, *refusal) {
 		return 0, nil, refuse(http.StatusBadRequest, `Invalid request. "return_run_details" is not a permitted key.`)
 	}
 	branch, _ := body["ref"].(string)
-	if branch != "main" {
+	if !s.Known(strings.ToLower(x.Owner+"/"+x.Name)+" "+file, branch) {
 		return 0, nil, refuse(http.StatusUnprocessableEntity, "No ref found for: "+branch)
 	}
 	s.state.NextID++

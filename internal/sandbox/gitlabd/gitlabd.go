@@ -77,9 +77,13 @@ func (s *Server) AddProject(namespace, name string) {
 		if s.state.Groups[namespace] == nil {
 			s.state.Groups[namespace] = &group{Level: 50}
 		}
-		if path := namespace + "/" + name; s.state.Projects[path] == nil {
+		path := namespace + "/" + name
+		if s.state.Projects[path] == nil {
 			s.state.NextID++
-			s.state.Projects[path] = &project{ID: s.state.NextID, Level: 40, Protected: []string{"main"}}
+			s.state.Projects[path] = &project{ID: s.state.NextID, Level: 40, Protected: []string{s.Trunk()}}
+		}
+		if p, b := s.state.Projects[path], s.Trunk(); b != "main" && p.branches()[b] == nil {
+			p.Branches[b] = map[string]string{}
 		}
 	})
 }

@@ -94,7 +94,7 @@ func (s *Server) project(header map[string]string, r *http.Request, at string, p
 	switch {
 	case len(sub) == 0 && r.Method == http.MethodGet:
 		out := map[string]any{
-			"id": p.ID, "path_with_namespace": at, "default_branch": "main", "visibility": "private", "archived": p.Archived,
+			"id": p.ID, "path_with_namespace": at, "default_branch": s.Trunk(), "visibility": "private", "archived": p.Archived,
 			"namespace":   map[string]any{"kind": "group", "full_path": path.Dir(at)},
 			"permissions": map[string]any{"project_access": map[string]any{"access_level": p.Level}, "group_access": nil},
 		}

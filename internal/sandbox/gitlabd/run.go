@@ -14,13 +14,14 @@ import (
 // run is a pipeline. It makes one step forward each time that it is looked at.
 type run struct {
 	ID      int       `json:"id"`
+	Branch  string    `json:"branch"`
 	Created time.Time `json:"created"`
 	Looks   int       `json:"looks"`
 	Over    bool      `json:"over"`
 	Failed  string    `json:"failed"` // what it said; "" when it went well
 }
 
-// Push puts a .gitlab-ci.yml with such jobs on the branch main of a project.
+// Push puts a .gitlab-ci.yml with such jobs on the branches of a project.
 func (s *Server) Push(path string, jobs ...embedded.Job) {
 	s.Do(func() {
 		s.state.Projects[path].Pushed = true
@@ -60,13 +61,13 @@ func (s *Server) start(at string, p *project, r *http.Request) (int, any, *refus
 		return 0, nil, refuse(http.StatusForbidden, "403 Forbidden")
 	case body.Variables != nil:
 		return 0, nil, refuse(http.StatusBadRequest, map[string]any{"base": []string{"Insufficient permissions to set pipeline variables"}})
-	case body.Ref != "main":
+	case !s.Known(at, body.Ref):
 		return 0, nil, refuse(http.StatusBadRequest, map[string]any{"base": []string{"Reference not found"}})
 	case !p.Pushed:
 		return 0, nil, refuse(http.StatusBadRequest, map[string]any{"base": []string{"Missing CI config file"}})
 	}
 	s.state.NextID++
-	x := &run{ID: s.state.NextID, Created: s.Now()}
+	x := &run{ID: s.state.NextID, Branch: body.Ref, Created: s.Now()}
 	p.Runs = append(p.Runs, x)
 	return http.StatusCreated, x.shown(at, p), nil
 }
@@ -82,7 +83,7 @@ func (x *run) shown(at string, p *project) map[string]any {
 		status = "running"
 	}
 	return map[string]any{
-		"id": x.ID, "iid": x.ID, "project_id": p.ID, "status": status, "ref": "main", "sha": fmt.Sprintf("%040d", x.ID), "source": "api",
+		"id": x.ID, "iid": x.ID, "project_id": p.ID, "status": status, "ref": x.Branch, "sha": fmt.Sprintf("%040d", x.ID), "source": "api",
 		"web_url": "https://gitlab.com/" + at + "/-/pipelines/" + strconv.Itoa(x.ID), "created_at": x.Created.UTC().Format(time.RFC3339), "updated_at": x.Created.UTC().Format(time.RFC3339),
 	}
 }
@@ -99,7 +100,7 @@ func (p *project) run(id string) *run {
 func (s *Server) look(at string, p *project, x *run) (int, any, *refusal) {
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
-		x.Failed = s.Run(at, "main", func(j embedded.Job) *secret.Value { return s.value(at, p, j) })
+		x.Failed = s.Run(at, x.Branch, func(j embedded.Job) *secret.Value { return s.value(at, p, j) })
 	}
 	return 200, x.shown(at, p), nil
 }

@@ -37,7 +37,7 @@ type build struct {
 // mode is how this Jenkins differs from the usual one.
 type mode struct{ disabled, parameters, asks, noStages, forgetful, elsewhere bool }
 
-// AddJob makes a plain job, which builds the branch main, unless there is something of the name.
+// AddJob makes a plain job, which builds the default branch, unless there is something of the name.
 func (s *Server) AddJob(name string) {
 	s.Do(func() {
 		if s.state.Jobs[name] == "" {
@@ -182,7 +182,7 @@ func (s *Server) start(name, how string, r *http.Request) embedded.Answer {
 	}
 	b := &build{Item: len(s.state.Builds) + 1, Job: name}
 	if at := path.Dir(name); s.state.Jobs[at] != multibranch {
-		b.NoFile = !slices.Contains(s.state.Pushed, pushed{path.Base(name), "main"})
+		b.NoFile = !slices.Contains(s.state.Pushed, pushed{path.Base(name), s.Trunk()})
 	}
 	s.state.Builds = append(s.state.Builds, b)
 	host := r.Host

@@ -45,7 +45,7 @@ func (x *cron) shown() map[string]any {
 }
 
 // change takes over what a request says; what it does not say stays.
-func (s *Server) change(x *cron, r *http.Request) *embedded.Answer {
+func (s *Server) change(p *place, x *cron, r *http.Request) *embedded.Answer {
 	no := func(status int, message string) *embedded.Answer {
 		a := fail(status, message)
 		return &a
@@ -74,7 +74,7 @@ func (s *Server) change(x *cron, r *http.Request) *embedded.Answer {
 		return no(422, "Error inserting cron. validate failed: name is required")
 	case !form.MatchString(x.Schedule):
 		return no(422, "Error inserting cron. validate failed: can't parse schedule")
-	case x.Branch != "" && x.Branch != "main":
+	case x.Branch != "" && !s.Known(s.pathOf(p), x.Branch):
 		return no(400, "Error inserting cron. branch not resolved: not found")
 	}
 	return nil
@@ -106,7 +106,7 @@ func (s *Server) crons(base string) map[string]embedded.Action {
 		"POST " + base: s.in(false, func(p *place, r *http.Request) embedded.Answer {
 			s.state.NextID++
 			x := &cron{ID: s.state.NextID}
-			if no := s.change(x, r); no != nil {
+			if no := s.change(p, x, r); no != nil {
 				return *no
 			}
 			if slices.ContainsFunc(p.Crons, func(y *cron) bool { return y.Name == x.Name }) {
@@ -117,7 +117,7 @@ func (s *Server) crons(base string) map[string]embedded.Action {
 		}),
 		"PATCH " + base + "/{cron}": one(func(p *place, at int, r *http.Request) embedded.Answer {
 			x := *p.Crons[at]
-			if no := s.change(&x, r); no != nil {
+			if no := s.change(p, &x, r); no != nil {
 				return *no
 			}
 			p.Crons[at] = &x

@@ -52,6 +52,7 @@ type stored struct {
 // run is a pipeline with one step. It makes one step forward each time that it is looked at.
 type run struct {
 	Number int    `json:"number"`
+	Branch string `json:"branch"`
 	Looks  int    `json:"looks"`
 	Over   bool   `json:"over"`
 	Failed string `json:"failed"` // what it said; "" when it went well
@@ -152,7 +153,7 @@ func (s *Server) lookupOr(org bool, list embedded.Action) embedded.Action {
 		case org:
 			return embedded.OK(map[string]any{"id": p.ID, "name": path, "is_user": false, "forge_id": 1})
 		}
-		return embedded.OK(map[string]any{"id": p.ID, "full_name": path, "active": p.Active, "default_branch": "main", "private": true, "visibility": "private"})
+		return embedded.OK(map[string]any{"id": p.ID, "full_name": path, "active": p.Active, "default_branch": s.Trunk(), "private": true, "visibility": "private"})
 	}
 }
 
@@ -277,12 +278,12 @@ func (s *Server) start(p *place, r *http.Request) embedded.Answer {
 	switch {
 	case !embedded.Read(r, &in) || in.Branch == "":
 		return fail(400, "Error parsing options")
-	case in.Branch != "main":
+	case !s.Known(s.pathOf(p), in.Branch):
 		return fail(500, "could not get branch head")
 	case !p.Pushed:
 		return embedded.Answer{Status: http.StatusNoContent}
 	}
-	x := &run{Number: len(p.Runs) + 1}
+	x := &run{Number: len(p.Runs) + 1, Branch: in.Branch}
 	p.Runs = append(p.Runs, x)
 	return embedded.OK(x.shown())
 }
@@ -300,7 +301,7 @@ func (x *run) status() string {
 }
 
 func (x *run) shown() map[string]any {
-	return map[string]any{"id": x.Number, "number": x.Number, "status": x.status(), "event": "manual", "branch": "main", "workflows": []any{map[string]any{
+	return map[string]any{"id": x.Number, "number": x.Number, "status": x.status(), "event": "manual", "branch": x.Branch, "workflows": []any{map[string]any{
 		"id": 1, "pid": 1, "name": "astro-etl-prod", "state": x.status(), "children": []any{
 			map[string]any{"id": 1, "pid": 2, "ppid": 1, "name": "clone", "state": "success", "exit_code": 0},
 			map[string]any{"id": 2, "pid": 3, "ppid": 1, "name": "deploy", "state": x.status(), "exit_code": 1},
@@ -324,7 +325,7 @@ func (s *Server) look(p *place, r *http.Request) embedded.Answer {
 	if x.Looks++; x.Looks > 2 && !x.Over {
 		x.Over = true
 		path := s.pathOf(p)
-		x.Failed = s.Run(path, "main", func(j embedded.Job) *secret.Value { return s.value(path, j) })
+		x.Failed = s.Run(path, x.Branch, func(j embedded.Job) *secret.Value { return s.value(path, j) })
 	}
 	return embedded.OK(x.shown())
 }
