@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/httpx"
 	"github.com/astro-ci/astro-ci/internal/providers"
@@ -61,6 +62,20 @@ func (p project) level() (level int) {
 func (c *client) project(ctx context.Context, path string) (p project, err error) {
 	err = c.do(ctx, httpx.Call{Method: http.MethodGet, Path: "/projects/" + url.PathEscape(path), Out: &p})
 	return p, err
+}
+
+// loginEnds is the day at whose begin, in UTC, the access token of the log-in ends; zero when it has no end, and for
+// what is no access token, as one of OAuth.
+func (c *client) loginEnds(ctx context.Context) (time.Time, error) {
+	var token struct {
+		Ends string `json:"expires_at"`
+	}
+	err := c.do(ctx, httpx.Call{Method: http.MethodGet, Path: "/personal_access_tokens/self", Out: &token})
+	if s := httpx.Status(err); s >= 400 && s < 500 && s != http.StatusTooManyRequests {
+		return time.Time{}, nil
+	}
+	ends, _ := time.Parse(time.DateOnly, token.Ends) // what is told in another form is not known
+	return ends, err
 }
 
 // variable is a CI/CD variable; a hidden one has no value.

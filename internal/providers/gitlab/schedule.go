@@ -29,7 +29,19 @@ func (p *Provider) Scheduled() providers.Scheduled {
 func (p *Provider) As(login *secret.Value) providers.Store {
 	o := p.options
 	o.Login = Login{Value: login}
-	return New(o)
+	return ofRuns{New(o)}
+}
+
+// ofRuns is GitLab as scheduled runs see it: on GitLab every access token ends, and who renews theirs has to know when.
+type ofRuns struct{ *Provider }
+
+// Check tells the end of the log-in as well.
+func (x ofRuns) Check(ctx context.Context, t setup.Target) (providers.Access, error) {
+	out, err := x.Provider.Check(ctx, t)
+	if err == nil {
+		out.Ends, err = x.api.loginEnds(ctx)
+	}
+	return out, err
 }
 
 // pipelineSchedule is a schedule as the API describes it.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/providers/gitlab"
@@ -48,4 +49,27 @@ func TestSchedules(t *testing.T) {
 			},
 		}
 	})
+}
+
+// An access token of GitLab ends; the one that runs get is asked when, and only that one.
+func TestEndOfTheRunsLogIn(t *testing.T) {
+	t.Parallel()
+	server, w := newWorld(t)
+	as := w.Store.(providers.Scheduler).As(server.Token())
+	at, end := target("acme/etl", "ASTRO_API_TOKEN"), time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	check := func(want time.Time) {
+		t.Helper()
+		if acc, err := as.Check(t.Context(), at); err != nil || !acc.Ends.Equal(want) {
+			t.Errorf("ends at %v, %v, not at %v", acc.Ends, err, want)
+		}
+	}
+	check(time.Time{})
+	server.SetEnd(end)
+	check(end)
+	server.UseOAuth()
+	check(time.Time{})
+	w.Deny()
+	if _, err := as.Check(t.Context(), at); err == nil {
+		t.Error("a log-in that may write nothing passed")
+	}
 }

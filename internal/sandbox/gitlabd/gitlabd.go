@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
 	"github.com/astro-ci/astro-ci/internal/secret"
@@ -15,7 +16,9 @@ import (
 type Server struct {
 	embedded.Server
 	embedded.Runs
-	oldest bool // it is older than hidden variables
+	oldest bool      // it is older than hidden variables
+	oauth  bool      // the log-in is no access token
+	ends   time.Time // of the access token; zero: never
 	state  state
 }
 
@@ -70,6 +73,12 @@ func New(o embedded.Options) (*Server, error) {
 		s.state.Projects["acme/etl"].Environments = []string{"staging"}
 	})
 }
+
+// SetEnd gives the access token an end.
+func (s *Server) SetEnd(at time.Time) { s.Do(func() { s.ends = at }) }
+
+// UseOAuth makes the log-in one of OAuth instead of an access token.
+func (s *Server) UseOAuth() { s.Do(func() { s.oauth = true }) }
 
 // AddProject makes a project, and its group, unless they exist.
 func (s *Server) AddProject(namespace, name string) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/astro-ci/astro-ci/internal/pattern"
 	"github.com/astro-ci/astro-ci/internal/sandbox/embedded"
@@ -71,6 +72,15 @@ func (s *Server) answer(header map[string]string, r *http.Request) (int, any, *r
 		return 0, nil, notFound
 	}
 	switch kind, sub := parts[0], parts[2:]; {
+	case r.Method == http.MethodGet && rest == "personal_access_tokens/self":
+		if s.oauth {
+			return 0, nil, refuse(http.StatusUnauthorized, "401 Unauthorized")
+		}
+		out := map[string]any{"id": 1, "name": "ci", "revoked": false, "active": true, "scopes": []string{"api"}, "user_id": 1, "expires_at": nil}
+		if !s.ends.IsZero() {
+			out["expires_at"] = s.ends.UTC().Format(time.DateOnly)
+		}
+		return 200, out, nil
 	case kind == "projects":
 		p := s.state.Projects[parts[1]]
 		if p == nil {
