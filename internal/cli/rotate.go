@@ -100,6 +100,9 @@ func (a *app) rotateCommands() []*cobra.Command {
 }
 
 func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err error) {
+	if f.drain < 0 {
+		return usageError{hint.New("--drain "+f.drain.String()+" is no time to wait", "Give a time like 90m or 6h: as long as a run may go on with a token that it has read.", "")}
+	}
 	if len(names) == 1 {
 		f.only = names[0]
 	}

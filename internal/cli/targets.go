@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
 		Long: "Nobody has the value of the present token any more, so this is a rotation: a new token is written to every\n" +
 			"target, the new one included. STORE:ADDRESS=NAME gives the secret another name there.",
 		Example: "  astro-ci targets add etl-prod vault:secret/astro/etl",
-		Args:    cobra.MinimumNArgs(2),
+		Args:    a.setupAndPlaces(math.MaxInt),
 		RunE: func(c *cobra.Command, args []string) error {
 			f := rotate()
 			f.add = args[1:]
@@ -39,7 +40,7 @@ func (a *app) targetsCommand(rotate func() rotateFlags) *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use: "remove SETUP STORE:ADDRESS[/NAME]", Short: "Take the secret out of a place; the token goes on working in the others",
-		Args: cobra.ExactArgs(2),
+		Args: a.setupAndPlaces(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.removeTarget(c.Context(), args[0], args[1]) },
 	})
 	return list
@@ -54,6 +55,21 @@ func (a *app) oneSetup(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return wrongUse(cmd, "several setups are named; "+cmd.CommandPath()+" takes one")
+}
+
+// setupAndPlaces asks for the name of a setup, and for places, at most so many.
+func (a *app) setupAndPlaces(most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return whichSetup(a.setupNames(cmd, nil), "")
+		case len(args) == 1:
+			return unansweredError{hint.New("it is not said which place is meant", "Give it as STORE:ADDRESS after the name of the setup. See those that it has: astro-ci targets "+args[0], "astro-ci help stores")}
+		case len(args)-1 > most:
+			return wrongUse(cmd, "several places are named; "+cmd.CommandPath()+" takes one")
+		}
+		return nil
+	}
 }
 
 // setupOf is what the journal of a setup says.
