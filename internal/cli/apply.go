@@ -48,7 +48,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.canary, "canary", false, "do the first one alone, and go on only when it went well")
 	c.Flags().BoolVar(&f.prune, "prune", false, "remove setups of this repository that the file does not name")
 	c.Flags().BoolVar(&f.wait, "wait", false, "stay until the old tokens of rotations are deleted")
-	c.Flags().DurationVar(&f.drain, "drain", 0, "how long a run may still use an old token (6h; 5s in the sandbox)")
+	c.Flags().Var(span{&f.drain}, "drain", "how long a run may still use an old token (6h; 5s in the sandbox)")
 	return c
 }
 

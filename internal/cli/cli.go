@@ -168,6 +168,24 @@ func wrongUse(cmd *cobra.Command, what string) error {
 // takes says what the flags of a type take.
 var takes = map[string]string{"bool": "Give true or false.", "int": "Give a whole number.", "duration": "Give a time like 90m or 6h."}
 
+// span is a flag for a time that passes: none is below zero.
+type span struct{ *time.Duration }
+
+// Set takes a time like 90m.
+func (s span) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err == nil && d < 0 {
+		err = errors.New("it is below zero")
+	}
+	if err == nil {
+		*s.Duration = d
+	}
+	return err
+}
+
+// Type is the name of what it takes.
+func (span) Type() string { return "duration" }
+
 // wrongFlag is a flag that is not there, or has a value that it does not take.
 func wrongFlag(cmd *cobra.Command, err error) error {
 	bad, ok := errors.AsType[*pflag.InvalidValueError](err)

@@ -20,7 +20,7 @@ func causesOfUse() []cause {
 		of("no setup named", nil, "remove"),
 		of("no place named", nil, "targets", "add", "etl-prod"),
 		of("several places to take the secret out of", nil, "targets", "remove", "etl-prod", "github:acme/etl", "github:acme/ml"),
-		of("a time below zero", nil, "rotate", "--drain", "-5s"),
+		of("a time below zero", nil, "apply", "--drain", "-5s"),
 		of("unknown way out of a failure", nil, "setup", "--on-failure", "maybe"),
 		of("a key on stdin that is none", nil, with("--key-stdin")...),
 		of("a log-in on stdin that is none", nil, with("--platform-token-stdin")...),

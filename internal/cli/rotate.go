@@ -84,14 +84,14 @@ func (a *app) rotateCommands() []*cobra.Command {
 	resume.Flags().StringVar(&f.confirm, "confirm", "", "name of the setup, to give a target up without being asked")
 	resume.Flags().BoolVar(&f.abort, "abort", false, "take it back, where no target can hold the new token yet")
 	const drains = "how long a run may still use the old token (6h; 5s in the sandbox)"
-	fl.DurationVar(&f.drain, "drain", 0, drains)
+	fl.Var(span{&f.drain}, "drain", drains)
 	targets := a.targetsCommand(func() rotateFlags { return f })
 	for _, c := range append(targets.Commands(), rotate, resume) {
 		if c.Name() == "remove" {
 			continue
 		}
 		if c.Name() == "add" {
-			c.Flags().DurationVar(&f.drain, "drain", 0, drains)
+			c.Flags().Var(span{&f.drain}, "drain", drains)
 		}
 		c.Flags().BoolVar(&f.wait, "wait", false, "stay until it is finished")
 		c.Flags().StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
@@ -100,9 +100,6 @@ func (a *app) rotateCommands() []*cobra.Command {
 }
 
 func (a *app) rotate(ctx context.Context, f rotateFlags, names []string) (err error) {
-	if f.drain < 0 {
-		return usageError{hint.New("--drain "+f.drain.String()+" is no time to wait", "Give a time like 90m or 6h: as long as a run may go on with a token that it has read.", "")}
-	}
 	if len(names) == 1 {
 		f.only = names[0]
 	}

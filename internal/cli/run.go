@@ -66,8 +66,9 @@ func (a *app) runCommand() *cobra.Command {
 	fl.StringVar(&f.file, "pipeline-file", "", "the pipeline file; the one that astro-ci wrote when it is not given")
 	fl.StringVar(&f.token, "token", "", "id of the token on Astro; the newest one of the setup when it is not given")
 	fl.StringVar(&f.at.organization, "organization", "", "Organization, by name or id [ASTRO_CI_ORGANIZATION]")
-	fl.DurationVar(&f.every, "every", 0, "how often to look (5s; 1s in the sandbox)")
-	fl.DurationVar(&f.timeout, "timeout", 45*time.Minute, "how long to watch; the run goes on after that")
+	f.timeout = 45 * time.Minute
+	fl.Var(span{&f.every}, "every", "how often to look (5s; 1s in the sandbox)")
+	fl.Var(span{&f.timeout}, "timeout", "how long to watch; the run goes on after that")
 	return cmd
 }
 
