@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -113,6 +115,15 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	for _, s := range advice.Say {
 		out = append(out, display.Clean(s))
 	}
+	theirs, err := w.files.Find(platform.PipelineGlobs())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range alsoDeploys(theirs, p) {
+		at := fmt.Sprintf("%s, line %d", c.File, c.Line)
+		out = append(out, display.Clean(fmt.Sprintf("A pipeline of yours deploys to Astro as well, in %s: %s. Both would deploy on a push. Take that out once this one works; or answer none for the pipeline file, and keep yours.", at, c)))
+		left = append(left, ui.NextStep{Say: "Take the deploy out of " + at + ", once this pipeline works. Until then both deploy"})
+	}
 	before, err := w.before(p.Name)
 	if err != nil {
 		return nil, nil, err
@@ -143,6 +154,11 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 			if _, ok := stores[t.Store].(providers.Historian); ok && st.Version != "" {
 				then = "The store keeps its earlier value."
 			}
+			for _, f := range theirs {
+				if bytes.Contains(pipeline.Theirs(f.Content), []byte(t.Secret)) {
+					then += " " + f.Path + " reads it, and uses the new token from then on."
+				}
+			}
 			out = append(out, display.Clean("The secret "+t.String()+" is there already and will be replaced. "+then))
 		}
 	}
@@ -157,6 +173,23 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 		}
 	}
 	return out, left, nil
+}
+
+// alsoDeploys are the commands, one of each file, by which a pipeline that astro-ci did not write deploys to the
+// Deployment of a plan: it names that one, or none.
+func alsoDeploys(files []pipeline.Found, p setup.Plan) (out []pipeline.Command) {
+	if p.Pipeline.Own || len(p.Retire.Files) > 0 || p.Job != setup.DeployCode && p.Job != setup.DeployDAGs {
+		return nil
+	}
+	for _, f := range files {
+		ids := pipeline.IDs([]pipeline.Found{{Content: pipeline.Theirs(f.Content)}})
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == p.Workspace.ID || id == p.Organization.ID })
+		all := pipeline.Commands([]pipeline.Found{f})
+		if i := slices.IndexFunc(all, pipeline.Command.Deploys); i >= 0 && (len(ids) == 0 || slices.Contains(ids, p.Deployment.ID)) {
+			out = append(out, all[i])
+		}
+	}
+	return out
 }
 
 // heldBy are the setups of this computer, but for one, by the secrets that they live from.

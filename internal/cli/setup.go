@@ -171,7 +171,7 @@ func (a *app) setupByAsking(ctx context.Context, fe frontEnd, w *world) error {
 				}
 				w = found
 			}
-			return w.facts, nil
+			return append(w.facts, w.pipelines()...), nil
 		},
 		Walk: func() *flow.Walk { return w.walk },
 		Review: func(ctx context.Context, p setup.Plan) (ui.Review, error) {

@@ -246,3 +246,44 @@ func TestExistingFileStays(t *testing.T) {
 		t.Errorf("another setup's file: exit %d: %s", code, stderr)
 	}
 }
+
+// A pipeline that is there already is found, and it is said that both would deploy; one that deploys elsewhere is none
+// of them, nor is there a second one where the own pipeline is kept.
+func TestOwnPipelineThatDeploys(t *testing.T) {
+	t.Parallel()
+	p, s := online(t)
+	_, _, deployment := s.Astro().Find("Data Platform", "etl-prod")
+	const own = ".github/workflows/deploy.yml"
+	uses := "env:\n  ASTRO_API_TOKEN: ${{ secrets.ASTRO_API_TOKEN }}\njobs:\n  a:\n    steps:\n      - uses: astronomer/deploy-action@v0.4\n        with:\n          deployment-id: "
+	both := own + ", line 6: astronomer/deploy-action@v0.4. Both would deploy"
+	look := func(args ...string) string {
+		t.Helper()
+		out, stderr, code := p.run(append(append(slices.Clone(byFlags), "--dry-run"), args...)...)
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		return out + stderr
+	}
+	for id, want := range map[string]bool{deployment: true, "${{ vars.DEPLOYMENT }}": true, "c" + strings.Repeat("0", 24): false} {
+		p.write(own, uses+id+"\n")
+		if said := look(); strings.Contains(said, both) != want {
+			t.Errorf("%s: %s", id, said)
+		}
+	}
+	p.write(own, uses+deployment+"\n")
+	if said := look("--pipeline-file", "none"); strings.Contains(said, "Both would") {
+		t.Errorf("the own pipeline is kept: %s", said)
+	}
+	x := p.terminal("setup")
+	x.WaitFor(own + ", line 6: astronomer/deploy-action@v0.4")
+	x.WaitFor("enter begin")
+	x.Send("q")
+	x.Wait()
+	out, stderr, code := p.run(byFlags...)
+	if code != 0 || !strings.Contains(out, "Take the deploy out of "+own+", line 6, once") {
+		t.Fatalf("exit %d: %s%s", code, out, stderr)
+	}
+	if said := look(); !strings.Contains(said, own+" reads it, and uses the new token") || strings.Contains(said, "astro-etl-prod.yml reads it") {
+		t.Errorf("the secret that is there: %s", said)
+	}
+}

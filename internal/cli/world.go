@@ -183,6 +183,17 @@ func (w *world) fact(name, format string, args ...any) {
 	w.facts = append(w.facts, ui.Fact{Name: name, Value: display.Clean(fmt.Sprintf(format, args...))})
 }
 
+// pipelines are those of the repository that deal with Astro, and are not of astro-ci.
+func (w *world) pipelines() (out []ui.Fact) {
+	files, _ := w.files.Find(pipeline.Globs()) // none is fine
+	for _, f := range files {
+		if all := pipeline.Commands([]pipeline.Found{f}); len(all) > 0 {
+			out = append(out, ui.Fact{Name: "Pipeline", Value: display.Clean(fmt.Sprintf("%s, line %d: %s", f.Path, all[0].Line, all[0]))})
+		}
+	}
+	return out
+}
+
 // close ends what discover started.
 func (w *world) close() error {
 	if w == nil {

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -10,16 +12,23 @@ import (
 
 // Command is one call of the Astro CLI in a pipeline file.
 type Command struct {
-	File  string
-	Line  int
-	Words []string // after "astro": deploy, --dags
+	File   string
+	Line   int
+	Words  []string // after "astro": deploy, --dags
+	Action string   // that calls it: astronomer/deploy-action@v0.4; "" when the file does so itself
 }
 
-// String is the command as one would type it.
-func (c Command) String() string { return "astro " + strings.Join(c.Words, " ") }
+// String is the command as one would type it, or the action.
+func (c Command) String() string { return cmp.Or(c.Action, "astro "+strings.Join(c.Words, " ")) }
+
+// Deploys reports whether the command sends code to a Deployment.
+func (c Command) Deploys() bool {
+	return c.Words[0] == "deploy" || c.Words[0] == "dbt" && len(c.Words) > 1 && c.Words[1] == "deploy"
+}
 
 var (
 	astroCommand = pattern.New(`(?:^|[\s"'` + "`" + `;&|(])astro\s+((?:deploy|deployment|workspace|organization|dbt)\b[^|;&)]*)`)
+	astroAction  = pattern.New(`\buses:\s*["']?(astronomer/deploy-action@[\w./-]+)`)
 	astroID      = pattern.New(`\bc[a-z0-9]{24}\b`)
 )
 
@@ -28,21 +37,33 @@ var (
 // and so is what astro-ci has written.
 func Commands(files []Found) (out []Command) {
 	for _, f := range files {
-		blocks, _ := findBlocks(f.Content) // damaged ones are somebody's own
-		at := 0
-		for i, line := range strings.Split(string(f.Content), "\n") {
-			here := at
-			at += len(line) + 1
-			ours := slices.ContainsFunc(blocks, func(b block) bool { return b.start <= here && here < b.end })
-			if ours || strings.HasPrefix(strings.TrimSpace(line), "#") {
+		for i, line := range strings.Split(string(Theirs(f.Content)), "\n") {
+			if strings.HasPrefix(strings.TrimSpace(line), "#") {
 				continue
+			}
+			if m := astroAction.FindStringSubmatch(line); m != nil {
+				out = append(out, Command{f.Path, i + 1, []string{"deploy"}, m[1]})
 			}
 			for _, m := range astroCommand.FindAllStringSubmatch(line, -1) {
 				words := strings.Fields(strings.Trim(m[1], "\"'` \t\r"))
 				if n := len(words); n > 1 && strings.HasSuffix(words[n-1], ">") { // of 2>&1
 					words = words[:n-1]
 				}
-				out = append(out, Command{f.Path, i + 1, words})
+				out = append(out, Command{f.Path, i + 1, words, ""})
+			}
+		}
+	}
+	return out
+}
+
+// Theirs is a pipeline file without the parts that astro-ci wrote; every line keeps its number.
+func Theirs(raw []byte) []byte {
+	out := bytes.Clone(raw)
+	blocks, _ := findBlocks(raw) // damaged ones are somebody's own
+	for _, b := range blocks {
+		for i, c := range out[b.start:b.end] {
+			if c != '\n' {
+				out[b.start+i] = ' '
 			}
 		}
 	}
@@ -62,7 +83,7 @@ func JobOf(commands []Command) (job setup.Job, by Command, ok bool) {
 		switch first := c.Words[0]; {
 		case first == "deploy" && slices.ContainsFunc(c.Words, func(w string) bool { return w == "--dags" || w == "-d" }):
 			j = setup.DeployDAGs
-		case first == "deploy", first == "dbt" && second == "deploy":
+		case c.Deploys():
 			j = setup.DeployCode
 		case first == "deployment" && slices.Contains([]string{"create", "update", "delete"}, second):
 			j = setup.ManageDeployments

@@ -21,6 +21,8 @@ func TestJobOfAPipelineFile(t *testing.T) {
 		"the widest counts":         {"astro deploy --dags\nastro deploy\nastro deployment create --name x\n", setup.ManageDeployments, 3},
 		"users":                     {"sh 'astro workspace user add a@b'\n", setup.ManageUsers, 1},
 		"dbt":                       {"astro dbt deploy x\n", setup.DeployCode, 1},
+		"Astro's action":            {"steps:\n- uses: \"astronomer/deploy-action@v0.4\"\n", setup.DeployCode, 2},
+		"somebody else's action":    {"- uses: me/astronomer/deploy-action@v1\n", "", 0},
 		"looking is no job":         {"astro deployment list\nastro workspace list\n", "", 0},
 		"what astro-ci wrote":       {"# >>> astro-ci setup=a sha256=0123456789abcdef: managed, edits between these lines are replaced\nastro deployment create\n# <<< astro-ci setup=a\nastro deploy --dags\n", setup.DeployDAGs, 4},
 		"a comment":                 {"# astro deploy\n", "", 0},
@@ -32,6 +34,9 @@ func TestJobOfAPipelineFile(t *testing.T) {
 		}
 	}
 	if all := pipeline.Commands([]pipeline.Found{{Content: []byte("astro deploy x 2>&1 | tee log\n")}}); len(all) != 1 || all[0].String() != "astro deploy x" {
+		t.Errorf("commands are %q", all)
+	}
+	if all := pipeline.Commands([]pipeline.Found{{Content: []byte("- uses: astronomer/deploy-action@v0.4 # x\n")}}); len(all) != 1 || all[0].String() != "astronomer/deploy-action@v0.4" || !all[0].Deploys() {
 		t.Errorf("commands are %q", all)
 	}
 	if ids := pipeline.IDs([]pipeline.Found{{Content: []byte("x: " + id + "\ny: " + id + " " + id + "0")}}); len(ids) != 1 || ids[0] != id {
