@@ -63,8 +63,20 @@ func TestGitLab(t *testing.T) {
 		if _, stderr, code := p.run(onGitLab...); code != 0 || p.read(".gitlab-ci.yml") != after {
 			t.Errorf("the second time: exit %d: %s", code, stderr)
 		}
-		p.write(".gitlab-ci.yml", "stages: [test]\n")
-		if _, stderr, code := p.run(onGitLab...); code != 1 || !strings.Contains(stderr, "lacks deploy") || p.read(".gitlab-ci.yml") != "stages: [test]\n" {
+		// Without a stage of the usual name the job is in the last one, also when it is written again.
+		for range 2 {
+			p.write(".gitlab-ci.yml", strings.Replace(after, "deploy]", "\"ship it\"]", 1))
+			if stdout, stderr, code := p.run(onGitLab...); code != 0 || !strings.Contains(p.read(".gitlab-ci.yml"), "\n  stage: \"ship it\"\n") {
+				t.Errorf("another stage: exit %d: %s%s", code, stdout, stderr)
+			}
+			after = p.read(".gitlab-ci.yml")
+			if stdout, _, code := p.run(onGitLab...); code != 0 || decode(t, stdout).Pipeline.Changed || p.read(".gitlab-ci.yml") != after {
+				t.Errorf("the second time: exit %d: %s", code, stdout)
+			}
+			after = mine
+		}
+		p.write(".gitlab-ci.yml", "stages: []\n")
+		if _, stderr, code := p.run(onGitLab...); code != 1 || !strings.Contains(stderr, "deploy would do") || p.read(".gitlab-ci.yml") != "stages: []\n" {
 			t.Errorf("no stage: exit %d: %s", code, stderr)
 		}
 	})

@@ -297,8 +297,13 @@ func merged(c Change, file providers.File, setup string, replaceEdits bool, free
 		return c, nil
 	}
 	joining := c.Existed && len(file.Beside) > 0 && !slices.Contains(Setups(c.Before), setup)
-	if joining && file.Joins != nil {
-		err = file.Joins(c.Before)
+	if c.Existed && file.Fit != nil {
+		var fits []byte
+		if fits, err = file.Fit(file.Content, c.Before); err == nil {
+			file.Content = fits
+		} else if !joining {
+			err = nil
+		}
 	}
 	if err == nil {
 		c.After, err = merge(c.Before, c.Existed, file, setup, replaceEdits)

@@ -169,8 +169,9 @@ type File struct {
 	// the entries below a key, as its path from the root with dots, or "." for all of it. Empty: the
 	// file is for one setup alone.
 	Beside []string
-	// Joins reports what else is in the way of adding the parts to a file; nil: nothing.
-	Joins func(before []byte) error
+	// Fit makes the content such that it fits what others wrote in the file, or says what is in the way of adding it
+	// there; nil: it always fits.
+	Fit func(content, before []byte) ([]byte, error)
 	// Whole says that the file is ours from the first to the last byte, for a form without comments.
 	Whole bool
 }

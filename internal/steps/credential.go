@@ -13,11 +13,11 @@ func credential() flow.Step {
 		ID: "credential", Name: "Credential", Flag: "credential", Env: env("credential"), Explicit: true, Needs: []string{"job"},
 		Words: words(setup.DeploymentToken, setup.WorkspaceToken, setup.OrganizationToken, setup.DeploymentKey),
 		Title: "Which credential?",
-		Help: "A token that reaches less can lose less. Choose the smallest one that does the job. " +
-			"The way without any token is Astro's own GitHub integration; it is set up in Astro.",
+		Help:  "A token that reaches less can lose less. Choose the smallest one that does the job.",
 		More: "A Deployment API token reaches one Deployment, a Workspace API token one Workspace, an Organization API token all of them. " +
 			"Each is made here, with a role and an end. One token for each Workspace is better than one for all.\n\n" +
 			"A Deployment API key is the older kind, an id and a secret. Astro makes no new ones.\n\n" +
+			"A repository on GitHub can do without a token as well: Astro has a GitHub integration of its own, which is set up in Astro.\n\n" +
 			"The pipeline finds it in its environment: a token in ASTRO_API_TOKEN, a key in ASTRONOMER_KEY_ID and ASTRONOMER_KEY_SECRET.",
 		Load: func(_ context.Context, p setup.Plan) (flow.Choices, error) {
 			var cs flow.Choices

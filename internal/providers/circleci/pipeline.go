@@ -86,23 +86,23 @@ func contextOf(address string) (string, bool) {
 // Pipeline renders the configuration of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"jobs", "workflows"}, Joins: joins}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"jobs", "workflows"}, Fit: fit}, err
 }
 
-// joins reports why the job cannot be added to a person's configuration.
-func joins(before []byte) error {
+// fit reports why the job cannot be added to a person's configuration.
+func fit(content, before []byte) ([]byte, error) {
 	var doc struct {
 		Version any
 		Setup   any
 	}
 	if err := yaml.Unmarshal(before, &doc); err != nil {
-		return errors.New("it is not YAML")
+		return nil, errors.New("it is not YAML")
 	}
 	if fmt.Sprint(doc.Version) != "2.1" {
-		return errors.New("it is not a configuration of version 2.1")
+		return nil, errors.New("it is not a configuration of version 2.1")
 	}
 	if doc.Setup != nil && doc.Setup != false {
-		return errors.New("it is a setup configuration, which starts another one")
+		return nil, errors.New("it is a setup configuration, which starts another one")
 	}
-	return nil
+	return content, nil
 }

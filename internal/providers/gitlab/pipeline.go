@@ -1,9 +1,11 @@
 package gitlab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -27,19 +29,27 @@ func (p *Provider) PipelineFile(setup.Setup) string { return ".gitlab-ci.yml" }
 // Pipeline renders the job of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"."}, Joins: joins}, err
+	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"."}, Fit: fit}, err
 }
 
-// joins reports why the job cannot be added to a person's file: its stage has to be known there.
-func joins(before []byte) error {
+// fit puts the job into the last stage of a person's file where that has no stage deploy.
+func fit(content, before []byte) ([]byte, error) {
 	var doc struct{ Stages []any }
 	if err := yaml.Unmarshal(before, &doc); err != nil {
-		return errors.New("it is not YAML")
+		return nil, errors.New("it is not YAML")
 	}
-	if doc.Stages != nil && !slices.Contains(doc.Stages, any("deploy")) {
-		return errors.New("its list of stages lacks deploy")
+	if doc.Stages == nil || slices.Contains(doc.Stages, any("deploy")) {
+		return content, nil
 	}
-	return nil
+	last, ok := "", false
+	if n := len(doc.Stages); n > 0 {
+		last, ok = doc.Stages[n-1].(string)
+	}
+	if !ok || pipeline.CheckText(last) != nil {
+		return nil, errors.New("its list of stages names none that the job could be in; deploy would do")
+	}
+	const stage = "\n  stage: "
+	return bytes.ReplaceAll(content, []byte(stage+"deploy\n"), []byte(stage+strconv.Quote(last)+"\n")), nil
 }
 
 // Render writes the plan's job. The plan has to be valid. Whatever comes from outside ends up in a

@@ -62,7 +62,7 @@ func (p *Provider) Info() providers.Info {
 		Rights:   "Maintainer of the project, Owner of the group. The token needs the scope api.",
 		Login:    "`GITLAB_TOKEN`, `GITLAB_ACCESS_TOKEN`, `OAUTH_TOKEN` for the host that `GITLAB_HOST` names, then the file of glab. Its own keyring entry is not read.",
 		Address:  "`GROUP/PROJECT`, the same with `#ENVIRONMENT` for an environment scope, `group:GROUP` for a group.",
-		Limits:   "A variable is masked and hidden where the server knows that (17.4 and later), raw, and protected only when the branch is. It holds 10,000 characters. It reads one file, `.gitlab-ci.yml`; a job is added to one that is there.",
+		Limits:   "A variable is masked and hidden where the server knows that (17.4 and later), raw, and protected only when the branch is. It holds 10,000 characters. It reads one file, `.gitlab-ci.yml`; a job is added to one that is there, in its stage deploy or else in the last one.",
 		ID:       "gitlab", Name: "GitLab CI", Environments: true, Docs: docsVariables, MaxValue: maxValue,
 		Proof: providers.Written, OneFile: true, Shared: true, ProofNote: "a hidden variable is never shown again, and GitLab keeps no time of a change",
 	}
