@@ -60,6 +60,11 @@ func causesOfFiles() []cause {
 			p.write(".github/workflows/own.yml", "on: push\njobs: {}\n")
 			return p.fails(real("--pipeline-file", ".github/workflows/own.yml")...)
 		}},
+		of("the branch has its pipeline already", func(p *place) {
+			p.write(".git/HEAD", "ref: refs/heads/main\n")
+			p.write(".git/config", "[remote \"origin\"]\n\turl = git@bitbucket.org:acme/etl.git\n")
+			p.write("bitbucket-pipelines.yml", "pipelines:\n  branches:\n    main:\n      - step: {script: [make]}\n")
+		}, with("--platform", "bitbucket")...),
 		{"the pipeline was edited by hand", func(t *testing.T) string {
 			p, _ := onlineAround(t, nil)
 			file := p.setUp(real()...)

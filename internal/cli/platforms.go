@@ -194,7 +194,7 @@ func (w *world) openAt(ctx context.Context, id, host string) (providers.Platform
 		}
 		w.opened[id+" "+host] = x
 		if first == nil {
-			w.sources[id] = strings.TrimSuffix(source+", "+host, ", ")
+			w.sources[id] = strings.TrimSuffix(strings.TrimSuffix(source, ", "+host)+", "+host, ", ")
 			w.fact(strings.Fields(p.Name)[0], "%s", w.sources[id])
 			w.opened[id] = x
 		}

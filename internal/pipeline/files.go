@@ -308,8 +308,10 @@ func merged(c Change, file providers.File, setup string, replaceEdits bool, free
 	if err == nil {
 		c.After, err = merge(c.Before, c.Existed, file, setup, replaceEdits)
 	}
-	_, misfit := errors.AsType[*joinError](err)
+	cannot, misfit := errors.AsType[*joinError](err)
 	switch {
+	case misfit && cannot.taken:
+		err = hint.Wrap(err, "add the pipeline to "+file.Path, "Choose another branch, or another name for the setup. Or correct the file; astro-ci render prints what can be added by hand.", "")
 	case misfit, joining && err != nil && !errors.Is(err, errMarkers):
 		err = hint.Wrap(err, "add the pipeline to "+file.Path, "Correct the file, or add by hand what astro-ci render prints.", "")
 	case errors.Is(err, errMarkers):

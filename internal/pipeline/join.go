@@ -15,11 +15,14 @@ import (
 )
 
 // joinError says why a part cannot be put into a file that is there.
-type joinError struct{ why string }
+type joinError struct {
+	why   string
+	taken bool // the place is somebody else's
+}
 
 func (e *joinError) Error() string { return e.why }
 
-func cannot(format string, args ...any) error { return &joinError{fmt.Sprintf(format, args...)} }
+func cannot(format string, args ...any) error { return &joinError{why: fmt.Sprintf(format, args...)} }
 
 // spot is where a part goes.
 type spot struct {
@@ -206,7 +209,7 @@ func unchanged(before, after []byte, p piece) error {
 		return fmt.Errorf("the rendered pipeline is not YAML: %w", err)
 	}
 	if twice := shared(at(last(was), p.path()), part[0]); twice != "" && !own {
-		return cannot("it has %s already", strings.Trim(p.part+"."+twice, "."))
+		return &joinError{"it has " + strings.Trim(p.part+"."+twice, ".") + " already", true}
 	}
 	is, err := documents(after)
 	if err != nil {

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ type review struct {
 	cursor int // an answer, or the confirm after the last one
 	yes    bool
 	note   string
+	labels string // the keys of the answers; "" for the usual ones
 	win    scroll
 	follow bool // the window moves with the cursor
 	diff   bool // the whole change of one of the files instead
@@ -40,11 +42,22 @@ type reviewMsg struct {
 const labels = "123456789abcefimoprstuvwxz"
 
 // label is the key of the answer at i; "" where there are too many.
-func label(i int) string {
-	if i < 0 || i >= len(labels) {
+func (r *review) label(i int) string {
+	all := cmp.Or(r.labels, labels)
+	if i < 0 || i >= len(all) {
 		return ""
 	}
-	return labels[i : i+1]
+	return all[i : i+1]
+}
+
+// labelled is the answer that a key stands for.
+func (r *review) labelled(m *model, key string) (flow.Answered, bool) {
+	for i, a := range m.session.Walk().Answers() {
+		if r.label(i) == key {
+			return a, true
+		}
+	}
+	return flow.Answered{}, false
 }
 
 func (r *review) init(m *model) tea.Cmd {
@@ -64,7 +77,8 @@ func (r *review) update(m *model, msg tea.Msg) tea.Cmd {
 		}
 	case reviewMsg:
 		if msg.err != nil {
-			return m.open(&failure{err: msg.err, retry: (*model).next})
+			r.cursor, r.labels = -1, strings.NewReplacer("b", "", "r", "").Replace(labels) // these go back, and try again
+			return m.open(&failure{err: msg.err, retry: (*model).next, review: r})
 		}
 		r.loaded, m.out.Review = &msg.review, &msg.review
 		r.cursor, m.quiet = len(m.session.Walk().Answers()), m.now()
@@ -119,10 +133,8 @@ func (r *review) key(m *model, name string) tea.Cmd {
 		}
 		r.note = "Nothing was created. Choose Yes to go on, an answer to change it, or q to leave."
 	default:
-		for i, a := range answers {
-			if label(i) == name {
-				return r.reopen(m, a)
-			}
+		if a, ok := r.labelled(m, name); ok {
+			return r.reopen(m, a)
 		}
 		r.win.key(name, r.h)
 	}
@@ -255,7 +267,7 @@ func (r *review) answers(m *model, w int) (lines []string, rows []int) {
 	names = min(names, w/2)
 	lines = append(lines, m.th.strong.Render("Your answers"), "")
 	for i, a := range all {
-		key := m.th.pad(label(i), 1)
+		key := m.th.pad(r.label(i), 1)
 		mark, room := "  ", w-names-6
 		value, name := wrap(a.Choice.Label.String(), room), m.th.dim.Render(m.th.pad(a.Step.Name, names))
 		if len(value) == 0 {

@@ -98,6 +98,12 @@ func TestReviewError(t *testing.T) {
 	d.press("b")
 	d.wantAt("target")
 	d.press("enter")
+	// Another answer may help, also one that was not asked.
+	d.wants("You may not create tokens here", "9 Branch")
+	d.press("9")
+	d.wantAt("branch")
+	d.press("enter")
+	d.wants("You may not create tokens here")
 	w.reviewErr = nil
 	d.press("r")
 	d.wants("Do all of this now?")

@@ -82,8 +82,10 @@ type failure struct {
 	retry func(*model) tea.Cmd
 	first bool                         // there is nothing to go back to
 	to    func(*model) (tea.Cmd, bool) // where back leads; nil: to the question before
-	win   scroll
-	h     int
+	// review is the one that could not be made: another answer may make it possible. nil: it is something else.
+	review *review
+	win    scroll
+	h      int
 }
 
 func (f *failure) init(*model) tea.Cmd { return nil }
@@ -115,6 +117,11 @@ func (f *failure) update(m *model, msg tea.Msg) tea.Cmd {
 	case "q":
 		return m.leave()
 	default:
+		if f.review != nil {
+			if a, ok := f.review.labelled(m, name); ok {
+				return f.review.reopen(m, a)
+			}
+		}
 		f.win.key(name, f.h)
 	}
 	return nil
@@ -134,6 +141,10 @@ func (f *failure) lines(m *model, w int) []string {
 	if m.session.Denied(f.err) {
 		out = append(append(out, ""), wrap("Press h to write down what has to be done, for somebody who has the rights.", min(w, 90))...)
 	}
+	if f.review != nil {
+		answers, _ := f.review.answers(m, min(w, 90))
+		out = append(append(out, ""), answers...)
+	}
 	return out
 }
 
@@ -144,6 +155,9 @@ func (f *failure) keys(m *model) []keyHint {
 	}
 	if !f.first {
 		keys = append(keys, keyHint{"esc", "back"})
+	}
+	if f.review != nil {
+		keys = append(keys, keyHint{"number or letter", "change it"})
 	}
 	return append(append(keys, keyHint{"q", "leave"}), f.win.hint(m.th.g.pages)...)
 }
