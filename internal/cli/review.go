@@ -119,6 +119,13 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	if err != nil {
 		return nil, nil, err
 	}
+	if file, err := platform.Pipeline(p); err == nil && file.Hides != nil && !p.Pipeline.Own { // the review says why it failed
+		for _, f := range theirs {
+			if says := file.Hides(f.Content); f.Path == file.Path && says != "" {
+				out = append(out, display.Clean(says+" If it has to, answer none for the pipeline file, and deploy in a step of yours."))
+			}
+		}
+	}
 	for _, c := range alsoDeploys(theirs, p) {
 		at := fmt.Sprintf("%s, line %d", c.File, c.Line)
 		out = append(out, display.Clean(fmt.Sprintf("A pipeline of yours deploys to Astro as well, in %s: %s. Both would deploy on a push. Take that out once this one works; or answer none for the pipeline file, and keep yours.", at, c)))

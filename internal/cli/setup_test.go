@@ -287,3 +287,30 @@ func TestOwnPipelineThatDeploys(t *testing.T) {
 		t.Errorf("the secret that is there: %s", said)
 	}
 }
+
+// On Bitbucket a pipeline of a branch takes the place of the default one; that is said before it happens.
+func TestWhatNoLongerRuns(t *testing.T) {
+	t.Parallel()
+	for before, said := range map[string]bool{
+		"pipelines:\n  default:\n    - step: {script: [pytest]}\n":                                         true,
+		"pipelines:\n  pull-requests:\n    '**':\n      - step: {script: [pytest]}\n":                      false,
+		"pipelines:\n  branches:\n    release:\n      - step: {script: [pytest]}\n":                        false,
+		"pipelines:\n  default:\n    - step: {script: [a]}\n  branches:\n    x: [{step: {script: [b]}}]\n": true,
+	} {
+		p := newPlace(t)
+		p.write(".git/HEAD", "ref: refs/heads/develop\n")
+		p.write(".git/config", "[remote \"origin\"]\n\turl = git@bitbucket.org:acme/etl.git\n")
+		p.write("bitbucket-pipelines.yml", before)
+		look := with("--platform", "bitbucket", "--dry-run")
+		const want = "what default does no longer runs after a push to develop. If it has to"
+		if out, stderr, code := p.run(look...); code != 0 || strings.Contains(strings.Join(strings.Fields(out+stderr), " "), want) != said {
+			t.Errorf("exit %d: beside\n%s\n%s%s", code, before, out, stderr)
+		}
+		if _, stderr, code := p.run(with("--platform", "bitbucket", "--yes")...); code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		if out, stderr, _ := p.run(look...); strings.Contains(out+stderr, "what default does") {
+			t.Errorf("once more: %s%s", out, stderr)
+		}
+	}
+}

@@ -172,6 +172,8 @@ type File struct {
 	// Fit makes the content such that it fits what others wrote in the file, or says what is in the way of adding it
 	// there; nil: it always fits.
 	Fit func(content, before []byte) ([]byte, error)
+	// Hides says what of others in the file no longer runs beside the parts; "" or nil: nothing.
+	Hides func(before []byte) string
 	// Whole says that the file is ours from the first to the last byte, for a form without comments.
 	Whole bool
 }

@@ -65,7 +65,7 @@ func TestCheckBranch(t *testing.T) {
 			t.Errorf("%q refused: %v", ok, err)
 		}
 	}
-	for _, bad := range []string{"", "@", "-x", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[", `a\b`, "a//b", "/a", "a/", "a.lock", "a/.b", "a@{b", "a.", "a\x00"} {
+	for _, bad := range []string{"", "@", "-x", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[", `a\b`, "a//b", "/a", "a/", "a.lock", "a/.b", "a@{b", "a.", "a\x00", "HEAD", "refs/heads/main"} {
 		if setup.CheckBranch(bad) == nil {
 			t.Errorf("%q accepted", bad)
 		}

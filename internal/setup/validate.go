@@ -154,6 +154,9 @@ func CheckBranch(branch string) error {
 	if branch == "" || len(branch) > 255 || branch == "@" || branchBad.MatchString(branch) {
 		return fmt.Errorf("%q is not a branch name that git accepts", branch)
 	}
+	if branch == "HEAD" || strings.HasPrefix(branch, "refs/") {
+		return fmt.Errorf("%q is not how platforms call a branch; give its name alone, like main", branch)
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
+	"gopkg.in/yaml.v3"
 )
 
 // image is what the step runs in; it has git, curl and tar. Docker comes with the service.
@@ -88,6 +89,24 @@ func imageOf(p setup.Plan) pipeline.Plain {
 // Pipeline renders the pipeline of the plan.
 func (p *Provider) Pipeline(plan setup.Plan) (providers.File, error) {
 	content, err := Render(plan)
-	section, _ := begins(plan)
-	return providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"pipelines." + section}}, err
+	section, name := begins(plan)
+	out := providers.File{Path: plan.Pipeline.File, Content: content, Beside: []string{"pipelines." + section}}
+	if section == "branches" {
+		out.Hides = func(before []byte) string { return hides(before, name) }
+	}
+	return out, err
+}
+
+// hides says that the pipeline of a branch takes the place of the default one, where a person's file has that.
+func hides(before []byte, branch string) string {
+	var doc struct {
+		Pipelines struct {
+			Default  any
+			Branches map[string]any
+		}
+	}
+	if yaml.Unmarshal(before, &doc) != nil || doc.Pipelines.Default == nil || doc.Pipelines.Branches[branch] != nil {
+		return ""
+	}
+	return "On Bitbucket the pipeline of a branch takes the place of the default one: what default does no longer runs after a push to " + branch + "."
 }
