@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/astro-ci/astro-ci/internal/hint"
 	"github.com/astro-ci/astro-ci/internal/pipeline"
 	"github.com/astro-ci/astro-ci/internal/providers"
 	"github.com/astro-ci/astro-ci/internal/setup"
-	"gopkg.in/yaml.v3"
 )
 
 // image is what the step runs in; it has git, curl and tar. Docker comes with the service.
