@@ -194,7 +194,7 @@ func (w *world) openAt(ctx context.Context, id, host string) (providers.Platform
 		}
 		w.opened[id+" "+host] = x
 		if first == nil {
-			w.sources[id] = strings.TrimSuffix(strings.TrimSuffix(source, ", "+host)+", "+host, ", ")
+			w.sources[id] = strings.TrimSuffix(source+", "+host, ", ")
 			w.fact(strings.Fields(p.Name)[0], "%s", w.sources[id])
 			w.opened[id] = x
 		}
@@ -297,7 +297,11 @@ func opener(id, variable string, find func(providers.Host) (string, providers.Lo
 		}
 		w.app.redactor.Add(o.Login.Value)
 		o.Login.Token = w.app.noted(o.Login.Token)
-		return build(o), o.Login.Source + ", " + cmp.Or(o.Host, o.Server.Host), nil
+		source := o.Login.Source
+		if host == "" {
+			source += ", " + cmp.Or(o.Host, o.Server.Host)
+		}
+		return build(o), source, nil
 	}
 }
 

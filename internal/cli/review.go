@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -119,18 +118,8 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	if err != nil {
 		return nil, nil, err
 	}
-	if file, err := platform.Pipeline(p); err == nil && file.Hides != nil && !p.Pipeline.Own { // the review says why it failed
-		for _, f := range theirs {
-			if says := file.Hides(f.Content); f.Path == file.Path && says != "" {
-				out = append(out, display.Clean(says+" If it has to, answer none for the pipeline file, and deploy in a step of yours."))
-			}
-		}
-	}
-	for _, c := range alsoDeploys(theirs, p) {
-		at := fmt.Sprintf("%s, line %d", c.File, c.Line)
-		out = append(out, display.Clean(fmt.Sprintf("A pipeline of yours deploys to Astro as well, in %s: %s. Both would deploy on a push. Take that out once this one works; or answer none for the pipeline file, and keep yours.", at, c)))
-		left = append(left, ui.NextStep{Say: "Take the deploy out of " + at + ", once this pipeline works. Until then both deploy"})
-	}
+	says, left := besideTheirs(theirs, p, platform)
+	out = append(out, says...)
 	before, err := w.before(p.Name)
 	if err != nil {
 		return nil, nil, err
@@ -162,7 +151,7 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 				then = "The store keeps its earlier value."
 			}
 			for _, f := range theirs {
-				if bytes.Contains(pipeline.Theirs(f.Content), []byte(t.Secret)) {
+				if pipeline.Names(f.Content, t.Secret) {
 					then += " " + f.Path + " reads it, and uses the new token from then on."
 				}
 			}
@@ -182,10 +171,30 @@ func (w *world) warnings(ctx context.Context, p setup.Plan, platform providers.P
 	return out, left, nil
 }
 
+// besideTheirs says what the pipeline of a plan does to those that are there already, and what is left to do about it.
+func besideTheirs(theirs []pipeline.Found, p setup.Plan, platform providers.Platform) (out []display.Text, left []ui.NextStep) {
+	if p.Pipeline.Own {
+		return nil, nil
+	}
+	if file, err := platform.Pipeline(p); err == nil && file.Hides != nil { // the files of the review say why it cannot be written
+		for _, f := range theirs {
+			if says := file.Hides(f.Content); f.Path == file.Path && says != "" {
+				out = append(out, display.Clean(says+" If it has to, answer none for the pipeline file, and deploy in a step of yours."))
+			}
+		}
+	}
+	for _, c := range alsoDeploys(theirs, p) {
+		at := fmt.Sprintf("%s, line %d", c.File, c.Line)
+		out = append(out, display.Clean(fmt.Sprintf("A pipeline of yours deploys to Astro as well, in %s: %s. Both would deploy on a push. Take that out once this one works; or answer none for the pipeline file, and keep yours.", at, c)))
+		left = append(left, ui.NextStep{Say: "Take the deploy out of " + at + ", once this pipeline works. Until then both deploy"})
+	}
+	return out, left
+}
+
 // alsoDeploys are the commands, one of each file, by which a pipeline that astro-ci did not write deploys to the
 // Deployment of a plan: it names that one, or none.
 func alsoDeploys(files []pipeline.Found, p setup.Plan) (out []pipeline.Command) {
-	if p.Pipeline.Own || len(p.Retire.Files) > 0 || p.Job != setup.DeployCode && p.Job != setup.DeployDAGs {
+	if len(p.Retire.Files) > 0 || p.Job != setup.DeployCode && p.Job != setup.DeployDAGs {
 		return nil
 	}
 	for _, f := range files {

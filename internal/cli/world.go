@@ -255,7 +255,7 @@ func (w *world) pushed() (out []sandbox.File) {
 	return out
 }
 
-// branches are those that this clone knows to be elsewhere as well, the default one first.
+// branches are the default one and the present one.
 func (w *world) branches() []string {
 	return slices.DeleteFunc([]string{w.branch(), w.repo.Branch}, func(b string) bool { return b == "" })
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -68,6 +69,13 @@ func Theirs(raw []byte) []byte {
 		}
 	}
 	return out
+}
+
+// Names reports whether a line of a pipeline file that astro-ci did not write, and that is no comment, holds a name as
+// a word of its own.
+func Names(raw []byte, name string) bool {
+	word := regexp.MustCompile(`(?m)^[ \t]*(?:[^#\s].*)?\b` + regexp.QuoteMeta(name) + `\b`)
+	return word.Match(Theirs(raw))
 }
 
 // JobOf is the job that needs all of these commands, and the command that decided it; ok is false

@@ -44,6 +44,20 @@ func TestJobOfAPipelineFile(t *testing.T) {
 	}
 }
 
+// A secret is named by its whole name, in what people wrote.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	const ours = "# >>> astro-ci setup=a sha256=0123456789abcdef: managed, edits between these lines are replaced\nA_TOKEN\n# <<< astro-ci setup=a\n"
+	for text, want := range map[string]bool{
+		"run: x\n  env: {T: \"${{ secrets.A_TOKEN }}\"}\n": true, "A_TOKEN=x": true, "x: $A_TOKEN # why\n": true,
+		"x: $A_TOKEN_2\n": false, "x: $MY_A_TOKEN\n": false, "x: 1\n  # A_TOKEN\n": false, ours: false, ours + "x: $A_TOKEN\n": true,
+	} {
+		if pipeline.Names([]byte(text), "A_TOKEN") != want {
+			t.Errorf("%q: not %v", text, want)
+		}
+	}
+}
+
 // Whatever stands in a file, reading its commands does not fail.
 func FuzzCommands(f *testing.F) {
 	f.Add("astro deploy\n")

@@ -7,7 +7,6 @@ package sandbox
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -226,15 +225,14 @@ func (s *Sandbox) services() []service {
 	}
 }
 
-// runners are the servers that run pipelines.
-func (s *Sandbox) runners() []interface {
+// runner is a server that runs pipelines.
+type runner interface {
 	OnRun(f func(*secret.Value) error)
 	Branches(names ...string)
-} {
-	return []interface {
-		OnRun(f func(*secret.Value) error)
-		Branches(names ...string)
-	}{s.github, s.gitlab, s.circle, s.bucket, s.wood, s.kite, s.gitea, s.azure, s.aws, s.jenkins, s.drone}
+}
+
+func (s *Sandbox) runners() []runner {
+	return []runner{s.github, s.gitlab, s.circle, s.bucket, s.wood, s.kite, s.gitea, s.azure, s.aws, s.jenkins, s.drone}
 }
 
 // fill makes the servers, with the state that was kept of each.
@@ -316,7 +314,9 @@ func (s *Sandbox) push(r setup.Repository, f File) {
 	if file == "Jenkinsfile" {
 		s.jenkins.Push(last, s.jenkins.Trunk(), jobs...)
 		for _, j := range jobs {
-			s.jenkins.Push(last, cmp.Or(j.Branch, s.jenkins.Trunk()))
+			if j.Branch != "" { // what a schedule alone starts is on the default one
+				s.jenkins.Push(last, j.Branch)
+			}
 		}
 	}
 	if file == ".drone.yml" {
